@@ -46,8 +46,7 @@
     X(38, unsupported_offload, "an offload that the port asked for cannot be completed")                                  \
     X(39, endpoint_not_ready, "the port has no endpoint yet, or no longer")                                               \
     X(40, icmp_error_unrelated, "an ICMP error about a packet that no session sent")                                      \
-    X(41, rate_limited, "an ICMP error was due, but too many were sent lately")                                           \
-    X(42, fragmented_outer, "fragments of VXLAN packets are not reassembled")
+    X(41, fragmented_outer, "fragments of VXLAN packets are not reassembled")
 
 #define WEFT_DROP_REASON_ENUM(number, name, text) WEFT_DROP_##name = number,
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The decision about a connection's first packet: routes of both ends, then policy of each end that lives on this host. The session stage
+// calls it on a miss or after the tables changed; explain() calls it and tells why.
+#pragma once
+
+#include "dataplane/pipeline/parse.h"
+#include "dataplane/tables.hpp"
+
+namespace weft::dataplane {
+
+/// Identities with a fixed meaning; the agent gives the others.
+enum ReservedIdentity : std::uint32_t { identity_any = 0, identity_host = 1, identity_world = 2 };
+
+/// What a packet claims: ends and upper layer. Ports in network order.
+struct Flow {
+    weft_address source;
+    weft_address destination;
+    std::uint16_t source_port;
+    std::uint16_t destination_port;
+    std::uint8_t protocol;
+};
+
+struct Decision {
+    weft_drop_reason reason = WEFT_DROP_none;
+    RouteValue source;
+    RouteValue destination;
+    const NextHop* source_next_hop = nullptr; ///< none: the source has no route
+    const NextHop* destination_next_hop = nullptr;
+    weft_policy_value egress{};  ///< asked only when the source lives here
+    weft_policy_value ingress{}; ///< asked only when the destination lives here
+
+    /// The rule that denied, or that allowed last; 0: none was needed.
+    [[nodiscard]] std::uint32_t rule() const { return reason == WEFT_DROP_egress_policy || ingress.rule == 0 ? egress.rule : ingress.rule; }
+};
+
+[[nodiscard]] inline Decision decide(const Tables& tables, const Network& network, const Flow& flow) {
+    Decision decision;
+    decision.destination = tables.route(network, flow.destination);
+    decision.source = tables.route(network, flow.source);
+    decision.destination_next_hop = tables.next_hop(decision.destination.next_hop);
+    decision.source_next_hop = tables.next_hop(decision.source.next_hop);
+    if (decision.destination_next_hop == nullptr) {
+        decision.reason = WEFT_DROP_no_route;
+        return decision;
+    }
+    if (decision.destination_next_hop->kind == NextHop::Kind::drop) {
+        decision.reason = WEFT_DROP_blackhole;
+        return decision;
+    }
+    const std::uint32_t port = flow.protocol == WEFT_PROTO_ICMP || flow.protocol == WEFT_PROTO_ICMPV6
+                                   ? 0
+                                   : __builtin_bswap16(flow.destination_port);
+    const std::uint32_t source_identity = decision.source_next_hop != nullptr ? decision.source.identity : identity_world;
+    const std::uint32_t destination_identity = decision.destination.identity;
+    if (decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local) {
+        decision.egress = tables.policy(WEFT_EGRESS, source_identity, destination_identity, flow.protocol, port);
+        if (weft_policy_denies(decision.egress)) {
+            decision.reason = WEFT_DROP_egress_policy;
+            return decision;
+        }
+    }
+    if (decision.destination_next_hop->kind == NextHop::Kind::local) {
+        decision.ingress = tables.policy(WEFT_INGRESS, destination_identity, source_identity, flow.protocol, port);
+        if (weft_policy_denies(decision.ingress)) decision.reason = WEFT_DROP_ingress_policy;
+    }
+    return decision;
+}
+
+} // namespace weft::dataplane

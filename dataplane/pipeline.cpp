@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The burst loop. Each pass goes over the whole burst, so that the memory which the next pass needs is on its way:
+//
+//   parse (headers) -> key and hash, prefetch bucket -> prefetch entry -> session or decision -> TTL, MTU, way out
+#include "dataplane/pipeline.hpp"
+
+#include <rte_prefetch.h>
+
+#include <array>
+
+#include "dataplane/decision.hpp"
+#include "dataplane/stage_forward.hpp"
+#include "dataplane/stage_icmp.hpp"
+#include "dataplane/stage_neighbour.hpp"
+#include "dataplane/stage_underlay.hpp"
+
+namespace weft::dataplane {
+
+namespace {
+
+constexpr std::uint32_t icmp_errors_per_s = 1000;
+
+/// What the passes know about one packet.
+struct Context {
+    rte_mbuf* packet;
+    const Network* network;
+    weft_ip ip;
+    weft_session_key key;
+    std::uint64_t hash;
+    weft_address outer_source; ///< from the underlay only
+    int from_low;
+};
+
+/// The two ends of a session's next packet, as the session stage found them.
+struct Path {
+    const NextHop* forward = nullptr;
+    const NextHop* back = nullptr;
+};
+
+Flow flow_of(const weft_ip& ip) { return {ip.source, ip.destination, ip.source_port, ip.destination_port, ip.protocol}; }
+
+Flow reversed(const Flow& flow) { return {flow.destination, flow.source, flow.destination_port, flow.source_port, flow.protocol}; }
+
+bool is_invalid_source(const weft_address& address) {
+    if (!weft_address_is_v4(&address)) {
+        constexpr weft_address loopback{.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+        constexpr weft_address unspecified{};
+        return address.bytes[0] == 0xff || weft_address_equal(&address, &loopback) || weft_address_equal(&address, &unspecified);
+    }
+    return address.bytes[12] == 0 || address.bytes[12] == 127 || address.bytes[12] >= 224;
+}
+
+bool is_multicast(const weft_address& address) {
+    return weft_address_is_v4(&address) ? address.bytes[12] >= 224 : address.bytes[0] == 0xff;
+}
+
+} // namespace
+
+/// One burst on its way. Lives on the stack of Pipeline::process().
+class Burst {
+  public:
+    Burst(Pipeline& pipeline, std::uint32_t port, PortCounts& counts, std::uint32_t now_s, Output& out) :
+        pipeline_(pipeline),
+        tables_(pipeline.tables_),
+        sessions_(pipeline.sessions_),
+        host_(tables_.host()),
+        epoch_(tables_.epoch()),
+        port_(port),
+        counts_(counts),
+        now_s_(now_s),
+        out_(out) {}
+
+    void from_endpoint(std::span<rte_mbuf*> burst);
+    void from_underlay(std::span<rte_mbuf*> burst);
+
+  private:
+    void drop(rte_mbuf* packet, weft_drop_reason reason) {
+        counts_.drops[reason].add(1);
+        rte_pktmbuf_free(packet);
+    }
+
+    /// Layers 2 and 3 of what an endpoint sent. `taken`: answered or dropped already.
+    weft_drop_reason check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken);
+    weft_drop_reason check_underlay_packet(rte_mbuf* packet, Context& context);
+    weft_drop_reason parse_inner(rte_mbuf* packet, std::uint32_t type, weft_ip& ip) const;
+    void finish_parse(Context& context, std::uint32_t vni);
+    void run_sessions(bool from_underlay);
+
+    /// Session stages: how the packet may go on, or why not.
+    weft_drop_reason admit(Context& context, bool from_underlay, Path& path);
+    weft_drop_reason admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path);
+    weft_drop_reason admit_new(Context& context, bool from_underlay, Path& path);
+    weft_drop_reason admit_icmp_error(Context& context, bool from_underlay, Path& path);
+    /// From the underlay, the sender must be the VTEP that the source is routed to, and the destination must live here.
+    weft_drop_reason check_ends(const Context& context, bool from_underlay, Path& path) const;
+    void remember_fragments(const Context& context, const weft_session_value& value);
+
+    weft_drop_reason forward(Context& context, const Path& path, bool from_underlay);
+    void send_icmp_error(const Context& context, const Path& path, weft_drop_reason reason, bool from_underlay);
+
+    Pipeline& pipeline_;
+    const Tables& tables_;
+    SessionTable& sessions_;
+    const Host& host_;
+    const std::uint32_t epoch_;
+    const std::uint32_t port_;
+    PortCounts& counts_;
+    const std::uint32_t now_s_;
+    Output& out_;
+    std::array<Context, burst_max> contexts_;
+    unsigned used_ = 0;
+};
+
+weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type, weft_ip& ip) const {
+    if (type != WEFT_ETHERTYPE_IPV4 && type != WEFT_ETHERTYPE_IPV6) return WEFT_DROP_unknown_ethertype;
+    const std::uint8_t* const frame = data_of(packet);
+    const auto reason = weft_parse_ip(frame, rte_pktmbuf_data_len(packet), rte_pktmbuf_pkt_len(packet), WEFT_ETHERNET_SIZE,
+                                      type == WEFT_ETHERTYPE_IPV4 ? 4 : 6, 1, &ip);
+    if (reason != WEFT_DROP_none) return reason;
+    if (ip.family == 4 && !ipv4_checksum_is_good(frame + WEFT_ETHERNET_SIZE)) return WEFT_DROP_bad_ipv4_checksum;
+    // Ethernet's padding does not travel.
+    if (const std::uint32_t padding = rte_pktmbuf_pkt_len(packet) - WEFT_ETHERNET_SIZE - ip.l3_length; padding != 0)
+        rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(std::min<std::uint32_t>(padding, 0xffff)));
+    return WEFT_DROP_none;
+}
+
+weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken) {
+    if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
+    std::uint8_t* const frame = data_of(packet);
+    if (std::memcmp(frame + 6, endpoint.mac.data(), 6) != 0) return WEFT_DROP_spoofed_mac;
+    const std::uint32_t type = weft_load_be16(frame + 12);
+    if (type == WEFT_ETHERTYPE_ARP) {
+        const auto reason = answer_arp(packet, endpoint, host_);
+        if ((taken = reason == WEFT_DROP_none)) out_.push(port_, packet);
+        return reason;
+    }
+    weft_ip& ip = context.ip;
+    if (const auto reason = parse_inner(packet, type, ip); reason != WEFT_DROP_none) return reason;
+    if (is_neighbour_discovery(ip)) {
+        const auto reason = answer_neighbour(packet, ip, endpoint, host_);
+        if ((taken = reason == WEFT_DROP_none)) out_.push(port_, packet);
+        return reason;
+    }
+    if ((frame[0] & 1) != 0 || is_multicast(ip.destination)) return WEFT_DROP_multicast;
+    if (std::memcmp(frame, host_.gateway_mac.data(), 6) != 0) return WEFT_DROP_not_for_gateway;
+    const weft_address gateway = gateway_address(ip.family);
+    const bool to_gateway = weft_address_equal(&ip.destination, &gateway) != 0;
+    if (!owns(endpoint, ip.source)) {
+        const bool link_local = ip.family == 6 && ip.source.bytes[0] == 0xfe && (ip.source.bytes[1] & 0xc0) == 0x80;
+        if (!(to_gateway && link_local)) return is_invalid_source(ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_spoofed_address;
+    }
+    if (to_gateway) {
+        const bool echo = ip.fragment == WEFT_FRAGMENT_NONE &&
+                          (ip.family == 4 ? ip.protocol == WEFT_PROTO_ICMP && ip.icmp_type == WEFT_ICMP_ECHO
+                                          : ip.protocol == WEFT_PROTO_ICMPV6 && ip.icmp_type == WEFT_ICMPV6_ECHO);
+        if (!echo) return WEFT_DROP_no_route;
+        turn_echo(packet, ip);
+        set_ethernet(frame, endpoint.mac, host_.gateway_mac);
+        out_.push(port_, packet);
+        taken = true;
+        return WEFT_DROP_none;
+    }
+    if (ip.protocol == WEFT_PROTO_UDP && ip.destination_port == __builtin_bswap16(host_.vxlan_port)) return WEFT_DROP_nested_vxlan;
+    return WEFT_DROP_none;
+}
+
+weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context) {
+    Outer outer;
+    if (const auto reason = parse_outer(packet, host_, outer); reason != WEFT_DROP_none) return reason;
+    if ((context.network = tables_.network(outer.vni)) == nullptr) return WEFT_DROP_unknown_vni;
+    if (!tables_.is_vtep(outer.source)) return WEFT_DROP_unknown_vtep;
+    context.outer_source = outer.source;
+    rte_pktmbuf_adj(packet, static_cast<std::uint16_t>(outer.inner_offset));
+    if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
+    const std::uint8_t* const frame = data_of(packet);
+    if (std::memcmp(frame, host_.router_mac.data(), 6) != 0) return WEFT_DROP_wrong_router_mac;
+    if (const auto reason = parse_inner(packet, weft_load_be16(frame + 12), context.ip); reason != WEFT_DROP_none) return reason;
+    if (is_multicast(context.ip.destination)) return WEFT_DROP_multicast;
+    return is_invalid_source(context.ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_none;
+}
+
+void Burst::finish_parse(Context& context, std::uint32_t vni) {
+    context.from_low = weft_session_key_of(&context.ip, vni, &context.key);
+    if (context.ip.fragment == WEFT_FRAGMENT_LATER) context.key = weft_fragment_key(&context.ip, &context.key);
+    context.hash = sessions_.hash(context.key);
+    sessions_.prefetch_bucket(context.hash);
+}
+
+void Burst::from_endpoint(std::span<rte_mbuf*> burst) {
+    const Endpoint* const endpoint = tables_.endpoint(port_);
+    const Network* const network = endpoint != nullptr ? tables_.network(endpoint->vni) : nullptr;
+    if (network == nullptr) {
+        for (rte_mbuf* packet : burst)
+            drop(packet, WEFT_DROP_endpoint_not_ready);
+        return;
+    }
+    for (rte_mbuf* packet : burst) {
+        Context& context = contexts_[used_];
+        bool taken = false;
+        const auto reason = check_endpoint_packet(packet, *endpoint, context, taken);
+        if (taken) continue;
+        if (reason != WEFT_DROP_none) {
+            drop(packet, reason);
+            continue;
+        }
+        ++used_;
+        context.packet = packet;
+        context.network = network;
+        finish_parse(context, endpoint->vni);
+    }
+    run_sessions(false);
+}
+
+void Burst::from_underlay(std::span<rte_mbuf*> burst) {
+    for (rte_mbuf* packet : burst) {
+        Context& context = contexts_[used_];
+        if (const auto reason = check_underlay_packet(packet, context); reason != WEFT_DROP_none) {
+            drop(packet, reason);
+            continue;
+        }
+        ++used_;
+        context.packet = packet;
+        finish_parse(context, context.network->vni);
+    }
+    run_sessions(true);
+}
+
+void Burst::run_sessions(bool from_underlay) {
+    for (unsigned i = 0; i < used_; ++i)
+        sessions_.prefetch_entry(contexts_[i].hash);
+    for (unsigned i = 0; i < used_; ++i) {
+        Context& context = contexts_[i];
+        Path path;
+        auto reason = admit(context, from_underlay, path);
+        if (reason == WEFT_DROP_none) reason = forward(context, path, from_underlay);
+        if (reason == WEFT_DROP_none) continue;
+        send_icmp_error(context, path, reason, from_underlay);
+        drop(context.packet, reason);
+    }
+}
+
+weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) {
+    if (const auto found = sessions_.find(context.key, context.hash)) return admit_known(context, *found, from_underlay, path);
+    if (context.ip.fragment == WEFT_FRAGMENT_LATER) return WEFT_DROP_fragment_without_first;
+    if (weft_is_icmp_error(&context.ip)) return admit_icmp_error(context, from_underlay, path);
+    return admit_new(context, from_underlay, path);
+}
+
+weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, Path& path) const {
+    if (!from_underlay) return path.forward == nullptr ? WEFT_DROP_no_route : WEFT_DROP_none;
+    const auto is_sender = [&](const NextHop* next_hop) {
+        return next_hop != nullptr && next_hop->kind == NextHop::Kind::vtep && weft_address_equal(&next_hop->remote, &context.outer_source);
+    };
+    if (!is_sender(path.back)) {
+        path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);
+        if (!is_sender(path.back)) return WEFT_DROP_wrong_vtep;
+    }
+    return path.forward != nullptr && path.forward->kind == NextHop::Kind::local ? WEFT_DROP_none : WEFT_DROP_not_local;
+}
+
+weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path) {
+    const bool from_initiator = (weft_session_initiator_is_low(&value) != 0) == (context.from_low != 0);
+    bool changed = value.last_seen_s != now_s_;
+    if (value.epoch != epoch_ && context.ip.fragment != WEFT_FRAGMENT_LATER) {
+        const Flow flow = flow_of(context.ip);
+        const Decision decision = decide(tables_, *context.network, from_initiator ? flow : reversed(flow));
+        if (decision.reason == WEFT_DROP_egress_policy || decision.reason == WEFT_DROP_ingress_policy) {
+            sessions_.close(context.key, context.hash);
+            return decision.reason;
+        }
+        const int initiator_low = weft_session_initiator_is_low(&value);
+        value.next_hop[initiator_low ? 0 : 1] = decision.source.next_hop;
+        value.next_hop[initiator_low ? 1 : 0] = decision.destination.next_hop;
+        value.rule = decision.rule();
+        value.epoch = epoch_;
+        changed = true;
+    }
+    path.forward = tables_.next_hop(value.next_hop[context.from_low ? 1 : 0]);
+    path.back = tables_.next_hop(value.next_hop[context.from_low ? 0 : 1]);
+    if (const auto reason = check_ends(context, from_underlay, path); reason != WEFT_DROP_none) return reason;
+    const std::uint32_t after = weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
+    if (after != (value.state | std::uint32_t{value.flags} << 8)) {
+        value.state = static_cast<std::uint8_t>(after);
+        value.flags = static_cast<std::uint8_t>(after >> 8);
+        changed = true;
+    }
+    if (changed) {
+        value.last_seen_s = now_s_;
+        sessions_.update(context.key, context.hash, value);
+    }
+    if (context.ip.fragment == WEFT_FRAGMENT_FIRST) remember_fragments(context, value);
+    return WEFT_DROP_none;
+}
+
+weft_drop_reason Burst::admit_new(Context& context, bool from_underlay, Path& path) {
+    const Decision decision = decide(tables_, *context.network, flow_of(context.ip));
+    path.forward = decision.destination_next_hop;
+    path.back = decision.source_next_hop;
+    if (const auto reason = check_ends(context, from_underlay, path); reason != WEFT_DROP_none) return reason;
+    if (decision.reason != WEFT_DROP_none) return decision.reason;
+    if (!weft_session_may_open(&context.ip)) return WEFT_DROP_invalid_session_state;
+    weft_session_value value{};
+    value.epoch = epoch_;
+    value.last_seen_s = now_s_;
+    value.next_hop[context.from_low ? 0 : 1] = decision.source.next_hop;
+    value.next_hop[context.from_low ? 1 : 0] = decision.destination.next_hop;
+    value.rule = decision.rule();
+    value.state = WEFT_SESSION_NEW;
+    value.flags = context.from_low ? WEFT_SESSION_INITIATOR_LOW : 0;
+    const std::uint32_t after = weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
+    value.state = static_cast<std::uint8_t>(after);
+    value.flags = static_cast<std::uint8_t>(after >> 8);
+    if (!sessions_.open(context.key, context.hash, value)) return WEFT_DROP_session_table_full;
+    if (context.ip.fragment == WEFT_FRAGMENT_FIRST) remember_fragments(context, value);
+    return WEFT_DROP_none;
+}
+
+weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, Path& path) {
+    // The packet that the error is about went the other way, and so stands in the table under its own key.
+    weft_ip about;
+    const std::uint32_t at = context.ip.l4_offset + WEFT_ICMP_SIZE;
+    const auto reason = weft_parse_ip(data_of(context.packet), rte_pktmbuf_data_len(context.packet), rte_pktmbuf_pkt_len(context.packet), at,
+                                      context.ip.family, 0, &about);
+    if (reason != WEFT_DROP_none) return reason;
+    if (!weft_address_equal(&about.source, &context.ip.destination)) return WEFT_DROP_icmp_error_unrelated;
+    weft_session_key key;
+    const int about_from_low = weft_session_key_of(&about, context.network->vni, &key);
+    if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);
+    const auto found = sessions_.find(key, sessions_.hash(key));
+    if (!found) return WEFT_DROP_icmp_error_unrelated;
+    path.forward = tables_.next_hop(found->next_hop[about_from_low ? 0 : 1]);
+    // Any router on the way may say it; the FIB knows the way back to the speaker.
+    path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);
+    return check_ends(context, from_underlay, path);
+}
+
+void Burst::remember_fragments(const Context& context, const weft_session_value& value) {
+    const weft_session_key key = weft_fragment_key(&context.ip, &context.key);
+    weft_session_value train = value;
+    train.state = WEFT_SESSION_NEW;
+    // A full table shows at the next fragment, as fragment_without_first.
+    static_cast<void>(sessions_.open(key, sessions_.hash(key), train));
+}
+
+weft_drop_reason Burst::forward(Context& context, const Path& path, bool from_underlay) {
+    const NextHop& next_hop = *path.forward;
+    if (next_hop.kind == NextHop::Kind::drop) return WEFT_DROP_blackhole;
+    if (context.ip.ttl <= 1) return WEFT_DROP_ttl_exceeded;
+    rte_mbuf* const packet = context.packet;
+    if (next_hop.mtu != 0 && wire_length(packet, context.ip) > next_hop.mtu) return WEFT_DROP_packet_too_big;
+    std::uint8_t* const frame = data_of(packet);
+    if (next_hop.kind == NextHop::Kind::local) {
+        const Endpoint* const endpoint = tables_.endpoint(next_hop.port);
+        if (endpoint == nullptr) return WEFT_DROP_endpoint_not_ready;
+        decrement_ttl(frame + WEFT_ETHERNET_SIZE, context.ip.family);
+        set_ethernet(frame, endpoint->mac, host_.gateway_mac);
+        out_.push(next_hop.port, packet);
+        return WEFT_DROP_none;
+    }
+    if (from_underlay) return WEFT_DROP_not_local;
+    if (!next_hop.resolved) return WEFT_DROP_next_hop_unresolved;
+    decrement_ttl(frame + WEFT_ETHERNET_SIZE, context.ip.family);
+    if (!encapsulate(packet, next_hop, context.hash)) return WEFT_DROP_no_buffer;
+    out_.push(next_hop.port, packet);
+    return WEFT_DROP_none;
+}
+
+void Burst::send_icmp_error(const Context& context, const Path& path, weft_drop_reason reason, bool from_underlay) {
+    const weft_ip& ip = context.ip;
+    const IcmpError error = icmp_error_for(reason, path.forward != nullptr ? path.forward->mtu : 0);
+    if (error.type_v4 == 0 || ip.fragment == WEFT_FRAGMENT_LATER || weft_is_icmp_error(&ip)) return; // RFC 1122 section 3.2.2
+    // Towards another host only with a way back that was checked.
+    if (from_underlay && (path.back == nullptr || path.back->kind != NextHop::Kind::vtep || !path.back->resolved)) return;
+    if (pipeline_.icmp_refilled_s_ != now_s_) {
+        pipeline_.icmp_refilled_s_ = now_s_;
+        pipeline_.icmp_tokens_ = icmp_errors_per_s;
+    }
+    if (pipeline_.icmp_tokens_ == 0) return;
+    --pipeline_.icmp_tokens_;
+    // An endpoint hears its gateway; another host only believes an address that is routed to us, which the destination's is.
+    rte_mbuf* const answer =
+        make_icmp_error(pipeline_.pool_, context.packet, ip, from_underlay ? ip.destination : gateway_address(ip.family), error);
+    if (answer == nullptr) return;
+    std::uint8_t* const frame = data_of(answer);
+    if (from_underlay) {
+        if (encapsulate(answer, *path.back, context.hash)) out_.push(path.back->port, answer);
+        else rte_pktmbuf_free(answer);
+        return;
+    }
+    const Endpoint* const endpoint = tables_.endpoint(port_);
+    set_ethernet(frame, endpoint->mac, host_.gateway_mac);
+    out_.push(port_, answer);
+}
+
+void Pipeline::process(std::uint32_t port, Role role, std::span<rte_mbuf*> packets, PortCounts& counts, std::uint32_t now_s, Output& out) {
+    std::uint64_t bytes = 0;
+    for (const rte_mbuf* packet : packets)
+        bytes += rte_pktmbuf_pkt_len(packet);
+    counts.rx_packets.add(packets.size());
+    counts.rx_bytes.add(bytes);
+    Burst burst(*this, port, counts, now_s, out);
+    if (role == Role::endpoint) burst.from_endpoint(packets);
+    else burst.from_underlay(packets);
+}
+
+} // namespace weft::dataplane

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Sessions: a key that both directions of a connection share, a value of the size that fills a cache line with it, and the state machine.
+ * Pure functions; where entries live is each fast path's business. */
+#pragma once
+
+#include "dataplane/pipeline/parse.h"
+
+/* The two ends in canonical order (by address, then port). A tracked fragment train has protocol 44 and its identification in the ports. */
+struct weft_session_key {
+    struct weft_address low;
+    struct weft_address high;
+    uint16_t low_port;
+    uint16_t high_port;
+    uint32_t vni_protocol; /* vni << 8 | protocol */
+};
+
+enum weft_session_state {
+    WEFT_SESSION_NEW = 1,         /* one direction seen; TCP: SYN seen, or met in the middle */
+    WEFT_SESSION_ESTABLISHED = 2, /* both directions seen */
+    WEFT_SESSION_CLOSING = 3,     /* TCP: a FIN seen */
+    WEFT_SESSION_CLOSED = 4,      /* TCP: FINs from both ends, or RST */
+};
+
+enum {
+    WEFT_SESSION_INITIATOR_LOW = 1, /* the low end opened it */
+    WEFT_SESSION_FIN_LOW = 2,
+    WEFT_SESSION_FIN_HIGH = 4,
+};
+
+struct weft_session_value {
+    uint32_t epoch;       /* of the tables that decided */
+    uint32_t last_seen_s; /* on the fast path's monotonic clock */
+    uint32_t next_hop[2]; /* towards the low end, towards the high end; 0: ask the FIB */
+    uint32_t rule;        /* that allowed it, 0: none was needed */
+    uint8_t state;        /* enum weft_session_state */
+    uint8_t flags;
+    uint16_t reserved;
+};
+
+WEFT_STATIC_ASSERT(sizeof(struct weft_session_key) + sizeof(struct weft_session_value) == 64, "a session is one cache line");
+
+/* Builds the key; returns 1 when the packet's source is the low end. */
+WEFT_INLINE int weft_session_key_of(const struct weft_ip *ip, uint32_t vni, struct weft_session_key *key) {
+    const int order = __builtin_memcmp(ip->source.bytes, ip->destination.bytes, 16);
+    const int from_low = order != 0 ? order < 0 : ip->source_port <= ip->destination_port;
+    key->low = from_low ? ip->source : ip->destination;
+    key->high = from_low ? ip->destination : ip->source;
+    key->low_port = from_low ? ip->source_port : ip->destination_port;
+    key->high_port = from_low ? ip->destination_port : ip->source_port;
+    key->vni_protocol = vni << 8 | ip->protocol;
+    return from_low;
+}
+
+/* The key of the train of fragments that the packet belongs to, from the key of the packet. */
+WEFT_INLINE struct weft_session_key weft_fragment_key(const struct weft_ip *ip, const struct weft_session_key *packet) {
+    struct weft_session_key key = *packet;
+    key.low_port = (uint16_t)ip->fragment_id;
+    key.high_port = (uint16_t)(ip->fragment_id >> 16);
+    key.vni_protocol = (packet->vni_protocol & ~0xffU) | WEFT_PROTO_FRAGMENT;
+    return key;
+}
+
+/* A seeded 64-bit hash of the key. The low half chooses buckets, the high half tags and the outer source port. */
+WEFT_INLINE uint64_t weft_session_hash(const struct weft_session_key *key, uint64_t seed) {
+    const uint64_t k0 = 0x9e3779b97f4a7c15ULL;
+    const uint64_t k1 = 0xd6e8feb86659fd93ULL;
+    const uint64_t ports = (uint64_t)key->vni_protocol << 32 | (uint32_t)key->high_port << 16 | key->low_port;
+    /* Two independent chains, so that the multiplications overlap. */
+    uint64_t a = (key->low.halves[0] ^ seed) * k0;
+    uint64_t b = (key->high.halves[0] + seed) * k1;
+    a = (a ^ a >> 32 ^ key->low.halves[1]) * k1;
+    b = (b ^ b >> 29 ^ key->high.halves[1]) * k0;
+    a ^= a >> 31;
+    b ^= b >> 32;
+    a = (a + (b << 1 | b >> 63) + ports * k0) * k1;
+    a = (a ^ a >> 32 ^ ports) * k0;
+    return a ^ a >> 29;
+}
+
+/* Seconds of silence after which a session ends. */
+WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
+    switch (protocol) {
+    case WEFT_PROTO_TCP:
+        return state == WEFT_SESSION_ESTABLISHED ? 7200 : state == WEFT_SESSION_NEW ? 120 : state == WEFT_SESSION_CLOSING ? 120 : 10;
+    case WEFT_PROTO_UDP:
+        return state == WEFT_SESSION_ESTABLISHED ? 180 : 30;
+    case WEFT_PROTO_FRAGMENT:
+        return 15;
+    case WEFT_PROTO_SCTP:
+        return 600;
+    default:
+        return 30;
+    }
+}
+
+WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value *value) {
+    return (value->flags & WEFT_SESSION_INITIATOR_LOW) != 0;
+}
+
+/* May this packet open a session, given that policy allows it? An answer without a question may not: RST, and echo replies. Everything else
+ * may: a TCP connection met in the middle is adopted in the direction that policy allows. */
+WEFT_INLINE int weft_session_may_open(const struct weft_ip *ip) {
+    if (ip->protocol == WEFT_PROTO_TCP) return (ip->tcp_flags & WEFT_TCP_RST) == 0;
+    if (ip->protocol == WEFT_PROTO_ICMP) return ip->icmp_type != WEFT_ICMP_ECHO_REPLY;
+    if (ip->protocol == WEFT_PROTO_ICMPV6) return ip->icmp_type != WEFT_ICMPV6_ECHO_REPLY;
+    return 1;
+}
+
+/* State and flags after a packet from the low (or high) end: state | flags << 8, so that a caller can see at once whether anything changed. */
+WEFT_INLINE uint32_t weft_session_advance(uint32_t state, uint32_t flags, uint32_t protocol, uint32_t tcp_flags, int from_low) {
+    const int from_initiator = ((flags & WEFT_SESSION_INITIATOR_LOW) != 0) == (from_low != 0);
+    if (protocol == WEFT_PROTO_TCP) {
+        if (tcp_flags & WEFT_TCP_RST) return (uint32_t)WEFT_SESSION_CLOSED | flags << 8;
+        if ((tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_ACK)) == WEFT_TCP_SYN && state >= WEFT_SESSION_CLOSING) {
+            /* The ports are used again: a new connection in an old entry. */
+            return WEFT_SESSION_NEW | (flags & WEFT_SESSION_INITIATOR_LOW) << 8;
+        }
+        if (tcp_flags & WEFT_TCP_FIN) flags |= from_low ? WEFT_SESSION_FIN_LOW : WEFT_SESSION_FIN_HIGH;
+        const uint32_t both = WEFT_SESSION_FIN_LOW | WEFT_SESSION_FIN_HIGH;
+        if ((flags & both) == both) return WEFT_SESSION_CLOSED | flags << 8;
+        if (flags & both) return (state > WEFT_SESSION_CLOSING ? state : (uint32_t)WEFT_SESSION_CLOSING) | flags << 8;
+    }
+    if (state == WEFT_SESSION_NEW && !from_initiator) state = WEFT_SESSION_ESTABLISHED;
+    return state | flags << 8;
+}

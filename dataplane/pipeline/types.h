@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Fixed-width words and the few helpers that every pipeline header needs. Freestanding: compiles as C for BPF and as C++. */
+#pragma once
+
+#include <stdint.h>
+
+#define WEFT_INLINE static inline __attribute__((always_inline))
+
+#ifdef __cplusplus
+#define WEFT_STATIC_ASSERT static_assert
+#else
+#define WEFT_STATIC_ASSERT _Static_assert
+#endif
+
+/* Big-endian loads and stores at any alignment. */
+WEFT_INLINE uint16_t weft_load_be16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
+
+WEFT_INLINE uint32_t weft_load_be32(const uint8_t *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+WEFT_INLINE void weft_store_be16(uint8_t *at, uint32_t value) {
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+WEFT_INLINE void weft_store_be32(uint8_t *at, uint32_t value) {
+    weft_store_be16(at, value >> 16);
+    weft_store_be16(at + 2, value);
+}
+
+/* An address of either family in 16 bytes, network order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
+struct weft_address {
+    union {
+        uint8_t bytes[16];
+        uint32_t words[4];
+        uint64_t halves[2];
+    };
+};
+
+WEFT_INLINE struct weft_address weft_address_v4(const uint8_t *at) {
+    struct weft_address address;
+    address.halves[0] = 0;
+    address.words[2] = 0xffff0000U; /* bytes 00 00 ff ff on a little-endian machine */
+    __builtin_memcpy(&address.words[3], at, 4);
+    return address;
+}
+
+WEFT_INLINE struct weft_address weft_address_v6(const uint8_t *at) {
+    struct weft_address address;
+    __builtin_memcpy(address.bytes, at, 16);
+    return address;
+}
+
+WEFT_INLINE int weft_address_is_v4(const struct weft_address *address) {
+    return address->halves[0] == 0 && address->words[2] == 0xffff0000U;
+}
+
+WEFT_INLINE int weft_address_equal(const struct weft_address *a, const struct weft_address *b) {
+    return a->halves[0] == b->halves[0] && a->halves[1] == b->halves[1];
+}
