@@ -240,7 +240,8 @@ void Burst::run_sessions(bool from_underlay) {
 }
 
 weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) {
-    if (const auto found = sessions_.find(context.key, context.hash)) return admit_known(context, *found, from_underlay, path);
+    const auto found = sessions_.find(context.key, context.hash);
+    if (found && !weft_session_begins_anew(&*found, &context.ip, context.from_low)) return admit_known(context, *found, from_underlay, path);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) return WEFT_DROP_fragment_without_first;
     if (weft_is_icmp_error(&context.ip)) return admit_icmp_error(context, from_underlay, path);
     return admit_new(context, from_underlay, path);

@@ -106,15 +106,18 @@ WEFT_INLINE int weft_session_may_open(const struct weft_ip *ip) {
     return 1;
 }
 
+/* A SYN that begins another connection on the ports of this session: the old one is closing, or the other end asks. It is decided like any first
+ * packet, so that an old session never opens a way that policy closes. */
+WEFT_INLINE int weft_session_begins_anew(const struct weft_session_value *value, const struct weft_ip *ip, int from_low) {
+    if (ip->protocol != WEFT_PROTO_TCP || (ip->tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_ACK)) != WEFT_TCP_SYN) return 0;
+    return value->state >= WEFT_SESSION_CLOSING || weft_session_initiator_is_low(value) != (from_low != 0);
+}
+
 /* State and flags after a packet from the low (or high) end: state | flags << 8, so that a caller can see at once whether anything changed. */
 WEFT_INLINE uint32_t weft_session_advance(uint32_t state, uint32_t flags, uint32_t protocol, uint32_t tcp_flags, int from_low) {
     const int from_initiator = ((flags & WEFT_SESSION_INITIATOR_LOW) != 0) == (from_low != 0);
     if (protocol == WEFT_PROTO_TCP) {
         if (tcp_flags & WEFT_TCP_RST) return (uint32_t)WEFT_SESSION_CLOSED | flags << 8;
-        if ((tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_ACK)) == WEFT_TCP_SYN && state >= WEFT_SESSION_CLOSING) {
-            /* The ports are used again: a new connection in an old entry. */
-            return WEFT_SESSION_NEW | (flags & WEFT_SESSION_INITIATOR_LOW) << 8;
-        }
         if (tcp_flags & WEFT_TCP_FIN) flags |= from_low ? WEFT_SESSION_FIN_LOW : WEFT_SESSION_FIN_HIGH;
         const uint32_t both = WEFT_SESSION_FIN_LOW | WEFT_SESSION_FIN_HIGH;
         if ((flags & both) == both) return WEFT_SESSION_CLOSED | flags << 8;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined, answers come in their order on the
+// caller's event loop. When the connection breaks, everything unanswered fails as unavailable, and `on_lost` is told once.
+#pragma once
+
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "dataplane/api/fast_path.hpp"
+#include "dataplane/api/frame.hpp"
+
+namespace weft::fastpath {
+
+class SocketFastPath : public FastPath, public std::enable_shared_from_this<SocketFastPath> {
+  public:
+    /// Connects at once (the socket is local); unavailable when nobody listens.
+    [[nodiscard]] static Result<std::shared_ptr<SocketFastPath>> connect(boost::asio::io_context& loop, const std::string& path,
+                                                                         std::function<void(Error)> on_lost);
+
+    void apply(TableUpdate update, Done<void> done) override;
+    void dump(Done<TableUpdate> done) override;
+    void counters(Done<CountersReply> done) override;
+    void explain(ExplainRequest request, Done<ExplainReply> done) override;
+    void info(Done<InfoReply> done) override;
+    /// Fails what is unanswered, without telling on_lost.
+    void close();
+
+  private:
+    /// Takes a reply; true when it was the last one of its request.
+    using Answer = std::function<bool(Result<Reply>)>;
+
+    SocketFastPath(boost::asio::local::stream_protocol::socket socket, std::function<void(Error)> on_lost) :
+        socket_(std::move(socket)), on_lost_(std::move(on_lost)) {}
+
+    void request(Request request, Answer answer);
+    void receive();
+    void write();
+    Result<void> take(std::size_t size);
+    void lose(const std::string& reason);
+
+    boost::asio::local::stream_protocol::socket socket_;
+    std::function<void(Error)> on_lost_;
+    FrameReader reader_;
+    std::array<char, 65536> input_;
+    std::string output_;
+    std::string writing_;
+    std::deque<Answer> waiting_;
+    std::uint64_t last_id_ = 0;
+    bool lost_ = false;
+};
+
+} // namespace weft::fastpath

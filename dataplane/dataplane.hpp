@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Dataplane: the process's parts put together: tables, sessions, ports, workers, and the answers to the agent's requests. main() makes one.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/control_server.hpp"
+#include "dataplane/port_table.hpp"
+#include "dataplane/session_table.hpp"
+#include "dataplane/tables.hpp"
+#include "dataplane/worker.hpp"
+
+namespace weft::dataplane {
+
+struct DataplaneOptions {
+    unsigned workers = 1;
+    std::size_t sessions = 262144;
+    unsigned packet_buffers = 16383;
+    std::string steering_program;
+    WorkerOptions worker;
+    bool hugepages = false;
+};
+
+class Dataplane {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<Dataplane>> make(DataplaneOptions options);
+    ~Dataplane();
+
+    void handle(const fastpath::Request& request, const std::function<void(const fastpath::Reply&)>& answer);
+    /// A slice of the sessions' expiry; to be called every chore_ms.
+    void chore();
+
+    static constexpr int chore_ms = 50;
+
+  private:
+    struct FreePool {
+        void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+    };
+
+    Dataplane(DataplaneOptions options, std::unique_ptr<rte_mempool, FreePool> pool, std::unique_ptr<SessionTable> sessions);
+
+    Result<void> apply(const fastpath::TableUpdate& update);
+    void dump(std::uint64_t id, const std::function<void(const fastpath::Reply&)>& answer) const;
+    void counters(fastpath::CountersReply& reply) const;
+    void info(fastpath::InfoReply& reply) const;
+
+    DataplaneOptions options_;
+    std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+    std::unique_ptr<rte_mempool, FreePool> pool_;
+    std::unique_ptr<SessionTable> sessions_;
+    Quiescence quiescence_;
+    Tables tables_;
+    PortTable ports_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+} // namespace weft::dataplane

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/explain.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "dataplane/decision.hpp"
+#include "dataplane/tables_wire.hpp"
+
+namespace weft::dataplane {
+
+namespace {
+
+constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
+#define WEFT_TEXT(number, name, text) text,
+    WEFT_DROP_REASONS(WEFT_TEXT)
+#undef WEFT_TEXT
+};
+
+/// Collects steps; the last one may stop the packet.
+class Story {
+  public:
+    void tell(const char* stage, std::string detail) {
+        auto& step = *reply_.add_steps();
+        step.set_stage(stage);
+        step.set_detail(std::move(detail));
+    }
+
+    fastpath::ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason) {
+        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]));
+        reply_.mutable_steps()->rbegin()->set_stops(true);
+        reply_.set_verdict(fastpath::VERDICT_DENY);
+        reply_.set_drop_reason(reason);
+        return std::move(reply_);
+    }
+
+    fastpath::ExplainReply& reply() { return reply_; }
+
+  private:
+    fastpath::ExplainReply reply_;
+};
+
+std::string describe(const NextHop* next_hop, const Tables& tables) {
+    if (next_hop == nullptr) return "no route";
+    switch (next_hop->kind) {
+    case NextHop::Kind::local: {
+        const Endpoint* const endpoint = tables.endpoint(next_hop->port);
+        return fmt::format("endpoint {} of this host, port {}", endpoint != nullptr ? endpoint->name : "(none)", next_hop->port);
+    }
+    case NextHop::Kind::vtep: return fmt::format("VTEP {}, VNI {}, port {}", to_text(next_hop->remote), next_hop->vni, next_hop->port);
+    case NextHop::Kind::drop: return "drop";
+    }
+    return "";
+}
+
+std::string describe(weft_policy_value value) {
+    if (value.precedence_verdict == 0) return "no policy selects it: allowed";
+    return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
+}
+
+} // namespace
+
+Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::ExplainRequest& request) {
+    auto source = to_address(request.source());
+    auto destination = to_address(request.destination());
+    if (!source) return fail_in(std::move(source), "source");
+    if (!destination) return fail_in(std::move(destination), "destination");
+    const bool v4 = weft_address_is_v4(&*source) != 0;
+    if (v4 != (weft_address_is_v4(&*destination) != 0)) return fail(ErrorCode::invalid, "source and destination are of different families");
+    Flow flow{};
+    flow.source = *source;
+    flow.destination = *destination;
+    flow.protocol = request.protocol() != 0 ? static_cast<std::uint8_t>(request.protocol()) : static_cast<std::uint8_t>(v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6);
+    flow.source_port = __builtin_bswap16(static_cast<std::uint16_t>(request.source_port()));
+    flow.destination_port = __builtin_bswap16(static_cast<std::uint16_t>(request.destination_port()));
+
+    Story story;
+    const Network* const network = tables.network(request.vni());
+    if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
+    story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
+    const Decision decision = decide(tables, *network, flow);
+    story.tell("source", fmt::format("{} is {}, identity {}", to_text(*source), describe(decision.source_next_hop, tables), decision.source.identity));
+    const std::string to = fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
+                                       decision.destination.identity);
+    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole) return story.stop("fib", to, decision.reason);
+    story.tell("fib", to);
+
+    auto& reply = story.reply();
+    reply.set_rule(decision.rule());
+    reply.set_next_hop(decision.destination.next_hop);
+    const bool source_local = decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local;
+    const bool destination_local = decision.destination_next_hop->kind == NextHop::Kind::local;
+    if (!source_local && !destination_local) return story.stop("fib", "neither end lives on this host", WEFT_DROP_not_local);
+    if (decision.rule() != 0)
+        reply.set_rule_direction(decision.rule() == decision.ingress.rule && decision.reason != WEFT_DROP_egress_policy ? fastpath::DIRECTION_INGRESS
+                                                                                                                         : fastpath::DIRECTION_EGRESS);
+    if (source_local) {
+        if (decision.reason == WEFT_DROP_egress_policy) return story.stop("egress policy", describe(decision.egress), decision.reason);
+        story.tell("egress policy", describe(decision.egress));
+    } else {
+        story.tell("egress policy", "enforced by the source's host");
+    }
+    if (destination_local) {
+        if (decision.reason == WEFT_DROP_ingress_policy) return story.stop("ingress policy", describe(decision.ingress), decision.reason);
+        story.tell("ingress policy", describe(decision.ingress));
+    } else {
+        story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");
+    }
+    if (!decision.destination_next_hop->resolved)
+        return story.stop("next hop", describe(decision.destination_next_hop, tables), WEFT_DROP_next_hop_unresolved);
+    story.tell("next hop", destination_local ? "delivered to " + describe(decision.destination_next_hop, tables)
+                                             : "encapsulated to " + describe(decision.destination_next_hop, tables));
+    reply.set_verdict(fastpath::VERDICT_ALLOW);
+    return std::move(reply);
+}
+
+} // namespace weft::dataplane

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Worker: a thread that runs bursts to completion, port by port, and sleeps when nothing comes.
+//
+//   receive -> Pipeline::process -> per-port queues -> send;  quiescent;  after idle_us without a packet: offline, epoll
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "dataplane/descriptor.hpp"
+#include "dataplane/pipeline.hpp"
+#include "dataplane/port_table.hpp"
+
+namespace weft::dataplane {
+
+struct WorkerOptions {
+    bool poll = false;          ///< never sleep
+    unsigned idle_us = 50;      ///< of polling before sleeping
+};
+
+class Worker {
+  public:
+    Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions, const PortTable& ports, rte_mempool* pool,
+           WorkerOptions options);
+    ~Worker(); ///< stops and joins
+
+    /// Ends the worker's sleep, from any thread.
+    void wake() const;
+    void counters(fastpath::CountersReply& reply) const;
+
+  private:
+    class Queues;
+
+    void run();
+    void sleep(const PortSet& ports);
+
+    unsigned number_;
+    Quiescence& quiescence_;
+    const Tables& tables_;
+    SessionTable& sessions_;
+    const PortTable& ports_;
+    rte_mempool* pool_;
+    WorkerOptions options_;
+    Descriptor wake_;
+    std::atomic<bool> stop_ = false;
+    alignas(64) Count polls_;
+    Count busy_cycles_;
+    Count sleeps_;
+    std::thread thread_;
+};
+
+} // namespace weft::dataplane
