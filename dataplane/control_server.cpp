@@ -89,7 +89,7 @@ void ControlServer::run(const Handler& handler, int stop_descriptor, const std::
         for (const auto& [fd, client] : clients_)
             watched.push_back({fd, static_cast<short>(client.output.empty() ? POLLIN : POLLIN | POLLOUT), 0});
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(next_chore - Clock::now()).count();
-        poll(watched.data(), watched.size(), static_cast<int>(std::clamp<long>(wait, 0, chore_ms)));
+        poll(watched.data(), watched.size(), static_cast<int>(std::clamp<long>(wait + 1, 0, chore_ms)));
         if (watched[0].revents != 0) return;
         if (Clock::now() >= next_chore) {
             chore();

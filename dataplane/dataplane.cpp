@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <rte_cycles.h>
-#include <rte_errno.h>
 #include <unistd.h>
 
 #include <random>
@@ -26,18 +25,16 @@ void set_status(fastpath::Reply& reply, const Error& error) {
 } // namespace
 
 Result<std::unique_ptr<Dataplane>> Dataplane::make(DataplaneOptions options) {
-    std::unique_ptr<rte_mempool, FreePool> pool(
-        rte_pktmbuf_pool_create("packets", options.packet_buffers, 256, 0, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY));
-    if (!pool)
-        return fail(ErrorCode::exhausted, fmt::format("no memory for {} packet buffers: {}: raise --memory", options.packet_buffers, rte_strerror(rte_errno)));
+    auto pool = make_packet_pool("packets", options.packet_buffers);
+    if (!pool) return std::unexpected(std::move(pool).error());
     // Seeded, so that nobody outside can choose flows that share a bucket.
     std::random_device random;
     auto sessions = SessionTable::make(options.sessions, std::uint64_t{random()} << 32 | random());
     if (!sessions) return std::unexpected(std::move(sessions).error());
-    return std::unique_ptr<Dataplane>(new Dataplane(std::move(options), std::move(pool), std::move(*sessions)));
+    return std::unique_ptr<Dataplane>(new Dataplane(std::move(options), std::move(*pool), std::move(*sessions)));
 }
 
-Dataplane::Dataplane(DataplaneOptions options, std::unique_ptr<rte_mempool, FreePool> pool, std::unique_ptr<SessionTable> sessions) :
+Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<SessionTable> sessions) :
     options_(std::move(options)),
     pool_(std::move(pool)),
     sessions_(std::move(sessions)),

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/buffer_pool.hpp"
 #include "dataplane/control_server.hpp"
 #include "dataplane/port_table.hpp"
 #include "dataplane/session_table.hpp"
@@ -36,11 +37,7 @@ class Dataplane {
     static constexpr int chore_ms = 50;
 
   private:
-    struct FreePool {
-        void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
-    };
-
-    Dataplane(DataplaneOptions options, std::unique_ptr<rte_mempool, FreePool> pool, std::unique_ptr<SessionTable> sessions);
+    Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<SessionTable> sessions);
 
     Result<void> apply(const fastpath::TableUpdate& update);
     void dump(std::uint64_t id, const std::function<void(const fastpath::Reply&)>& answer) const;
@@ -49,7 +46,7 @@ class Dataplane {
 
     DataplaneOptions options_;
     std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
-    std::unique_ptr<rte_mempool, FreePool> pool_;
+    Pool pool_;
     std::unique_ptr<SessionTable> sessions_;
     Quiescence quiescence_;
     Tables tables_;

@@ -17,6 +17,8 @@ namespace weft::dataplane {
 namespace {
 
 constexpr std::uint16_t descriptors = 1024;
+constexpr unsigned xdp_buffers = 8191;
+constexpr std::uint32_t xdp_headroom = 256; ///< that the kernel keeps in front of every frame
 
 /// The AF_XDP sockets that this process has open. DPDK 22.11 does not tell an application the sockets of its AF_XDP driver, and only they can wake a
 /// sleeping worker.
@@ -85,14 +87,23 @@ Result<void> EthdevPort::start(std::uint32_t mtu, unsigned workers) {
     std::uint16_t rx_size = descriptors;
     std::uint16_t tx_size = descriptors;
     if (const int status = rte_eth_dev_adjust_nb_rx_tx_desc(device_, &rx_size, &tx_size); status != 0) return failed("ring sizes", status);
+    rte_mempool* receive_pool = pool_;
+    std::uint32_t reserved = RTE_PKTMBUF_HEADROOM + RTE_ETHER_HDR_LEN;
+    if (driver == "net_af_xdp") {
+        auto pool = make_page_pool(fmt::format("xdp-{}-{}", id(), device_), xdp_buffers);
+        if (!pool) return std::unexpected(std::move(pool).error());
+        own_pool_ = std::move(*pool);
+        receive_pool = own_pool_.get();
+        reserved += xdp_headroom;
+    }
     for (std::uint16_t queue = 0; queue < queues_; ++queue)
-        if (const int status = rte_eth_rx_queue_setup(device_, queue, rx_size, SOCKET_ID_ANY, nullptr, pool_); status != 0)
+        if (const int status = rte_eth_rx_queue_setup(device_, queue, rx_size, SOCKET_ID_ANY, nullptr, receive_pool); status != 0)
             return failed("receive queue", status);
     for (std::uint16_t queue = 0; queue < tx_queues_; ++queue)
         if (const int status = rte_eth_tx_queue_setup(device_, queue, tx_size, SOCKET_ID_ANY, nullptr); status != 0)
             return failed("send queue", status);
     // A frame must fit one buffer, and what the device can take.
-    const std::uint32_t buffer = rte_pktmbuf_data_room_size(pool_) - RTE_PKTMBUF_HEADROOM - RTE_ETHER_HDR_LEN;
+    const std::uint32_t buffer = rte_pktmbuf_data_room_size(receive_pool) - reserved;
     const std::uint32_t largest = std::min<std::uint32_t>(buffer, info.max_mtu != 0 ? info.max_mtu : buffer);
     mtu_ = mtu != 0 ? std::min(mtu, largest) : largest;
     if (const int status = rte_eth_dev_set_mtu(device_, static_cast<std::uint16_t>(mtu_)); status != 0 && status != -ENOTSUP && driver != "net_af_xdp")
@@ -107,6 +118,8 @@ EthdevPort::~EthdevPort() {
     const bool known = rte_eth_dev_info_get(device_, &info) == 0;
     rte_eth_dev_stop(device_);
     rte_eth_dev_close(device_);
+    // Packets of this port may still wait in others; their memory must not go before them.
+    if (own_pool_ && rte_mempool_avail_count(own_pool_.get()) != own_pool_->size) static_cast<void>(own_pool_.release());
     if (known) rte_dev_remove(info.device);
 }
 

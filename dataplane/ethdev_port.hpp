@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
+#include "dataplane/buffer_pool.hpp"
 #include "dataplane/port.hpp"
 #include "routing/net/result.hpp"
 
@@ -32,6 +33,7 @@ class EthdevPort : public Port {
     Result<void> start(std::uint32_t mtu, unsigned workers);
     void transmit(unsigned worker, std::span<rte_mbuf*> packets, PortCounts& counts);
 
+    Pool own_pool_; ///< an AF_XDP socket's memory
     std::uint16_t device_;
     rte_mempool* pool_;
     std::uint16_t queues_ = 1;
