@@ -31,12 +31,7 @@ Result<std::unique_ptr<Port>> PortTable::make(const fastpath::Port& message) con
         return std::make_unique<TapPort>(message.id(), role, fmt::format("{}:{}", message.tap().netns(), message.tap().ifname()), workers_,
                                          std::move(*device), pool_, message.mtu());
     }
-    std::string devargs = message.ethdev().devargs();
-    // An AF_XDP port without a program of its own gets ours, which leaves all but VXLAN to the kernel.
-    if (devargs.starts_with("net_af_xdp") && !devargs.contains("xdp_prog=") && !steering_program_.empty()) devargs += ",xdp_prog=" + steering_program_;
-    // Busy polling would have the kernel wait for polls that a sleeping worker does not make.
-    if (devargs.starts_with("net_af_xdp") && !devargs.contains("busy_budget=")) devargs += ",busy_budget=0";
-    auto port = EthdevPort::attach(message.id(), role, devargs, workers_, message.mtu(), pool_);
+    auto port = EthdevPort::attach(message.id(), role, message.ethdev().devargs(), workers_, message.mtu(), pool_, steering_program_);
     if (!port) return std::unexpected(std::move(port).error());
     return std::unique_ptr<Port>(std::move(*port));
 }
