@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "routing/peer.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace weft::bgp {
+
+namespace {
+
+using boost::asio::ip::tcp;
+
+constexpr std::uint8_t cease = 6;
+constexpr std::uint8_t administrative_shutdown = 2;
+constexpr std::uint8_t connection_collision = 7;
+constexpr std::chrono::seconds retry_max{30};
+
+boost::asio::ip::address to_asio(const net::Address& address) {
+    if (address.is_v4()) return boost::asio::ip::address_v4(address.to_v4());
+    boost::asio::ip::address_v6::bytes_type bytes;
+    std::ranges::copy(address.bytes(), bytes.begin());
+    return boost::asio::ip::address_v6(bytes);
+}
+
+} // namespace
+
+Peer::Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic, const SpeakerConfig& config, Events events) :
+    loop_(loop),
+    neighbor_(std::move(neighbor)),
+    dynamic_(dynamic),
+    config_(config),
+    events_(std::move(events)),
+    retry_timer_(loop),
+    stale_timer_(loop),
+    restarting_(config.restarting),
+    remote_as_(neighbor_.remote_as) {}
+
+Peer::~Peer() {
+    if (connecting_) {
+        boost::system::error_code ignored;
+        connecting_->close(ignored);
+    }
+    for (const auto& session : sessions_)
+        session->discard();
+}
+
+void Peer::start() {
+    if (!neighbor_.passive && !dynamic_) connect();
+}
+
+void Peer::connect() {
+    if (stopped_ || established_ || connecting_ || !sessions_.empty()) return;
+    connecting_ = std::make_shared<tcp::socket>(loop_);
+    boost::system::error_code error;
+    const tcp::endpoint remote(to_asio(neighbor_.address), neighbor_.port);
+    connecting_->open(remote.protocol(), error);
+    // Speak from the address that neighbours know us by, where that is one of ours in this family.
+    for (const net::Address& local : config_.listen)
+        if (!error && local.family() == neighbor_.address.family() && !local.is_unspecified())
+            connecting_->bind(tcp::endpoint(to_asio(local), 0), error);
+    if (error) {
+        last_error_ = "connect: " + error.message();
+        connecting_.reset();
+        retry_later();
+        return;
+    }
+    connecting_->async_connect(remote, [this, socket = connecting_](boost::system::error_code failed) {
+        if (failed == boost::asio::error::operation_aborted || connecting_ != socket) return;
+        connecting_.reset();
+        if (failed) {
+            last_error_ = "connect: " + failed.message();
+            retry_later();
+            return;
+        }
+        adopt(std::move(*socket), true);
+    });
+}
+
+void Peer::retry_later() {
+    if (stopped_ || dynamic_ || neighbor_.passive) return;
+    // Quick at first, since hosts come and go; a neighbour that keeps failing is asked less often.
+    const auto wait = std::min<std::chrono::milliseconds>(config_.connect_retry * (1U << std::min(failures_, 5U)), retry_max);
+    retry_timer_.expires_after(wait);
+    retry_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) connect();
+    });
+}
+
+FsmConfig Peer::fsm_config() const {
+    FsmConfig fsm;
+    fsm.local_as = config_.local_as;
+    fsm.router_id = config_.router_id;
+    fsm.hold_time_s = config_.hold_time_s;
+    fsm.remote_as = neighbor_.remote_as;
+    fsm.capabilities.families = {AddressFamily::l2vpn_evpn};
+    fsm.capabilities.route_refresh = true;
+    fsm.capabilities.extended_message = true;
+    fsm.capabilities.four_octet_as = config_.local_as;
+    if (config_.restart_time_s != 0)
+        fsm.capabilities.graceful_restart = GracefulRestart{restarting_, config_.restart_time_s, {{AddressFamily::l2vpn_evpn, true}}};
+    return fsm;
+}
+
+void Peer::accept(tcp::socket socket) {
+    if (stopped_) return;
+    adopt(std::move(socket), false);
+}
+
+void Peer::adopt(tcp::socket socket, bool outgoing) {
+    auto session = std::make_shared<Session>(std::move(socket), fsm_config(), outgoing);
+    const std::weak_ptr<Session> weak = session;
+    session->set_events({
+        .on_opened = [this, weak] { opened(weak.lock()); },
+        .on_established = [this, weak] { session_established(weak.lock()); },
+        .on_update = [this](Update update) { receive(std::move(update)); },
+        .on_refresh =
+            [this](const RouteRefresh& refresh) {
+                if (refresh.afi == 25 && refresh.safi == 70 && refresh.subtype == 0) events_.on_refresh(*this, AddressFamily::l2vpn_evpn);
+            },
+        .on_end = [this, weak](SessionEnd end) { session_ended(weak.lock(), std::move(end)); },
+    });
+    sessions_.push_back(session);
+    session->start();
+    events_.on_state(*this);
+}
+
+void Peer::opened(const std::shared_ptr<Session>& session) {
+    const auto& negotiated = session->fsm().negotiated();
+    const auto others = sessions_;
+    for (const auto& other : others) {
+        if (other == session || other->fsm().state() < State::open_confirm) continue;
+        if (other == established_) {
+            // A second OPEN from a peer that can restart means that it did (RFC 4724 section 5); else the old connection stands.
+            if (negotiated.received.graceful_restart && !session->outgoing()) {
+                other->lose("the peer restarted");
+                continue;
+            }
+            session->stop({cease, connection_collision, {}}, "collision: another connection is established");
+            return;
+        }
+        const bool ours = our_connection_survives(config_.router_id, config_.local_as, negotiated.remote_router_id, negotiated.remote_as);
+        const auto& loser = session->outgoing() == ours ? other : session;
+        loser->stop({cease, connection_collision, {}}, "collision: the other connection survives");
+        if (loser == session) return;
+    }
+}
+
+void Peer::session_established(const std::shared_ptr<Session>& session) {
+    established_ = session;
+    failures_ = 0;
+    ++times_established_;
+    since_ = std::chrono::steady_clock::now();
+    const auto& negotiated = session->fsm().negotiated();
+    remote_as_ = negotiated.remote_as;
+    remote_router_id_ = negotiated.remote_router_id;
+    received_ = negotiated.received;
+    hold_time_s_ = negotiated.hold_time_s;
+    heard_end_of_rib_ = false;
+    advertised_ = 0;
+    stale_timer_.cancel();
+    // RFC 4724 section 4.2: what the peer's forwarding did not keep is gone at once.
+    const auto& restart = received_.graceful_restart;
+    const bool kept = restart && std::ranges::any_of(restart->families, [](const GracefulRestartFamily& family) {
+                          return family.family == AddressFamily::l2vpn_evpn && family.forwarding_preserved;
+                      });
+    if (!kept) sweep_stale();
+    else if (!routes_.empty()) {
+        // The peer has this long to say End-of-RIB.
+        stale_timer_.expires_after(std::chrono::seconds(std::max<std::uint16_t>(config_.restart_time_s, 1)));
+        stale_timer_.async_wait([this](boost::system::error_code error) {
+            if (!error) sweep_stale();
+        });
+    }
+    spdlog::info("BGP {}: established, AS {}, router id {}", neighbor_.address.to_string(), remote_as_, net::Address::v4(remote_router_id_).to_string());
+    events_.on_established(*this);
+    events_.on_state(*this);
+}
+
+void Peer::session_ended(const std::shared_ptr<Session>& session, SessionEnd end) {
+    std::erase(sessions_, session);
+    if (session == established_) {
+        established_.reset();
+        since_ = std::chrono::steady_clock::now();
+        last_error_ = end.reason;
+        spdlog::warn("BGP {}: session ended: {}", neighbor_.address.to_string(), end.reason);
+        const bool graceful = !end.notified && config_.restart_time_s != 0 && received_.graceful_restart &&
+                              std::ranges::any_of(received_.graceful_restart->families, [](const GracefulRestartFamily& family) {
+                                  return family.family == AddressFamily::l2vpn_evpn;
+                              });
+        if (graceful) begin_stale();
+        else withdraw_all();
+    } else if (!established_) {
+        last_error_ = end.reason;
+        ++failures_;
+        spdlog::debug("BGP {}: connection ended: {}", neighbor_.address.to_string(), end.reason);
+    }
+    events_.on_state(*this);
+    if (!established_ && sessions_.empty()) retry_later();
+}
+
+void Peer::receive(Update update) {
+    ++updates_received_;
+    for (const std::string& discarded : update.discarded)
+        spdlog::warn("BGP {}: attribute discarded: {}", neighbor_.address.to_string(), discarded);
+    if (update.treated_as_withdraw)
+        spdlog::warn("BGP {}: UPDATE treated as withdrawal of {} routes: {}", neighbor_.address.to_string(), update.withdrawn.size(),
+                     *update.treated_as_withdraw);
+    for (const Nlri& nlri : update.withdrawn) {
+        const Nlri key = key_of(nlri);
+        if (routes_.erase(key) > 0) events_.on_withdrawn(*this, key);
+    }
+    for (Nlri& nlri : update.announced) {
+        ReceivedRoute& route = routes_[key_of(nlri)];
+        route = {std::move(nlri), update.attributes, false};
+        events_.on_route(*this, route);
+    }
+    if (update.end_of_rib == AddressFamily::l2vpn_evpn) {
+        stale_timer_.cancel();
+        sweep_stale();
+        heard_end_of_rib_ = true;
+        events_.on_end_of_rib(*this);
+    }
+}
+
+void Peer::withdraw_all() {
+    for (const auto& route : std::exchange(routes_, {}))
+        events_.on_withdrawn(*this, route.first);
+}
+
+void Peer::begin_stale() {
+    for (auto& [key, route] : routes_) {
+        route.stale = true;
+        events_.on_route(*this, route);
+    }
+    const auto time = std::chrono::seconds(std::max<std::uint16_t>(received_.graceful_restart->restart_time_s, 1));
+    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.size(), time.count());
+    stale_timer_.expires_after(time);
+    stale_timer_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        spdlog::warn("BGP {}: did not come back in time", neighbor_.address.to_string());
+        sweep_stale();
+        events_.on_state(*this);
+    });
+}
+
+void Peer::sweep_stale() {
+    for (auto route = routes_.begin(); route != routes_.end();) {
+        if (!route->second.stale) {
+            ++route;
+            continue;
+        }
+        const Nlri key = route->first;
+        route = routes_.erase(route);
+        events_.on_withdrawn(*this, key);
+    }
+}
+
+void Peer::send(const std::vector<std::vector<std::uint8_t>>& messages) {
+    const auto session = established_;
+    for (const auto& message : messages)
+        if (session) session->send(message);
+}
+
+void Peer::count_advertised(std::uint64_t routes, std::uint64_t updates) {
+    advertised_ = routes;
+    updates_sent_ += updates;
+}
+
+void Peer::shutdown() {
+    stopped_ = true;
+    retry_timer_.cancel();
+    stale_timer_.cancel();
+    if (auto socket = std::move(connecting_)) {
+        boost::system::error_code ignored;
+        socket->close(ignored);
+    }
+    for (const auto& session : std::vector(sessions_))
+        session->stop({cease, administrative_shutdown, {}}, "shut down");
+}
+
+PeerStatus Peer::status() const {
+    PeerStatus status;
+    status.address = neighbor_.address;
+    status.description = neighbor_.description;
+    status.dynamic = dynamic_;
+    status.remote_as = remote_as_;
+    status.remote_router_id = remote_router_id_;
+    State state = connecting_ ? State::connect : neighbor_.passive || dynamic_ ? State::active : State::idle;
+    for (const auto& session : sessions_)
+        state = std::max(state, session->fsm().state());
+    status.state = to_string(state);
+    status.in_state = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_);
+    status.hold_time_s = established_ ? hold_time_s_ : 0;
+    status.configured = fsm_config().capabilities;
+    status.received = received_;
+    status.routes_received = routes_.size();
+    status.routes_stale = static_cast<std::uint64_t>(std::ranges::count_if(routes_, [](const auto& route) { return route.second.stale; }));
+    status.routes_advertised = established_ ? advertised_ : 0;
+    status.updates_received = updates_received_;
+    status.updates_sent = updates_sent_;
+    status.times_established = times_established_;
+    status.last_error = last_error_;
+    return status;
+}
+
+} // namespace weft::bgp

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Speakers that talk to each other over loopback addresses:
+//
+//   127.0.N.1 port P  <--- iBGP, EVPN --->  127.0.N.2 port P
+#include "routing/speaker.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace weft::bgp {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// One speaker and what it told.
+struct Host {
+    net::Address address;
+    RouteUpdate routes;
+    bool converged = false;
+    std::unique_ptr<Speaker> speaker;
+
+    [[nodiscard]] bool has(const std::string& prefix) const {
+        const auto found = routes.paths.find({*net::Vni::make(4000), *net::Prefix::parse(prefix)});
+        return found != routes.paths.end() && !found->second.empty();
+    }
+};
+
+class SpeakerTest : public testing::Test {
+  protected:
+    boost::asio::io_context loop;
+
+    static std::uint16_t port() { return static_cast<std::uint16_t>(20000 + getpid() % 20000); }
+
+    static net::Address address(unsigned host) { return net::Address::v4(0x7f000000U | (static_cast<unsigned>(getpid()) % 200 + 20) << 8 | host); }
+
+    SpeakerConfig config(unsigned host, std::vector<unsigned> neighbors) {
+        SpeakerConfig config;
+        config.router_id = 0x0a630000 + host;
+        config.vtep = net::Address::v4(0x0a630000 + host);
+        config.router_mac = net::Mac({2, 0, 0, 0, 0, static_cast<std::uint8_t>(host)});
+        config.listen = {address(host)};
+        config.port = port();
+        config.hold_time_s = 3;
+        config.restart_time_s = 3;
+        config.connect_retry = 50ms;
+        for (const unsigned neighbor : neighbors)
+            config.neighbors.push_back({.address = address(neighbor), .port = port(), .remote_as = 65000, .passive = false, .description = {}});
+        const auto target = ExtendedCommunity::route_target(65000, 4000);
+        config.networks = {{*net::Vni::make(4000), "default", RouteDistinguisher::make(config.router_id, 1), {target}, {target}}};
+        return config;
+    }
+
+    void start(Host& host, SpeakerConfig config) {
+        host.address = config.listen[0];
+        auto speaker = Speaker::start(loop, std::move(config),
+                                      {.on_routes = [&host](RouteUpdate update) { host.routes.merge(std::move(update)); },
+                                       .on_converged = [&host] { host.converged = true; },
+                                       .on_peer = {}});
+        ASSERT_TRUE(speaker) << speaker.error().message;
+        host.speaker = std::move(*speaker);
+    }
+
+    static LocalRoute route(const std::string& prefix) {
+        return {*net::Vni::make(4000), *net::Prefix::parse(prefix), {{4267132230, 1, 2}, {4267132230, 3, 4}}};
+    }
+
+    /// Runs the loop until the condition holds; false after the deadline.
+    template <class Condition>
+    bool eventually(Condition condition, std::chrono::milliseconds deadline = 8s) {
+        const auto end = std::chrono::steady_clock::now() + deadline;
+        while (!condition()) {
+            if (std::chrono::steady_clock::now() > end) return false;
+            loop.restart();
+            loop.run_one_for(20ms);
+        }
+        return true;
+    }
+};
+
+TEST_F(SpeakerTest, RoutesArriveWithLabelsAndGoWhenWithdrawn) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    a.speaker->announce(route("10.244.1.2/32"));
+    a.speaker->announce(route("fd00::1:2/128"));
+    ASSERT_TRUE(eventually([&] { return b.has("10.244.1.2/32") && b.has("fd00::1:2/128"); }));
+    const auto& path = b.routes.paths.at({*net::Vni::make(4000), *net::Prefix::parse("10.244.1.2/32")}).front();
+    EXPECT_EQ(path.vtep.to_string(), "10.99.0.1");
+    EXPECT_EQ(path.router_mac.to_string(), "02:00:00:00:00:01");
+    EXPECT_EQ(path.label, 4000U);
+    EXPECT_EQ(path.attributes->large_communities, route("10.244.1.2/32").labels);
+    a.speaker->withdraw(*net::Vni::make(4000), *net::Prefix::parse("10.244.1.2/32"));
+    EXPECT_TRUE(eventually([&] { return !b.has("10.244.1.2/32"); }));
+    EXPECT_TRUE(b.has("fd00::1:2/128"));
+}
+
+TEST_F(SpeakerTest, BothConnectAndOneConnectionSurvives) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    const auto settled = [&] { return a.speaker->peers()[0].state == "Established" && b.speaker->peers()[0].state == "Established"; };
+    ASSERT_TRUE(eventually(settled));
+    // Longer than the hold time: the survivor is the same for both.
+    eventually([] { return false; }, 4s);
+    EXPECT_TRUE(settled());
+    EXPECT_LE(a.speaker->peers()[0].times_established, 2U);
+}
+
+TEST_F(SpeakerTest, ShutdownWithdrawsAtOnce) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    a.speaker->announce(route("10.244.1.2/32"));
+    ASSERT_TRUE(eventually([&] { return b.has("10.244.1.2/32"); }));
+    a.speaker->shutdown();
+    EXPECT_TRUE(eventually([&] { return !b.has("10.244.1.2/32"); }, 1s));
+    EXPECT_NE(b.speaker->peers()[0].last_error.find("Administrative Shutdown"), std::string::npos);
+}
+
+TEST_F(SpeakerTest, RestartKeepsRoutesAndSweepsWhatIsNotAnnouncedAgain) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    a.speaker->announce(route("10.244.1.2/32"));
+    a.speaker->announce(route("10.244.1.3/32"));
+    a.speaker->local_routes_complete();
+    ASSERT_TRUE(eventually([&] { return b.has("10.244.1.2/32") && b.has("10.244.1.3/32"); }));
+    a.speaker.reset(); // as a crash: no NOTIFICATION
+    ASSERT_TRUE(eventually([&] { return b.speaker->peers()[0].routes_stale == 2; }));
+    EXPECT_TRUE(b.has("10.244.1.2/32"));
+    auto again = config(1, {2});
+    again.restarting = true;
+    start(a, again);
+    a.speaker->announce(route("10.244.1.2/32"));
+    a.speaker->local_routes_complete();
+    EXPECT_TRUE(eventually([&] { return !b.has("10.244.1.3/32"); }));
+    EXPECT_TRUE(b.has("10.244.1.2/32"));
+    EXPECT_EQ(b.speaker->peers()[0].routes_stale, 0U);
+}
+
+TEST_F(SpeakerTest, WhoDoesNotComeBackIsForgotten) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    a.speaker->announce(route("10.244.1.2/32"));
+    ASSERT_TRUE(eventually([&] { return b.has("10.244.1.2/32"); }));
+    a.speaker.reset();
+    EXPECT_TRUE(eventually([&] { return !b.has("10.244.1.2/32"); }));
+}
+
+TEST_F(SpeakerTest, RangesAcceptUnknownNeighborsOfTheRightAs) {
+    Host a;
+    Host b;
+    Host stranger;
+    auto open = config(1, {});
+    open.ranges = {{net::Prefix::host(address(2)), 65000, 10}};
+    start(a, open);
+    start(b, config(2, {1}));
+    start(stranger, config(3, {1}));
+    b.speaker->announce(route("10.244.2.2/32"));
+    stranger.speaker->announce(route("10.244.3.2/32"));
+    EXPECT_TRUE(eventually([&] { return a.has("10.244.2.2/32"); }));
+    EXPECT_FALSE(eventually([&] { return a.has("10.244.3.2/32"); }, 500ms));
+    EXPECT_EQ(a.speaker->peers().size(), 1U);
+}
+
+TEST_F(SpeakerTest, ConvergedAfterEveryNeighborsEndOfRib) {
+    Host a;
+    Host b;
+    start(a, config(1, {2}));
+    start(b, config(2, {1}));
+    b.speaker->local_routes_complete();
+    a.speaker->local_routes_complete();
+    EXPECT_TRUE(eventually([&] { return a.converged && b.converged; }, 2s));
+}
+
+TEST_F(SpeakerTest, TakenPortIsNamed) {
+    Host a;
+    start(a, config(1, {}));
+    const auto second = Speaker::start(loop, config(1, {}), {});
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find(std::to_string(port())), std::string::npos);
+}
+
+} // namespace
+} // namespace weft::bgp
