@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Port: where packets come in and go out. The port table owns ports, workers poll them. A port completes, when it sends, the offload work that
-// packets still carry (packet.hpp).
+// Port: where packets come in and go out. The port table owns ports, workers poll them. A port completes, when it
+// sends, the offload work that packets still carry (packet.hpp).
 #pragma once
-
-#include <rte_mbuf.h>
 
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <rte_mbuf.h>
 
 #include "dataplane/counters.hpp"
 #include "dataplane/packet.hpp"
@@ -17,7 +17,8 @@ namespace weft::dataplane {
 
 class Port {
   public:
-    Port(std::uint32_t id, Role role, std::string name, unsigned workers) : id_(id), role_(role), name_(std::move(name)), counts_(workers) {}
+    Port(std::uint32_t id, Role role, std::string name, unsigned workers) :
+        id_(id), role_(role), name_(std::move(name)), counts_(workers) {}
 
     virtual ~Port() = default;
     Port(const Port&) = delete;
@@ -34,6 +35,9 @@ class Port {
     /// Largest IP packet that the port carries.
     [[nodiscard]] virtual std::uint32_t mtu() const = 0;
     [[nodiscard]] virtual bool up() const = 0;
+
+    /// The device behind the port does not exist any more, and the port never carries a packet again.
+    [[nodiscard]] virtual bool gone() const { return false; }
 
     [[nodiscard]] std::uint32_t id() const { return id_; }
 

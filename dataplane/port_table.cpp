@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/port_table.hpp"
 
+#include <algorithm>
+#include <ranges>
+
 #include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <spdlog/spdlog.h>
-
-#include <algorithm>
-#include <ranges>
 
 #include "dataplane/ethdev_port.hpp"
 #include "dataplane/tables_wire.hpp"
@@ -15,7 +15,11 @@
 namespace weft::dataplane {
 
 PortTable::PortTable(Quiescence& quiescence, rte_mempool* pool, unsigned workers, std::string steering_program) :
-    quiescence_(quiescence), pool_(pool), workers_(workers), steering_program_(std::move(steering_program)), current_(nullptr) {
+    quiescence_(quiescence),
+    pool_(pool),
+    workers_(workers),
+    steering_program_(std::move(steering_program)),
+    current_(nullptr) {
     publish();
 }
 
@@ -28,22 +32,28 @@ Result<std::unique_ptr<Port>> PortTable::make(const fastpath::Port& message) con
         if (!mac) return std::unexpected(std::move(mac).error());
         auto device = open_tap(message.tap().netns(), message.tap().ifname(), *mac);
         if (!device) return std::unexpected(std::move(device).error());
-        return std::make_unique<TapPort>(message.id(), role, fmt::format("{}:{}", message.tap().netns(), message.tap().ifname()), workers_,
-                                         std::move(*device), pool_, message.mtu());
+        return std::make_unique<TapPort>(message.id(), role,
+                                         fmt::format("{}:{}", message.tap().netns(), message.tap().ifname()),
+                                         workers_, std::move(*device), pool_, message.mtu());
     }
-    auto port = EthdevPort::attach(message.id(), role, message.ethdev().devargs(), workers_, message.mtu(), pool_, steering_program_);
+    auto port = EthdevPort::attach(message.id(), role, message.ethdev().devargs(), workers_, message.mtu(), pool_,
+                                   steering_program_);
     if (!port) return std::unexpected(std::move(port).error());
     return std::unique_ptr<Port>(std::move(*port));
 }
 
 Result<void> PortTable::set(const fastpath::Port& message) {
     const std::string what = fmt::format("port {}", message.id());
-    if (message.id() == 0 || message.id() > id_max) return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, id_max));
+    if (message.id() == 0 || message.id() > id_max)
+        return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, id_max));
     if (message.role() != fastpath::PORT_ROLE_ENDPOINT && message.role() != fastpath::PORT_ROLE_UPLINK)
         return fail(ErrorCode::invalid, what + ": no role");
-    if (!message.has_tap() && !message.has_ethdev()) return fail(ErrorCode::invalid, what + ": neither TAP nor ethdev");
+    if (!message.has_tap() && !message.has_ethdev())
+        return fail(ErrorCode::invalid, what + ": neither TAP nor ethdev");
     if (const auto found = entries_.find(message.id()); found != entries_.end()) {
-        if (google::protobuf::util::MessageDifferencer::Equals(found->second.message, message)) return {};
+        if (!found->second.port->gone() &&
+            google::protobuf::util::MessageDifferencer::Equals(found->second.message, message))
+            return {};
         // The device may be the same, so the old port must go before the new one can come. A TAP stays.
         const auto replaced = entries_.extract(found);
         publish();
@@ -66,14 +76,16 @@ void PortTable::remove(std::uint32_t id) {
 
 void PortTable::publish() {
     auto fresh = std::make_unique<PortSet>();
+    fresh->generation = ++generation_;
     fresh->by_id.resize(entries_.empty() ? 0 : entries_.rbegin()->first + 1);
     fresh->by_worker.resize(workers_);
     for (const auto& [id, entry] : entries_) {
         fresh->by_id[id] = entry.port.get();
         // Queues spread over workers; ports of one queue go to the worker with the least to do.
         for (unsigned queue = 0; queue < entry.port->queues(); ++queue)
-            std::ranges::min_element(fresh->by_worker, {}, [](const auto& assignments) { return assignments.size(); })
-                ->push_back({entry.port.get(), queue});
+            std::ranges::min_element(fresh->by_worker, {}, [](const auto& assignments) {
+                return assignments.size();
+            })->push_back({entry.port.get(), queue});
     }
     current_.store(fresh.get(), std::memory_order_release);
     wake_();

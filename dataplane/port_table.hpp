@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PortTable: the ports of the process. The control thread creates, replaces and removes them; workers see a snapshot, changed under
-// QSBR, so that a port is destroyed only when nobody can poll it any more.
+// PortTable: the ports of the process. The control thread creates, replaces and removes them; workers see a snapshot,
+// changed under QSBR, so that a port is destroyed only when nobody can poll it any more.
 #pragma once
-
-#include <rte_mempool.h>
 
 #include <atomic>
 #include <functional>
@@ -11,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <rte_mempool.h>
 
 #include "dataplane/api/fastpath.pb.h"
 #include "dataplane/port.hpp"
@@ -26,7 +26,8 @@ struct PortSet {
         unsigned queue;
     };
 
-    std::vector<Port*> by_id;                            ///< null: none
+    std::uint64_t generation = 0; ///< never used twice
+    std::vector<Port*> by_id;     ///< null: none
     std::vector<std::vector<Assignment>> by_worker;
 };
 
@@ -63,6 +64,7 @@ class PortTable {
     std::string steering_program_;
     std::function<void()> wake_ = [] {};
     std::map<std::uint32_t, Entry> entries_;
+    std::uint64_t generation_ = 0;
     std::unique_ptr<const PortSet> owner_;
     std::atomic<const PortSet*> current_;
 };

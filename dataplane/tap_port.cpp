@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/tap_port.hpp"
 
-#include <poll.h>
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include <poll.h>
+#include <sys/uio.h>
 
 #include "dataplane/virtio_header.hpp"
 
 namespace weft::dataplane {
 
-TapPort::TapPort(std::uint32_t id, Role role, std::string where, unsigned workers, Descriptor device, rte_mempool* pool, std::uint32_t mtu) :
+TapPort::TapPort(std::uint32_t id, Role role, std::string where, unsigned workers, TapDevice device,
+                 rte_mempool* pool, std::uint32_t mtu) :
     Port(id, role, std::move(where), workers), device_(std::move(device)), pool_(pool), mtu_(mtu) {}
 
 TapPort::~TapPort() {
@@ -43,7 +44,8 @@ unsigned TapPort::receive(unsigned, std::span<rte_mbuf*> burst, PortCounts& coun
     while (received < burst.size()) {
         if (spare_count_ < spares) {
             const unsigned missing = spares - spare_count_;
-            if (rte_pktmbuf_alloc_bulk(pool_, spare_.data() + spare_count_, missing) != 0) break; // the kernel keeps the frame
+            if (rte_pktmbuf_alloc_bulk(pool_, spare_.data() + spare_count_, missing) != 0)
+                break; // the kernel keeps the frame
             spare_count_ = spares;
         }
         VirtioHeader header;
@@ -51,7 +53,7 @@ unsigned TapPort::receive(unsigned, std::span<rte_mbuf*> burst, PortCounts& coun
         parts[0] = {&header, sizeof header};
         for (unsigned i = 0; i < spares; ++i)
             parts[i + 1] = {rte_pktmbuf_mtod(spare_[i], void*), rte_pktmbuf_tailroom(spare_[i])};
-        const ssize_t size = readv(device_.get(), parts.data(), static_cast<int>(parts.size()));
+        const ssize_t size = readv(device_.descriptor.get(), parts.data(), static_cast<int>(parts.size()));
         if (size < 0) break;
         if (size < static_cast<ssize_t>(sizeof header)) continue;
         rte_mbuf* packet = take(static_cast<std::uint32_t>(size) - sizeof header);
@@ -73,20 +75,26 @@ void TapPort::send(unsigned, std::span<rte_mbuf*> burst, PortCounts& counts) {
         for (rte_mbuf* segment = packet; segment != nullptr && used < parts.size(); segment = segment->next)
             parts[used++] = {rte_pktmbuf_mtod(segment, void*), segment->data_len};
         const std::uint32_t size = rte_pktmbuf_pkt_len(packet);
-        if (writev(device_.get(), parts.data(), static_cast<int>(used)) >= 0) {
+        if (writev(device_.descriptor.get(), parts.data(), static_cast<int>(used)) >= 0) {
             counts.tx_packets.add(1);
             counts.tx_bytes.add(size);
             rte_pktmbuf_free(packet);
         } else {
             // EIO: the interface is down; EAGAIN and ENOBUFS: the kernel has no room.
-            drop_all({&packet, 1}, errno == EIO || errno == EBADFD ? WEFT_DROP_port_down : WEFT_DROP_port_full, counts);
+            drop_all({&packet, 1}, errno == EIO || errno == EBADFD ? WEFT_DROP_port_down : WEFT_DROP_port_full,
+                     counts);
         }
     }
 }
 
-bool TapPort::up() const {
-    pollfd state{.fd = device_.get(), .events = POLLOUT, .revents = 0};
-    return poll(&state, 1, 0) >= 0 && (state.revents & (POLLERR | POLLHUP)) == 0;
+bool TapPort::up() const { return !gone() && namespace_at(device_.netns) == device_.inode; }
+
+bool TapPort::gone() const {
+    pollfd state{.fd = device_.descriptor.get(), .events = POLLOUT, .revents = 0};
+    if (poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0) return true;
+    // Another namespace has taken the name: the container was made anew.
+    const auto now = namespace_at(device_.netns);
+    return now && *now != device_.inode;
 }
 
 } // namespace weft::dataplane

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/worker.hpp"
 
-#include <rte_cycles.h>
-#include <rte_lcore.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-
 #include <array>
 #include <vector>
+
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <sys/eventfd.h>
+
+#include "dataplane/wake_set.hpp"
 
 namespace weft::dataplane {
 
@@ -62,8 +63,8 @@ class Worker::Queues final : public Output {
     std::vector<std::uint32_t> dirty_;
 };
 
-Worker::Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions, const PortTable& ports, rte_mempool* pool,
-               WorkerOptions options) :
+Worker::Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
+               const PortTable& ports, rte_mempool* pool, WorkerOptions options) :
     number_(number),
     quiescence_(quiescence),
     tables_(tables),
@@ -90,6 +91,7 @@ void Worker::run() {
     PortCounts unknown;
     Queues queues(number_, unknown);
     Pipeline pipeline(tables_, sessions_, pool_);
+    WakeSet wake_set(wake_.get());
     const std::uint64_t hz = rte_get_tsc_hz();
     const std::uint64_t idle_cycles = hz / 1'000'000 * options_.idle_us;
     std::uint64_t last_packet = rte_rdtsc();
@@ -107,7 +109,8 @@ void Worker::run() {
             if (received == 0) continue;
             any = true;
             queues.from(counts);
-            pipeline.process(port->id(), port->role(), {burst.data(), received}, counts, static_cast<std::uint32_t>(begin / hz), queues);
+            pipeline.process(port->id(), port->role(), {burst.data(), received}, counts,
+                             static_cast<std::uint32_t>(begin / hz), queues);
         }
         queues.flush();
         polls_.add(1);
@@ -116,7 +119,7 @@ void Worker::run() {
             last_packet = rte_rdtsc();
             busy_cycles_.add(last_packet - begin);
         } else if (!options_.poll && begin - last_packet > idle_cycles) {
-            sleep(ports);
+            sleep(ports, wake_set);
             last_packet = rte_rdtsc();
         }
     }
@@ -125,30 +128,12 @@ void Worker::run() {
     rte_thread_unregister();
 }
 
-void Worker::sleep(const PortSet& ports) {
-    constexpr int tick_ms = 1;
-    constexpr int long_ms = 1000;
-    Descriptor set(epoll_create1(EPOLL_CLOEXEC));
-    const auto watch = [&](int fd) {
-        epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-        epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &event);
-    };
-    watch(wake_.get());
-    bool pollable = true;
-    for (const auto& [port, queue] : ports.by_worker[number_]) {
-        const auto descriptors = port->wake_descriptors(queue);
-        pollable = pollable && !descriptors.empty();
-        for (const int fd : descriptors)
-            watch(fd);
-    }
+void Worker::sleep(const PortSet& ports, WakeSet& wake_set) {
+    wake_set.watch(ports, number_);
     sleeps_.add(1);
     quiescence_.offline(number_);
-    // Level-triggered: what came before this line wakes at once.
-    epoll_event event;
-    epoll_wait(set.get(), &event, 1, pollable ? long_ms : tick_ms);
+    wake_set.wait();
     quiescence_.online(number_);
-    eventfd_t drained = 0;
-    eventfd_read(wake_.get(), &drained);
 }
 
 void Worker::counters(fastpath::CountersReply& reply) const {

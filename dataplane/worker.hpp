@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Worker: a thread that runs bursts to completion, port by port, and sleeps when nothing comes.
 //
-//   receive -> Pipeline::process -> per-port queues -> send;  quiescent;  after idle_us without a packet: offline, epoll
+//   receive -> Pipeline::process -> per-port queues -> send;  quiescent;  after idle_us without a packet: offline,
+//   epoll
 #pragma once
 
 #include <atomic>
@@ -14,15 +15,17 @@
 
 namespace weft::dataplane {
 
+class WakeSet;
+
 struct WorkerOptions {
-    bool poll = false;          ///< never sleep
-    unsigned idle_us = 50;      ///< of polling before sleeping
+    bool poll = false;     ///< never sleep
+    unsigned idle_us = 50; ///< of polling before sleeping
 };
 
 class Worker {
   public:
-    Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions, const PortTable& ports, rte_mempool* pool,
-           WorkerOptions options);
+    Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
+           const PortTable& ports, rte_mempool* pool, WorkerOptions options);
     ~Worker(); ///< stops and joins
 
     /// Ends the worker's sleep, from any thread.
@@ -33,7 +36,7 @@ class Worker {
     class Queues;
 
     void run();
-    void sleep(const PortSet& ports);
+    void sleep(const PortSet& ports, WakeSet& wake_set);
 
     unsigned number_;
     Quiescence& quiescence_;
