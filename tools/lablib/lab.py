@@ -90,7 +90,7 @@ class Lab:
     def _reserve_hugepages(self, count):
         before = int(HUGEPAGES.read_text(encoding='utf8'))
         wanted = before + count * HUGEPAGES_PER_HOST
-        self.state.data['settings'].append({'path': str(HUGEPAGES), 'before': str(before)})
+        self.state.data['hugepages_added'] = wanted - before
         self.state.save()
         HUGEPAGES.write_text(str(wanted), encoding='utf8')
         if (got := int(HUGEPAGES.read_text(encoding='utf8'))) < wanted:
@@ -146,6 +146,7 @@ def take_down(state):
     processes.end_all(state.data['processes'], names)
     for name in names:
         namespaces.delete(state, name)
-    for setting in reversed(state.data['settings']):
-        pathlib.Path(setting['path']).write_text(setting['before'], encoding='utf8')
+    # Less what was added, not the old number: someone else may have reserved some meanwhile.
+    if added := state.data.get('hugepages_added'):
+        HUGEPAGES.write_text(str(max(0, int(HUGEPAGES.read_text(encoding='utf8')) - added)), encoding='utf8')
     state.remove()

@@ -39,12 +39,12 @@ def locked(name):
 class State:
     """The record of one lab. `data` is plain JSON:
 
-      complete     `up` came to its end
-      options      what `up` was asked for
-      namespaces   [{name, inode}]; inode is null until the namespace exists
-      processes    [{what, pid, start}]
-      settings     [{path, before}]: files under /proc/sys that get their old value back
-      hosts        what is known of each host and its endpoints"""
+      complete         `up` came to its end
+      options          what `up` was asked for
+      namespaces       [{name, inode}]; inode is null until the namespace exists
+      processes        [{what, pid, start}]
+      hugepages_added  how many were reserved for it
+      hosts            what is known of each host and its endpoints"""
 
     def __init__(self, name, data):
         self.name = name
@@ -53,7 +53,7 @@ class State:
 
     @classmethod
     def create(cls, name, options):
-        state = cls(name, {'complete': False, 'options': options, 'namespaces': [], 'processes': [], 'settings': [], 'hosts': {}})
+        state = cls(name, {'complete': False, 'options': options, 'namespaces': [], 'processes': [], 'hosts': {}})
         state.directory.mkdir(mode=0o755, parents=True)
         state.save()
         return state
@@ -68,7 +68,7 @@ class State:
         try:
             return cls(name, json.loads((directory / 'state.json').read_text(encoding='utf8')))
         except FileNotFoundError:
-            return cls(name, {'complete': False, 'options': {}, 'namespaces': [], 'processes': [], 'settings': [], 'hosts': {}})
+            return cls(name, {'complete': False, 'options': {}, 'namespaces': [], 'processes': [], 'hosts': {}})
 
     @staticmethod
     def names():
