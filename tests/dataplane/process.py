@@ -70,7 +70,7 @@ class Dataplane:
         enter = ['ip', 'netns', 'exec', self.netns] if self.netns else []
         with open(self.directory.name + '/log', 'a', encoding='utf8') as log:
             self.process = subprocess.Popen([*enter, self.program, '--socket', self.socket, *self.options], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, start_new_session=True)
         self.wait_until_it_answers()
         return self
 
