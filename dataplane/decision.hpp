@@ -33,7 +33,9 @@ struct Decision {
     [[nodiscard]] std::uint32_t rule() const { return reason == WEFT_DROP_egress_policy || ingress.rule == 0 ? egress.rule : ingress.rule; }
 };
 
-[[nodiscard]] inline Decision decide(const Tables& tables, const Network& network, const Flow& flow) {
+/// `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is asked even while no route
+/// leads to it.
+[[nodiscard]] inline Decision decide(const Tables& tables, const Network& network, const Flow& flow, const Endpoint* sender) {
     Decision decision;
     decision.destination = tables.route(network, flow.destination);
     decision.source = tables.route(network, flow.source);
@@ -52,15 +54,28 @@ struct Decision {
                                    : __builtin_bswap16(flow.destination_port);
     const std::uint32_t source_identity = decision.source_next_hop != nullptr ? decision.source.identity : identity_world;
     const std::uint32_t destination_identity = decision.destination.identity;
-    if (decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local) {
-        decision.egress = tables.policy(WEFT_EGRESS, source_identity, destination_identity, flow.protocol, port);
+    if (sender == nullptr && decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local) {
+        sender = tables.endpoint(decision.source_next_hop->port);
+        if (sender == nullptr) {
+            decision.reason = WEFT_DROP_endpoint_not_ready;
+            return decision;
+        }
+    }
+    // The local side of an entry is who the endpoint is; the peer's is what the FIB says.
+    if (sender != nullptr) {
+        decision.egress = tables.policy(WEFT_EGRESS, sender->identity, destination_identity, flow.protocol, port);
         if (weft_policy_denies(decision.egress)) {
             decision.reason = WEFT_DROP_egress_policy;
             return decision;
         }
     }
     if (decision.destination_next_hop->kind == NextHop::Kind::local) {
-        decision.ingress = tables.policy(WEFT_INGRESS, destination_identity, source_identity, flow.protocol, port);
+        const Endpoint* const receiver = tables.endpoint(decision.destination_next_hop->port);
+        if (receiver == nullptr) {
+            decision.reason = WEFT_DROP_endpoint_not_ready;
+            return decision;
+        }
+        decision.ingress = tables.policy(WEFT_INGRESS, receiver->identity, source_identity, flow.protocol, port);
         if (weft_policy_denies(decision.ingress)) decision.reason = WEFT_DROP_ingress_policy;
     }
     return decision;

@@ -79,11 +79,12 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const Network* const network = tables.network(request.vni());
     if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
     story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
-    const Decision decision = decide(tables, *network, flow);
+    const Decision decision = decide(tables, *network, flow, nullptr);
     story.tell("source", fmt::format("{} is {}, identity {}", to_text(*source), describe(decision.source_next_hop, tables), decision.source.identity));
     const std::string to = fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
                                        decision.destination.identity);
-    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole) return story.stop("fib", to, decision.reason);
+    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole || decision.reason == WEFT_DROP_endpoint_not_ready)
+        return story.stop("fib", to, decision.reason);
     story.tell("fib", to);
 
     auto& reply = story.reply();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/chain.hpp"
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
 
@@ -35,64 +36,6 @@ struct Layout {
         outer_v4 = (packet->ol_flags & RTE_MBUF_F_TX_OUTER_IPV4) != 0;
         v4 = (packet->ol_flags & RTE_MBUF_F_TX_IPV4) != 0;
     }
-};
-
-/// Copies payload from one chain to the end of another, growing that by mbufs of the pool.
-class Appender {
-  public:
-    Appender(rte_mbuf* head, rte_mempool* pool) : head_(head), pool_(pool) {}
-
-    [[nodiscard]] bool append(const std::uint8_t* from, std::uint32_t size) {
-        while (size > 0) {
-            rte_mbuf* last = rte_pktmbuf_lastseg(head_);
-            if (rte_pktmbuf_tailroom(last) == 0) {
-                rte_mbuf* const more = rte_pktmbuf_alloc(pool_);
-                if (more == nullptr || rte_pktmbuf_chain(head_, more) != 0) {
-                    rte_pktmbuf_free(more);
-                    return false;
-                }
-                continue;
-            }
-            const auto part = static_cast<std::uint16_t>(std::min<std::uint32_t>(size, rte_pktmbuf_tailroom(last)));
-            std::memcpy(rte_pktmbuf_append(head_, part), from, part);
-            from += part;
-            size -= part;
-        }
-        return true;
-    }
-
-  private:
-    rte_mbuf* head_;
-    rte_mempool* pool_;
-};
-
-/// Reads a chain from front to back.
-class Reader {
-  public:
-    Reader(rte_mbuf* chain, std::uint32_t offset) : segment_(chain) { skip(offset); }
-
-    [[nodiscard]] bool copy(Appender& to, std::uint32_t size) {
-        while (size > 0) {
-            if (segment_ == nullptr) return false;
-            const std::uint32_t part = std::min<std::uint32_t>(size, segment_->data_len - offset_);
-            if (!to.append(rte_pktmbuf_mtod_offset(segment_, const std::uint8_t*, offset_), part)) return false;
-            size -= part;
-            skip(part);
-        }
-        return true;
-    }
-
-  private:
-    void skip(std::uint32_t size) {
-        offset_ += size;
-        while (segment_ != nullptr && offset_ >= segment_->data_len) {
-            offset_ -= segment_->data_len;
-            segment_ = segment_->next;
-        }
-    }
-
-    rte_mbuf* segment_;
-    std::uint32_t offset_ = 0;
 };
 
 bool sum_to_end(const rte_mbuf* packet, std::uint32_t from, std::uint16_t& sum) {
@@ -153,14 +96,14 @@ weft_drop_reason segment_tcp(rte_mbuf* frame, rte_mempool* pool, std::vector<rte
     if (frame->tso_segsz == 0 || at.payload > rte_pktmbuf_data_len(frame) || at.payload > total || at.l4 + WEFT_TCP_SIZE > at.payload)
         return WEFT_DROP_unsupported_offload;
     const std::size_t before = segments.size();
-    Reader reader(frame, at.payload);
+    ChainReader reader(frame, at.payload);
     unsigned number = 0;
     for (std::uint32_t sent = 0; sent < total - at.payload || number == 0; ++number) {
         const std::uint32_t size = std::min<std::uint32_t>(frame->tso_segsz, total - at.payload - sent);
         rte_mbuf* const segment = rte_pktmbuf_alloc(pool);
         if (segment != nullptr) {
             segments.push_back(segment);
-            Appender to(segment, pool);
+            ChainWriter to(segment, pool);
             if (to.append(data_of(frame), at.payload) && reader.copy(to, size) &&
                 finish_segment(segment, at, total - at.l4, sent, number, sent + size == total - at.payload)) {
                 sent += size;

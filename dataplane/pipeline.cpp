@@ -7,9 +7,11 @@
 #include <rte_prefetch.h>
 
 #include <array>
+#include <optional>
 
 #include "dataplane/decision.hpp"
 #include "dataplane/stage_forward.hpp"
+#include "dataplane/stage_fragment.hpp"
 #include "dataplane/stage_icmp.hpp"
 #include "dataplane/stage_neighbour.hpp"
 #include "dataplane/stage_underlay.hpp"
@@ -50,6 +52,24 @@ bool is_invalid_source(const weft_address& address) {
     return address.bytes[12] == 0 || address.bytes[12] == 127 || address.bytes[12] >= 224;
 }
 
+/// The headers of a frame a few packets ahead, of all of them in the beginning.
+void prefetch_frame(std::span<rte_mbuf*> burst, std::size_t at) {
+    constexpr std::size_t ahead = 4;
+    if (at == 0)
+        for (std::size_t i = 0; i < std::min(ahead, burst.size()); ++i)
+            rte_prefetch0(data_of(burst[i]));
+    if (at + ahead < burst.size()) rte_prefetch0(data_of(burst[at + ahead]));
+}
+
+/// Does the offload that the port asked for speak of the packet that is there? Nobody completes a checksum elsewhere in it.
+bool offload_fits(const rte_mbuf* packet, const weft_ip& ip) {
+    const std::uint64_t l4 = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+    const bool tcp = is_gso(packet) || l4 == RTE_MBUF_F_TX_TCP_CKSUM;
+    if (packet->l2_len != ip.l3_offset || ip.l3_offset + packet->l3_len != ip.l4_offset || ip.fragment != WEFT_FRAGMENT_NONE) return false;
+    if (is_gso(packet) && packet->tso_segsz == 0) return false;
+    return tcp ? ip.protocol == WEFT_PROTO_TCP : l4 == RTE_MBUF_F_TX_UDP_CKSUM && ip.protocol == WEFT_PROTO_UDP;
+}
+
 bool is_multicast(const weft_address& address) {
     return weft_address_is_v4(&address) ? address.bytes[12] >= 224 : address.bytes[0] == 0xff;
 }
@@ -88,7 +108,10 @@ class Burst {
 
     /// Session stages: how the packet may go on, or why not.
     weft_drop_reason admit(Context& context, bool from_underlay, Path& path);
+    /// The session of a key, if there is one that did not end meanwhile.
+    std::optional<weft_session_value> find_session(const weft_session_key& key, std::uint64_t hash) const;
     weft_drop_reason admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path);
+    weft_drop_reason admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay, Path& path) const;
     weft_drop_reason admit_new(Context& context, bool from_underlay, Path& path);
     weft_drop_reason admit_icmp_error(Context& context, bool from_underlay, Path& path);
     /// From the underlay, the sender must be the VTEP that the source is routed to, and the destination must live here.
@@ -96,6 +119,9 @@ class Burst {
     void remember_fragments(const Context& context, const weft_session_value& value);
 
     weft_drop_reason forward(Context& context, const Path& path, bool from_underlay);
+    /// What the outer source port is made of.
+    std::uint64_t tunnel_hash(const Context& context) const;
+    weft_drop_reason send_fragments(const Context& context, const NextHop& next_hop);
     void send_icmp_error(const Context& context, const Path& path, weft_drop_reason reason, bool from_underlay);
 
     Pipeline& pipeline_;
@@ -107,6 +133,7 @@ class Burst {
     PortCounts& counts_;
     const std::uint32_t now_s_;
     Output& out_;
+    const Endpoint* endpoint_ = nullptr; ///< that the burst came from, when from one
     std::array<Context, burst_max> contexts_;
     unsigned used_ = 0;
 };
@@ -118,10 +145,11 @@ weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type, weft_i
                                       type == WEFT_ETHERTYPE_IPV4 ? 4 : 6, 1, &ip);
     if (reason != WEFT_DROP_none) return reason;
     if (ip.family == 4 && !ipv4_checksum_is_good(frame + WEFT_ETHERNET_SIZE)) return WEFT_DROP_bad_ipv4_checksum;
-    // Ethernet's padding does not travel.
+    // Ethernet's padding does not travel. More of it than the last segment holds is none of Ethernet's.
     if (const std::uint32_t padding = rte_pktmbuf_pkt_len(packet) - WEFT_ETHERNET_SIZE - ip.l3_length; padding != 0)
-        rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(std::min<std::uint32_t>(padding, 0xffff)));
-    return WEFT_DROP_none;
+        if (padding > 0xffff || rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(padding)) != 0)
+            return ip.family == 4 ? WEFT_DROP_malformed_ipv4 : WEFT_DROP_malformed_ipv6;
+    return (packet->ol_flags & offload_wanted) == 0 || offload_fits(packet, ip) ? WEFT_DROP_none : WEFT_DROP_unsupported_offload;
 }
 
 weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken) {
@@ -188,13 +216,16 @@ void Burst::finish_parse(Context& context, std::uint32_t vni) {
 
 void Burst::from_endpoint(std::span<rte_mbuf*> burst) {
     const Endpoint* const endpoint = tables_.endpoint(port_);
+    endpoint_ = endpoint;
     const Network* const network = endpoint != nullptr ? tables_.network(endpoint->vni) : nullptr;
     if (network == nullptr) {
         for (rte_mbuf* packet : burst)
             drop(packet, WEFT_DROP_endpoint_not_ready);
         return;
     }
-    for (rte_mbuf* packet : burst) {
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        prefetch_frame(burst, i);
+        rte_mbuf* const packet = burst[i];
         Context& context = contexts_[used_];
         bool taken = false;
         const auto reason = check_endpoint_packet(packet, *endpoint, context, taken);
@@ -212,7 +243,9 @@ void Burst::from_endpoint(std::span<rte_mbuf*> burst) {
 }
 
 void Burst::from_underlay(std::span<rte_mbuf*> burst) {
-    for (rte_mbuf* packet : burst) {
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        prefetch_frame(burst, i);
+        rte_mbuf* const packet = burst[i];
         Context& context = contexts_[used_];
         if (const auto reason = check_underlay_packet(packet, context); reason != WEFT_DROP_none) {
             drop(packet, reason);
@@ -239,12 +272,28 @@ void Burst::run_sessions(bool from_underlay) {
     }
 }
 
+std::optional<weft_session_value> Burst::find_session(const weft_session_key& key, std::uint64_t hash) const {
+    const auto found = sessions_.find(key, hash);
+    // The sweep comes by every few seconds; a session ends on time. Most were seen in this very second.
+    if (found && found->last_seen_s != now_s_ && weft_session_is_over(&*found, key.vni_protocol & 0xff, now_s_)) return std::nullopt;
+    return found;
+}
+
 weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) {
-    const auto found = sessions_.find(context.key, context.hash);
+    const auto found = find_session(context.key, context.hash);
+    if (context.ip.fragment == WEFT_FRAGMENT_LATER) [[unlikely]]
+        return found ? admit_later_fragment(context, *found, from_underlay, path) : WEFT_DROP_fragment_without_first;
     if (found && !weft_session_begins_anew(&*found, &context.ip, context.from_low)) return admit_known(context, *found, from_underlay, path);
-    if (context.ip.fragment == WEFT_FRAGMENT_LATER) return WEFT_DROP_fragment_without_first;
     if (weft_is_icmp_error(&context.ip)) return admit_icmp_error(context, from_underlay, path);
     return admit_new(context, from_underlay, path);
+}
+
+weft_drop_reason Burst::admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay, Path& path) const {
+    // The first fragment's verdict holds for the whole packet, which has no other ports to be asked about; its way does not.
+    const bool fresh = train.epoch == epoch_;
+    path.forward = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 1 : 0] : tables_.route(*context.network, context.ip.destination).next_hop);
+    path.back = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 0 : 1] : tables_.route(*context.network, context.ip.source).next_hop);
+    return check_ends(context, from_underlay, path);
 }
 
 weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, Path& path) const {
@@ -262,12 +311,15 @@ weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, P
 weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path) {
     const bool from_initiator = (weft_session_initiator_is_low(&value) != 0) == (context.from_low != 0);
     bool changed = value.last_seen_s != now_s_;
-    if (value.epoch != epoch_ && context.ip.fragment != WEFT_FRAGMENT_LATER) {
+    weft_drop_reason reason = WEFT_DROP_none;
+    if (value.epoch != epoch_) {
         const Flow flow = flow_of(context.ip);
-        const Decision decision = decide(tables_, *context.network, from_initiator ? flow : reversed(flow));
-        if (decision.reason == WEFT_DROP_egress_policy || decision.reason == WEFT_DROP_ingress_policy) {
+        const Decision decision = from_initiator ? decide(tables_, *context.network, flow, endpoint_)
+                                                 : decide(tables_, *context.network, reversed(flow), nullptr);
+        reason = decision.reason;
+        if (reason == WEFT_DROP_egress_policy || reason == WEFT_DROP_ingress_policy) {
             sessions_.close(context.key, context.hash);
-            return decision.reason;
+            return reason;
         }
         const int initiator_low = weft_session_initiator_is_low(&value);
         value.next_hop[initiator_low ? 0 : 1] = decision.source.next_hop;
@@ -278,7 +330,8 @@ weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, 
     }
     path.forward = tables_.next_hop(value.next_hop[context.from_low ? 1 : 0]);
     path.back = tables_.next_hop(value.next_hop[context.from_low ? 0 : 1]);
-    if (const auto reason = check_ends(context, from_underlay, path); reason != WEFT_DROP_none) return reason;
+    if (const auto wrong = check_ends(context, from_underlay, path); wrong != WEFT_DROP_none) return wrong;
+    if (reason != WEFT_DROP_none) return reason;
     const std::uint32_t after = weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
     if (after != (value.state | std::uint32_t{value.flags} << 8)) {
         value.state = static_cast<std::uint8_t>(after);
@@ -294,7 +347,7 @@ weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, 
 }
 
 weft_drop_reason Burst::admit_new(Context& context, bool from_underlay, Path& path) {
-    const Decision decision = decide(tables_, *context.network, flow_of(context.ip));
+    const Decision decision = decide(tables_, *context.network, flow_of(context.ip), endpoint_);
     path.forward = decision.destination_next_hop;
     path.back = decision.source_next_hop;
     if (const auto reason = check_ends(context, from_underlay, path); reason != WEFT_DROP_none) return reason;
@@ -327,7 +380,7 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
     weft_session_key key;
     const int about_from_low = weft_session_key_of(&about, context.network->vni, &key);
     if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);
-    const auto found = sessions_.find(key, sessions_.hash(key));
+    const auto found = find_session(key, sessions_.hash(key));
     if (!found) return WEFT_DROP_icmp_error_unrelated;
     path.forward = tables_.next_hop(found->next_hop[about_from_low ? 0 : 1]);
     // Any router on the way may say it; the FIB knows the way back to the speaker.
@@ -348,7 +401,14 @@ weft_drop_reason Burst::forward(Context& context, const Path& path, bool from_un
     if (next_hop.kind == NextHop::Kind::drop) return WEFT_DROP_blackhole;
     if (context.ip.ttl <= 1) return WEFT_DROP_ttl_exceeded;
     rte_mbuf* const packet = context.packet;
-    if (next_hop.mtu != 0 && wire_length(packet, context.ip) > next_hop.mtu) return WEFT_DROP_packet_too_big;
+    bool too_big = next_hop.mtu != 0 && wire_length(packet, context.ip) > next_hop.mtu;
+    if (too_big) [[unlikely]] {
+        if (!may_fragment(context.ip)) return WEFT_DROP_packet_too_big;
+        if (is_gso(packet)) {
+            if (!shrink_segments(packet, next_hop.mtu)) return WEFT_DROP_packet_too_big;
+            too_big = false;
+        }
+    }
     std::uint8_t* const frame = data_of(packet);
     if (next_hop.kind == NextHop::Kind::local) {
         const Endpoint* const endpoint = tables_.endpoint(next_hop.port);
@@ -361,8 +421,32 @@ weft_drop_reason Burst::forward(Context& context, const Path& path, bool from_un
     if (from_underlay) return WEFT_DROP_not_local;
     if (!next_hop.resolved) return WEFT_DROP_next_hop_unresolved;
     decrement_ttl(frame + WEFT_ETHERNET_SIZE, context.ip.family);
-    if (!encapsulate(packet, next_hop, context.hash)) return WEFT_DROP_no_buffer;
+    if (too_big) [[unlikely]]
+        return send_fragments(context, next_hop);
+    if (!encapsulate(packet, next_hop, tunnel_hash(context))) return WEFT_DROP_no_buffer;
     out_.push(next_hop.port, packet);
+    return WEFT_DROP_none;
+}
+
+std::uint64_t Burst::tunnel_hash(const Context& context) const {
+    // All fragments of a packet take one way through the underlay, so that the first can stay the first.
+    if (context.ip.fragment != WEFT_FRAGMENT_FIRST) [[likely]]
+        return context.hash;
+    const weft_session_key train = weft_fragment_key(&context.ip, &context.key);
+    return sessions_.hash(train);
+}
+
+weft_drop_reason Burst::send_fragments(const Context& context, const NextHop& next_hop) {
+    auto& fragments = pipeline_.fragments_;
+    fragments.clear();
+    const auto reason = fragment_ipv4(context.packet, context.ip, next_hop.mtu, pipeline_.pool_, fragments);
+    if (reason != WEFT_DROP_none) return reason;
+    const std::uint64_t hash = tunnel_hash(context);
+    for (rte_mbuf* const fragment : fragments) {
+        if (encapsulate(fragment, next_hop, hash)) out_.push(next_hop.port, fragment);
+        else drop(fragment, WEFT_DROP_no_buffer);
+    }
+    rte_pktmbuf_free(context.packet);
     return WEFT_DROP_none;
 }
 

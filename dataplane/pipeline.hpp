@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "dataplane/counters.hpp"
 #include "dataplane/packet.hpp"
@@ -29,7 +30,7 @@ inline constexpr unsigned burst_max = 64;
 
 class Pipeline {
   public:
-    /// `pool` gives buffers for answers (ARP, ICMP errors).
+    /// `pool` gives buffers for answers (ICMP errors) and fragments.
     Pipeline(const Tables& tables, SessionTable& sessions, rte_mempool* pool) : tables_(tables), sessions_(sessions), pool_(pool) {}
 
     /// At most burst_max packets that `port` received. `now_s` is a monotonic clock in seconds.
@@ -41,6 +42,7 @@ class Pipeline {
     const Tables& tables_;
     SessionTable& sessions_;
     rte_mempool* pool_;
+    std::vector<rte_mbuf*> fragments_; ///< of the packet at hand; kept for its memory
     std::uint32_t icmp_tokens_ = 0;
     std::uint32_t icmp_refilled_s_ = 0;
 };

@@ -221,8 +221,7 @@ void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {
             const std::uint32_t index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
             const SessionEntry& entry = entries_[index];
             const auto expired = [&] {
-                return bucket.tags[slot] != 0 && static_cast<std::int32_t>(now_s - entry.value.last_seen_s) >
-                                                     static_cast<std::int32_t>(weft_session_timeout_s(entry.key.vni_protocol & 0xff, entry.value.state));
+                return bucket.tags[slot] != 0 && weft_session_is_over(&entry.value, entry.key.vni_protocol & 0xff, now_s) != 0;
             };
             if (!expired()) continue;
             if (!writing) writing.emplace(bucket);

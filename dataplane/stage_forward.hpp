@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/packet.hpp"
@@ -29,7 +30,9 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
 
 /// The largest IP packet that the frame stands for: of a frame to be cut, its segments.
 [[nodiscard]] inline std::uint32_t wire_length(const rte_mbuf* packet, const weft_ip& ip) {
-    return is_gso(packet) ? static_cast<std::uint32_t>(packet->l3_len + packet->l4_len + packet->tso_segsz) : ip.l3_length;
+    if (!is_gso(packet)) [[likely]]
+        return ip.l3_length;
+    return std::min(ip.l3_length, static_cast<std::uint32_t>(packet->l3_len + packet->l4_len + packet->tso_segsz));
 }
 
 /// Puts the outer header in front of an Ethernet frame. False: no headroom.

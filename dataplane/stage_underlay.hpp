@@ -5,6 +5,8 @@
 
 #include <rte_mbuf.h>
 
+#include <cstring>
+
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
 #include "dataplane/pipeline/drop_reason.h"
@@ -21,7 +23,15 @@ struct Outer {
 };
 
 [[nodiscard]] inline bool ipv4_checksum_is_good(const std::uint8_t* header) {
-    return weft_sum_fold(weft_sum_add(0, header, static_cast<std::uint32_t>(header[0] & 0x0f) * 4)) == 0xffff;
+    // A sum of ones is a sum of ones in either byte order.
+    std::uint64_t sum = 0;
+    for (unsigned word = 0; word < (header[0] & 0x0fU); ++word) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, header + std::size_t{word} * 4, sizeof value);
+        sum += value;
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return weft_sum_fold(static_cast<std::uint32_t>(sum) + static_cast<std::uint32_t>(sum >> 32)) == 0xffff;
 }
 
 /// The UDP checksum of the outer packet, over the whole chain; zero means that there is none (RFC 768, RFC 6935).
@@ -59,19 +69,24 @@ struct Outer {
         if (ip[6] != WEFT_PROTO_UDP || !weft_address_equal(&destination, &host.vtep_v6)) return WEFT_DROP_not_vxlan;
         if (payload < WEFT_UDP_SIZE) return WEFT_DROP_malformed_outer;
         outer.source = weft_address_v6(ip + 8);
+        if (weft_address_is_v4(&outer.source)) return WEFT_DROP_malformed_outer; // would stand for an IPv4 VTEP
         l4 = l3 + WEFT_IPV6_SIZE;
         end = l4 + payload;
     } else {
         return WEFT_DROP_not_vxlan;
     }
-    if (l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE > linear) return WEFT_DROP_malformed_vxlan;
+    if (l4 + WEFT_UDP_SIZE > linear) return WEFT_DROP_malformed_outer;
     const std::uint8_t* const udp = frame + l4;
     const std::uint32_t udp_length = weft_load_be16(udp + 4);
+    if (udp_length < WEFT_UDP_SIZE || l4 + udp_length > end) return WEFT_DROP_malformed_outer;
     if (weft_load_be16(udp + 2) != host.vxlan_port) return WEFT_DROP_not_vxlan;
-    if (udp_length < WEFT_UDP_SIZE + WEFT_VXLAN_SIZE || l4 + udp_length > end) return WEFT_DROP_malformed_outer;
+    if (udp_length < WEFT_UDP_SIZE + WEFT_VXLAN_SIZE || l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE > linear) return WEFT_DROP_malformed_vxlan;
+    // What lies behind the UDP packet is padding, and nothing in it is read.
+    if (const std::uint32_t padding = length - l4 - udp_length; padding != 0)
+        if (padding > 0xffff || rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(padding)) != 0) return WEFT_DROP_malformed_outer;
     if (weft_load_be16(udp + 6) != 0 && !outer_udp_checksum_is_good(packet, l3, l4, udp_length)) return WEFT_DROP_bad_outer_checksum;
     const std::uint8_t* const vxlan = udp + WEFT_UDP_SIZE;
-    if (vxlan[0] != WEFT_VXLAN_FLAG_VNI) return WEFT_DROP_malformed_vxlan;
+    if ((vxlan[0] & WEFT_VXLAN_FLAG_VNI) == 0) return WEFT_DROP_malformed_vxlan; // the rest is ignored, RFC 7348 section 5
     outer.vni = weft_load_be32(vxlan + 4) >> 8;
     outer.inner_offset = l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE;
     return WEFT_DROP_none;

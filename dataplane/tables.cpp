@@ -255,6 +255,8 @@ Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& 
     for (auto* mac : {&inner_destination, &outer_source, &outer_destination})
         if (!*mac) return std::unexpected(std::move(*mac).error());
     if (auto checked = check_vni(vtep.vni()); !checked) return std::unexpected(std::move(checked).error());
+    if (vtep.mtu() != 0 && vtep.mtu() < WEFT_IPV4_MTU_MIN)
+        return fail(ErrorCode::invalid, fmt::format("an MTU of {}: IP needs {}", vtep.mtu(), int{WEFT_IPV4_MTU_MIN}));
 
     const Host& host = *host_owner_;
     weft_tunnel tunnel{};
@@ -270,10 +272,11 @@ Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& 
     next_hop->resolved = !vtep.outer_destination_mac().empty();
     next_hop->outer_v4 = weft_address_is_v4(&*remote) != 0;
     next_hop->port = vtep.port();
-    next_hop->mtu = vtep.mtu();
     next_hop->vni = vtep.vni();
     next_hop->remote = *remote;
     next_hop->outer_size = static_cast<std::uint8_t>(weft_tunnel_template(&tunnel, next_hop->tunnel_template.data()));
+    const std::uint32_t longest = 65535 - next_hop->outer_size; // that the outer length fields can say
+    next_hop->mtu = vtep.mtu() == 0 ? longest : std::min(vtep.mtu(), longest);
     return next_hop;
 }
 

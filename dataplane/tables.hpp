@@ -59,7 +59,7 @@ struct alignas(64) NextHop {
     bool outer_v4 = true;
     std::uint8_t outer_size = 0; ///< 50 or 70
     std::uint32_t port = 0;
-    std::uint32_t mtu = 0;       ///< largest inner IP packet; 0: the port's
+    std::uint32_t mtu = 0;       ///< largest inner IP packet; 0: any, as the receiving port's own MTU is its senders'
     std::uint32_t vni = 0;
     weft_address remote{};
     std::array<std::uint8_t, 96> tunnel_template{}; ///< WEFT_TEMPLATE_MAX, padded for vector copies

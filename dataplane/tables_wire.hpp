@@ -16,7 +16,11 @@ namespace weft::dataplane {
 [[nodiscard]] inline Result<weft_address> to_address(const std::string& bytes) {
     const auto* const at = reinterpret_cast<const std::uint8_t*>(bytes.data());
     if (bytes.size() == 4) return weft_address_v4(at);
-    if (bytes.size() == 16) return weft_address_v6(at);
+    if (bytes.size() == 16) {
+        const weft_address address = weft_address_v6(at);
+        if (weft_address_is_v4(&address)) return fail(ErrorCode::invalid, "an IPv4-mapped IPv6 address: send its 4 bytes");
+        return address;
+    }
     return fail(ErrorCode::invalid, fmt::format("an IP address has 4 or 16 bytes, not {}", bytes.size()));
 }
 

@@ -11,7 +11,7 @@
     X(3, malformed_arp, "the ARP packet is truncated or not Ethernet/IPv4")                                               \
     X(4, malformed_ipv4, "the IPv4 header is truncated, of another version, or lies about its length")                    \
     X(5, bad_ipv4_checksum, "the IPv4 header checksum is wrong")                                                          \
-    X(6, malformed_ipv6, "the IPv6 header is truncated, of another version, or lies about its length")                    \
+    X(6, malformed_ipv6, "the IPv6 header is truncated, of another version, lies about its length or maps IPv4 addresses") \
     X(7, malformed_extension, "an IPv6 extension header is truncated, out of place or one too many")                      \
     X(8, malformed_transport, "the TCP, UDP, ICMP or ICMPv6 header is truncated or lies about its length")                \
     X(9, malformed_nd, "the neighbour discovery message is truncated or not from its own link")                           \
@@ -34,7 +34,7 @@
     X(26, malformed_outer, "the outer IP or UDP header is truncated or lies about its length")                            \
     X(27, bad_outer_checksum, "the outer IPv4 or UDP checksum is wrong")                                                  \
     X(28, not_vxlan, "not UDP to the VXLAN port of this VTEP")                                                            \
-    X(29, malformed_vxlan, "the VXLAN header is truncated or its flags are wrong")                                        \
+    X(29, malformed_vxlan, "the VXLAN header is truncated or names no network")                                            \
     X(30, unknown_vni, "no network has this VNI")                                                                         \
     X(31, unknown_vtep, "the outer source is not a known VTEP")                                                           \
     X(32, wrong_router_mac, "the inner destination MAC address is not our router MAC")                                    \

@@ -114,6 +114,8 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t *packet, 
     ip->ttl = header[8];
     ip->dont_fragment = (fragment & WEFT_IPV4_DF) != 0;
     ip->fragment = fragment & WEFT_IPV4_OFFSET ? WEFT_FRAGMENT_LATER : fragment & WEFT_IPV4_MF ? WEFT_FRAGMENT_FIRST : WEFT_FRAGMENT_NONE;
+    /* Eight bytes in is inside the TCP header: it would overwrite flags that were judged in the first fragment (RFC 1858). */
+    if (ip->protocol == WEFT_PROTO_TCP && (fragment & WEFT_IPV4_OFFSET) == 1) return WEFT_DROP_malformed_transport;
     /* 44 is IPv6's fragment header: as an IPv4 protocol it would share keys with tracked fragments. */
     return ip->protocol == WEFT_PROTO_FRAGMENT ? WEFT_DROP_malformed_extension : WEFT_DROP_none;
 }
@@ -132,6 +134,8 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t *packet, 
     ip->family = 6;
     ip->source = weft_address_v6(header + 8);
     ip->destination = weft_address_v6(header + 24);
+    /* Those stand for IPv4 here, and have no business on the wire. */
+    if (weft_address_is_v4(&ip->source) || weft_address_is_v4(&ip->destination)) return WEFT_DROP_malformed_ipv6;
     ip->l3_length = total;
     ip->fragment_id = 0;
     ip->ttl = header[7];
@@ -152,6 +156,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t *packet, 
             ip->fragment_id = weft_load_be32(extension + 4);
             /* An atomic fragment (RFC 6946), offset 0 without more, is a whole packet. */
             ip->fragment = offset & 0xfff8 ? WEFT_FRAGMENT_LATER : offset & 1 ? WEFT_FRAGMENT_FIRST : WEFT_FRAGMENT_NONE;
+            if (extension[0] == WEFT_PROTO_TCP && (offset & 0xfff8) == 8) return WEFT_DROP_malformed_transport; /* as in IPv4 */
             at += 8;
         } else {
             at += ((uint32_t)extension[1] + 1) * 8;

@@ -30,7 +30,7 @@ enum {
 struct weft_session_value {
     uint32_t epoch;       /* of the tables that decided */
     uint32_t last_seen_s; /* on the fast path's monotonic clock */
-    uint32_t next_hop[2]; /* towards the low end, towards the high end; 0: ask the FIB */
+    uint32_t next_hop[2]; /* towards the low end, towards the high end; 0: none */
     uint32_t rule;        /* that allowed it, 0: none was needed */
     uint8_t state;        /* enum weft_session_state */
     uint8_t flags;
@@ -93,6 +93,11 @@ WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
     }
 }
 
+/* Has the session been silent for too long? Clocks of different cores may be a second apart, so the difference may be negative. */
+WEFT_INLINE int weft_session_is_over(const struct weft_session_value *value, uint32_t protocol, uint32_t now_s) {
+    return (int32_t)(now_s - value->last_seen_s) > (int32_t)weft_session_timeout_s(protocol, value->state);
+}
+
 WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value *value) {
     return (value->flags & WEFT_SESSION_INITIATOR_LOW) != 0;
 }
@@ -106,11 +111,14 @@ WEFT_INLINE int weft_session_may_open(const struct weft_ip *ip) {
     return 1;
 }
 
-/* A SYN that begins another connection on the ports of this session: the old one is closing, or the other end asks. It is decided like any first
- * packet, so that an old session never opens a way that policy closes. */
+/* A question that begins another connection on the key of this session: a SYN when the old one is closing, or a SYN or an echo request from the
+ * end that so far only answered. It is decided like any first packet, so that an old session never opens a way that policy closes. */
 WEFT_INLINE int weft_session_begins_anew(const struct weft_session_value *value, const struct weft_ip *ip, int from_low) {
+    const int from_initiator = weft_session_initiator_is_low(value) == (from_low != 0);
+    if (ip->protocol == WEFT_PROTO_ICMP) return !from_initiator && ip->icmp_type == WEFT_ICMP_ECHO;
+    if (ip->protocol == WEFT_PROTO_ICMPV6) return !from_initiator && ip->icmp_type == WEFT_ICMPV6_ECHO;
     if (ip->protocol != WEFT_PROTO_TCP || (ip->tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_ACK)) != WEFT_TCP_SYN) return 0;
-    return value->state >= WEFT_SESSION_CLOSING || weft_session_initiator_is_low(value) != (from_low != 0);
+    return value->state >= WEFT_SESSION_CLOSING || !from_initiator;
 }
 
 /* State and flags after a packet from the low (or high) end: state | flags << 8, so that a caller can see at once whether anything changed. */

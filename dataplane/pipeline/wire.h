@@ -5,6 +5,7 @@
 enum {
     WEFT_ETHERNET_SIZE = 14,
     WEFT_IPV4_SIZE = 20,
+    WEFT_IPV4_MTU_MIN = 68, /* what every next hop carries (RFC 791): the longest header and eight bytes */
     WEFT_IPV6_SIZE = 40,
     WEFT_UDP_SIZE = 8,
     WEFT_TCP_SIZE = 20,
