@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/pipeline/dpdk_runner.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "tests/pipeline/world.hpp"
+
+namespace weft::cases {
+
+namespace {
+
+using namespace weft::dataplane;
+
+constexpr std::size_t ethernet_size = 14;
+constexpr std::size_t first_buffer_min = 200; // the headers of every case
+constexpr std::size_t buffer_max = 2048;
+
+bool is_v4(const Bytes& frame) { return frame.at(12) == 8 && frame.at(13) == 0; }
+
+std::size_t ip_size(const Bytes& frame) {
+    return is_v4(frame) ? static_cast<std::size_t>(frame.at(14) & 15) * 4 : 40;
+}
+
+/// Sum of the upper layer's pseudo-header and `more`, folded but not inverted.
+std::uint16_t pseudo_sum(const Bytes& ip, std::size_t l4_size, std::uint8_t protocol, const Bytes& more) {
+    const bool v4 = ip.at(0) >> 4 == 4;
+    const auto begin = ip.begin() + (v4 ? 12 : 8);
+    const Bytes addresses(begin, begin + (v4 ? 8 : 32));
+    return static_cast<std::uint16_t>(
+        ~internet_checksum(addresses + be32(static_cast<std::uint32_t>(l4_size)) + be32(protocol) + more));
+}
+
+/// Replaces the checksum by what virtio leaves in its place: the pseudo-header's sum.
+void open_checksum(Bytes& frame) {
+    const std::size_t l4 = ethernet_size + ip_size(frame);
+    const std::uint8_t protocol = frame.at(is_v4(frame) ? 23 : 20);
+    put16(frame, l4 + (protocol == 17 ? 6 : 16),
+          pseudo_sum({frame.begin() + ethernet_size, frame.end()}, frame.size() - l4, protocol, {}));
+}
+
+/// Completes what is still open in a packet that came out.
+void complete_checksum(const rte_mbuf* packet, Bytes& frame) {
+    const std::uint64_t kind = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+    if (kind == 0) return;
+    const bool tunnel = (packet->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == RTE_MBUF_F_TX_TUNNEL_VXLAN;
+    const std::size_t l3 = (tunnel ? std::size_t{packet->outer_l2_len} + packet->outer_l3_len : 0) + packet->l2_len;
+    const std::size_t l4 = l3 + packet->l3_len;
+    const bool udp = kind == RTE_MBUF_F_TX_UDP_CKSUM;
+    const std::size_t field = l4 + (udp ? 6 : 16);
+    const std::uint16_t sum = internet_checksum({frame.begin() + static_cast<std::ptrdiff_t>(l4), frame.end()});
+    put16(frame, field, udp && sum == 0 ? 0xffff : sum);
+}
+
+class Collector final : public Output {
+  public:
+    explicit Collector(Outcome& outcome) : outcome_(outcome) {}
+
+    void push(std::uint32_t port, rte_mbuf* packet) override {
+        Sent sent{port, bytes_of(packet), static_cast<std::uint16_t>(is_gso(packet) ? packet->tso_segsz : 0)};
+        complete_checksum(packet, sent.frame);
+        if (port == World::uplink && sent.frame.size() > ethernet_size + 40) {
+            const std::size_t source_port = ethernet_size + ip_size(sent.frame);
+            outcome_.outer_source_ports.push_back(
+                static_cast<std::uint16_t>(sent.frame[source_port] << 8 | sent.frame[source_port + 1]));
+            put16(sent.frame, source_port, 0);
+        }
+        outcome_.sent.push_back(std::move(sent));
+        rte_pktmbuf_free(packet);
+    }
+
+  private:
+    Outcome& outcome_;
+};
+
+} // namespace
+
+Role role_of(std::uint32_t port) { return port == World::uplink ? Role::uplink : Role::endpoint; }
+
+Bytes bytes_of(const rte_mbuf* packet) {
+    Bytes bytes;
+    for (; packet != nullptr; packet = packet->next) {
+        const auto* const at = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+        bytes.insert(bytes.end(), at, at + packet->data_len);
+    }
+    return bytes;
+}
+
+rte_mbuf* make_packet(rte_mempool* pool, const Step& step) {
+    Bytes frame = step.frame;
+    if (step.offload.checksum) open_checksum(frame);
+    rte_mbuf* const head = rte_pktmbuf_alloc(pool);
+    if (head == nullptr) return nullptr;
+    const std::size_t part_max =
+        step.scattered ? std::clamp(frame.size() / 3, first_buffer_min, buffer_max) : buffer_max;
+    for (std::size_t done = 0; done < frame.size();) {
+        const auto part = static_cast<std::uint16_t>(std::min(part_max, frame.size() - done));
+        if (done != 0) {
+            rte_mbuf* const more = rte_pktmbuf_alloc(pool);
+            if (more == nullptr || rte_pktmbuf_chain(head, more) != 0) {
+                rte_pktmbuf_free(more);
+                rte_pktmbuf_free(head);
+                return nullptr;
+            }
+        }
+        std::memcpy(rte_pktmbuf_append(head, part), frame.data() + done, part);
+        done += part;
+    }
+    if (!step.offload.checksum) return head;
+    const std::uint8_t protocol = frame.at(is_v4(frame) ? 23 : 20);
+    head->ol_flags |= is_v4(frame) ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+    head->ol_flags |= protocol == 17 ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM;
+    head->l2_len = ethernet_size;
+    head->l3_len = (ip_size(frame) + step.offload.wrong_l3_by) & 0x1ff;
+    if (step.offload.segment != 0) {
+        head->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+        head->l4_len = static_cast<unsigned>(frame.at(ethernet_size + ip_size(frame) + 12) >> 4) * 4;
+        head->tso_segsz = step.offload.segment;
+    }
+    return head;
+}
+
+Fixture::Fixture(rte_mempool* pool, std::size_t sessions_max) :
+    pool_(pool),
+    quiescence_(1),
+    tables_(quiescence_),
+    sessions_(SessionTable::make(sessions_max, 0x1234567890abcdefULL).value()),
+    pipeline_(tables_, *sessions_, pool) {}
+
+Outcome Fixture::run(const Step& step) {
+    Outcome outcome;
+    rte_mbuf* packet = make_packet(pool_, step);
+    assert(packet != nullptr);
+    Collector collector(outcome);
+    PortCounts counts;
+    pipeline_.process(step.port, role_of(step.port), {&packet, 1}, counts, step.now_s, collector);
+    for (std::size_t i = 0; i < counts.drops.size(); ++i)
+        if (const std::uint64_t count = counts.drops[i].get(); count != 0)
+            outcome.drops[static_cast<weft_drop_reason>(i)] = count;
+    return outcome;
+}
+
+} // namespace weft::cases

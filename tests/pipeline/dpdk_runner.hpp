@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runs packet cases through the DPDK pipeline, in process: real tables, sessions and mbufs, ports replaced by lists.
+// One Fixture is one host that just started; the EAL and the buffers are the test program's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <rte_mbuf.h>
+
+#include "dataplane/pipeline.hpp"
+#include "tests/pipeline/packet_case.hpp"
+
+namespace weft::cases {
+
+/// What became of one packet: the frames that came out, with checksums completed and outer source ports zeroed, and
+/// the drops counted.
+struct Outcome {
+    std::vector<Sent> sent;
+    std::map<weft_drop_reason, std::uint64_t> drops;
+    std::vector<std::uint16_t> outer_source_ports;
+};
+
+class Fixture {
+  public:
+    explicit Fixture(rte_mempool* pool, std::size_t sessions_max = 1024);
+
+    [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update) { return tables_.apply(update); }
+
+    /// One packet alone in its burst.
+    [[nodiscard]] Outcome run(const Step& step);
+
+    [[nodiscard]] const dataplane::Tables& tables() const { return tables_; }
+
+    [[nodiscard]] dataplane::SessionTable& sessions() { return *sessions_; }
+
+  private:
+    rte_mempool* pool_;
+    dataplane::Quiescence quiescence_;
+    dataplane::Tables tables_;
+    std::unique_ptr<dataplane::SessionTable> sessions_;
+    dataplane::Pipeline pipeline_;
+};
+
+/// The step's frame as a port would hand it in; null when buffers ran out.
+[[nodiscard]] rte_mbuf* make_packet(rte_mempool* pool, const Step& step);
+/// All bytes of a chain.
+[[nodiscard]] Bytes bytes_of(const rte_mbuf* packet);
+/// Which port the pipeline takes for the uplink.
+[[nodiscard]] dataplane::Role role_of(std::uint32_t port);
+
+} // namespace weft::cases

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Every packet case through the DPDK pipeline, and that every drop reason has one.
+#include <set>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/pipeline/dpdk_runner.hpp"
+#include "tests/pipeline/test_host.hpp"
+#include "tests/pipeline/world.hpp"
+
+namespace weft::cases {
+namespace {
+
+constexpr const char* reason_names[] = {
+#define WEFT_NAME(number, name, text) #name,
+    WEFT_DROP_REASONS(WEFT_NAME)
+#undef WEFT_NAME
+};
+
+std::string describe(const std::map<weft_drop_reason, std::uint64_t>& drops) {
+    std::string text;
+    for (const auto& [reason, count] : drops)
+        text += fmt::format("{}{} x{}", text.empty() ? "" : ", ", reason_names[reason], count);
+    return text.empty() ? "none" : text;
+}
+
+/// Sixteen bytes a line, with offsets, the lines that differ marked.
+std::string compare(const Bytes& expected, const Bytes& got) {
+    const auto line = [](const Bytes& bytes, std::size_t at) {
+        std::string text;
+        for (std::size_t i = at; i < std::min(at + 16, bytes.size()); ++i)
+            text += fmt::format("{:02x} ", bytes[i]);
+        return text;
+    };
+    std::string text = fmt::format("expected {} bytes, got {}\n", expected.size(), got.size());
+    unsigned shown = 0;
+    for (std::size_t at = 0; at < std::max(expected.size(), got.size()) && shown < 12; at += 16) {
+        const std::string a = line(expected, at);
+        const std::string b = line(got, at);
+        if (a == b) continue;
+        text += fmt::format("{:5}: expected {}\n       got      {}\n", at, a, b);
+        ++shown;
+    }
+    return text;
+}
+
+const std::vector<PacketCase>& cases_of_the_table() {
+    static const std::vector<PacketCase> cases = all_cases();
+    return cases;
+}
+
+class Pipeline : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(Pipeline, Case) {
+    const PacketCase& each = cases_of_the_table()[GetParam()];
+    const TestHost& host = TestHost::get();
+    Fixture fixture(host.pool(), each.sessions_max);
+    for (std::size_t number = 0; number < each.steps.size(); ++number) {
+        const Step& step = each.steps[number];
+        SCOPED_TRACE(fmt::format("step {}", number + 1));
+        const auto applied = fixture.apply(step.tables);
+        ASSERT_TRUE(applied) << applied.error().message;
+        const Outcome outcome = fixture.run(step);
+
+        std::map<weft_drop_reason, std::uint64_t> drops;
+        if (step.reason != WEFT_DROP_none) drops[step.reason] = 1;
+        ASSERT_EQ(drops, outcome.drops) << "expected " << describe(drops) << ", got " << describe(outcome.drops);
+        ASSERT_EQ(outcome.sent.size(), step.sent.size());
+        for (std::size_t i = 0; i < step.sent.size(); ++i) {
+            EXPECT_EQ(outcome.sent[i].port, step.sent[i].port);
+            EXPECT_EQ(outcome.sent[i].segment, step.sent[i].segment);
+            EXPECT_TRUE(outcome.sent[i].frame == step.sent[i].frame)
+                << compare(step.sent[i].frame, outcome.sent[i].frame);
+        }
+        for (const std::uint16_t port : outcome.outer_source_ports)
+            EXPECT_GE(port, 49152);
+    }
+    EXPECT_EQ(host.buffers_in_use(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Pipeline, testing::Range(std::size_t{0}, cases_of_the_table().size()),
+                         [](const auto& info) { return cases_of_the_table()[info.param].name; });
+
+TEST(Cases, NamesAreUnique) {
+    std::set<std::string> names;
+    for (const PacketCase& each : cases_of_the_table())
+        EXPECT_TRUE(names.insert(each.name).second) << each.name;
+}
+
+TEST(Cases, EveryDropReasonHasOne) {
+    // Reasons that the pipeline itself cannot give: who gives them, and where that is tested.
+    const std::map<weft_drop_reason, std::string> elsewhere = {
+        {WEFT_DROP_none, "not a drop"},
+        {WEFT_DROP_port_down, "the worker, when a packet is for a port that is not there"},
+        {WEFT_DROP_port_full, "the port that sends"},
+        {WEFT_DROP_no_buffer,
+         "an exhausted pool, which is no part of a case: tests/dataplane/fragment_test.cpp, gso_test.cpp"},
+    };
+    std::set<weft_drop_reason> seen;
+    for (const PacketCase& each : cases_of_the_table())
+        for (const Step& step : each.steps)
+            seen.insert(step.reason);
+    for (int number = 0; number < WEFT_DROP_REASON_COUNT; ++number) {
+        const auto reason = static_cast<weft_drop_reason>(number);
+        if (elsewhere.contains(reason)) continue;
+        EXPECT_TRUE(seen.contains(reason)) << "no packet case is dropped as " << reason_names[number];
+    }
+}
+
+} // namespace
+} // namespace weft::cases
