@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The decision about a connection's first packet: routes of both ends, then policy of each end that lives on this host. The session stage
-// calls it on a miss or after the tables changed; explain() calls it and tells why.
+// The decision about a connection's first packet: routes of both ends, then policy of each end that lives on this
+// host. The session stage calls it on a miss or after the tables changed; explain() calls it and tells why.
 #pragma once
 
 #include "dataplane/pipeline/parse.h"
@@ -30,12 +30,15 @@ struct Decision {
     weft_policy_value ingress{}; ///< asked only when the destination lives here
 
     /// The rule that denied, or that allowed last; 0: none was needed.
-    [[nodiscard]] std::uint32_t rule() const { return reason == WEFT_DROP_egress_policy || ingress.rule == 0 ? egress.rule : ingress.rule; }
+    [[nodiscard]] std::uint32_t rule() const {
+        return reason == WEFT_DROP_egress_policy || ingress.rule == 0 ? egress.rule : ingress.rule;
+    }
 };
 
-/// `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is asked even while no route
-/// leads to it.
-[[nodiscard]] inline Decision decide(const Tables& tables, const Network& network, const Flow& flow, const Endpoint* sender) {
+/// `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is
+/// asked even while no route leads to it.
+[[nodiscard]] inline Decision decide(const Tables& tables, const Network& network, const Flow& flow,
+                                     const Endpoint* sender) {
     Decision decision;
     decision.destination = tables.route(network, flow.destination);
     decision.source = tables.route(network, flow.source);
@@ -52,9 +55,11 @@ struct Decision {
     const std::uint32_t port = flow.protocol == WEFT_PROTO_ICMP || flow.protocol == WEFT_PROTO_ICMPV6
                                    ? 0
                                    : __builtin_bswap16(flow.destination_port);
-    const std::uint32_t source_identity = decision.source_next_hop != nullptr ? decision.source.identity : identity_world;
+    const std::uint32_t source_identity =
+        decision.source_next_hop != nullptr ? decision.source.identity : identity_world;
     const std::uint32_t destination_identity = decision.destination.identity;
-    if (sender == nullptr && decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local) {
+    if (sender == nullptr && decision.source_next_hop != nullptr &&
+        decision.source_next_hop->kind == NextHop::Kind::local) {
         sender = tables.endpoint(decision.source_next_hop->port);
         if (sender == nullptr) {
             decision.reason = WEFT_DROP_endpoint_not_ready;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/explain.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
+
+#include <fmt/format.h>
 
 #include "dataplane/decision.hpp"
 #include "dataplane/tables_wire.hpp"
@@ -46,10 +46,13 @@ std::string describe(const NextHop* next_hop, const Tables& tables) {
     switch (next_hop->kind) {
     case NextHop::Kind::local: {
         const Endpoint* const endpoint = tables.endpoint(next_hop->port);
-        return fmt::format("endpoint {} of this host, port {}", endpoint != nullptr ? endpoint->name : "(none)", next_hop->port);
+        return fmt::format("endpoint {} of this host, port {}", endpoint != nullptr ? endpoint->name : "(none)",
+                           next_hop->port);
     }
-    case NextHop::Kind::vtep: return fmt::format("VTEP {}, VNI {}, port {}", to_text(next_hop->remote), next_hop->vni, next_hop->port);
-    case NextHop::Kind::drop: return "drop";
+    case NextHop::Kind::vtep:
+        return fmt::format("VTEP {}, VNI {}, port {}", to_text(next_hop->remote), next_hop->vni, next_hop->port);
+    case NextHop::Kind::drop:
+        return "drop";
     }
     return "";
 }
@@ -67,11 +70,13 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     if (!source) return fail_in(std::move(source), "source");
     if (!destination) return fail_in(std::move(destination), "destination");
     const bool v4 = weft_address_is_v4(&*source) != 0;
-    if (v4 != (weft_address_is_v4(&*destination) != 0)) return fail(ErrorCode::invalid, "source and destination are of different families");
+    if (v4 != (weft_address_is_v4(&*destination) != 0))
+        return fail(ErrorCode::invalid, "source and destination are of different families");
     Flow flow{};
     flow.source = *source;
     flow.destination = *destination;
-    flow.protocol = request.protocol() != 0 ? static_cast<std::uint8_t>(request.protocol()) : static_cast<std::uint8_t>(v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6);
+    flow.protocol = request.protocol() != 0 ? static_cast<std::uint8_t>(request.protocol())
+                                            : static_cast<std::uint8_t>(v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6);
     flow.source_port = __builtin_bswap16(static_cast<std::uint16_t>(request.source_port()));
     flow.destination_port = __builtin_bswap16(static_cast<std::uint16_t>(request.destination_port()));
 
@@ -80,30 +85,39 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
     story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
     const Decision decision = decide(tables, *network, flow, nullptr);
-    story.tell("source", fmt::format("{} is {}, identity {}", to_text(*source), describe(decision.source_next_hop, tables), decision.source.identity));
-    const std::string to = fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
-                                       decision.destination.identity);
-    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole || decision.reason == WEFT_DROP_endpoint_not_ready)
+    story.tell("source", fmt::format("{} is {}, identity {}", to_text(*source),
+                                     describe(decision.source_next_hop, tables), decision.source.identity));
+    const std::string to =
+        fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
+                    decision.destination.identity);
+    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole ||
+        decision.reason == WEFT_DROP_endpoint_not_ready)
         return story.stop("fib", to, decision.reason);
     story.tell("fib", to);
 
     auto& reply = story.reply();
     reply.set_rule(decision.rule());
     reply.set_next_hop(decision.destination.next_hop);
-    const bool source_local = decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local;
+    const bool source_local =
+        decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local;
     const bool destination_local = decision.destination_next_hop->kind == NextHop::Kind::local;
-    if (!source_local && !destination_local) return story.stop("fib", "neither end lives on this host", WEFT_DROP_not_local);
+    if (!source_local && !destination_local)
+        return story.stop("fib", "neither end lives on this host", WEFT_DROP_not_local);
     if (decision.rule() != 0)
-        reply.set_rule_direction(decision.rule() == decision.ingress.rule && decision.reason != WEFT_DROP_egress_policy ? fastpath::DIRECTION_INGRESS
-                                                                                                                         : fastpath::DIRECTION_EGRESS);
+        reply.set_rule_direction(decision.rule() == decision.ingress.rule &&
+                                         decision.reason != WEFT_DROP_egress_policy
+                                     ? fastpath::DIRECTION_INGRESS
+                                     : fastpath::DIRECTION_EGRESS);
     if (source_local) {
-        if (decision.reason == WEFT_DROP_egress_policy) return story.stop("egress policy", describe(decision.egress), decision.reason);
+        if (decision.reason == WEFT_DROP_egress_policy)
+            return story.stop("egress policy", describe(decision.egress), decision.reason);
         story.tell("egress policy", describe(decision.egress));
     } else {
         story.tell("egress policy", "enforced by the source's host");
     }
     if (destination_local) {
-        if (decision.reason == WEFT_DROP_ingress_policy) return story.stop("ingress policy", describe(decision.ingress), decision.reason);
+        if (decision.reason == WEFT_DROP_ingress_policy)
+            return story.stop("ingress policy", describe(decision.ingress), decision.reason);
         story.tell("ingress policy", describe(decision.ingress));
     } else {
         story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How a packet looks between ports and pipeline: an rte_mbuf chain whose headers lie in the first segment. Offload work still to do is in the
-// mbuf's own words: RTE_MBUF_F_TX_TCP_SEG with tso_segsz for a frame to be cut, RTE_MBUF_F_TX_{TCP,UDP}_CKSUM for a checksum field that
-// holds no more than the pseudo-header's sum, length included, as virtio leaves it. l2_len, l3_len and l4_len describe the inner headers; after
-// encapsulation outer_l2_len and outer_l3_len are set and l2_len spans UDP, VXLAN and the inner Ethernet header, as DPDK
-// defines it. The port that sends completes what its device cannot (gso.hpp).
+// How a packet looks between ports and pipeline: an rte_mbuf chain whose headers lie in the first segment. Offload
+// work still to do is in the mbuf's own words: RTE_MBUF_F_TX_TCP_SEG with tso_segsz for a frame to be cut,
+// RTE_MBUF_F_TX_{TCP,UDP}_CKSUM for a checksum field that holds no more than the pseudo-header's sum, length
+// included, as virtio leaves it. l2_len, l3_len and l4_len describe the inner headers; after encapsulation
+// outer_l2_len and outer_l3_len are set and l2_len spans UDP, VXLAN and the inner Ethernet header, as DPDK defines
+// it. The port that sends completes what its device cannot (gso.hpp).
 #pragma once
 
-#include <rte_mbuf.h>
-
 #include <cstdint>
+
+#include <rte_mbuf.h>
 
 #include "dataplane/pipeline/wire.h"
 

@@ -4,10 +4,10 @@
 //   parse (headers) -> key and hash, prefetch bucket -> prefetch entry -> session or decision -> TTL, MTU, way out
 #include "dataplane/pipeline.hpp"
 
-#include <rte_prefetch.h>
-
 #include <array>
 #include <optional>
+
+#include <rte_prefetch.h>
 
 #include "dataplane/decision.hpp"
 #include "dataplane/stage_forward.hpp"
@@ -39,15 +39,20 @@ struct Path {
     const NextHop* back = nullptr;
 };
 
-Flow flow_of(const weft_ip& ip) { return {ip.source, ip.destination, ip.source_port, ip.destination_port, ip.protocol}; }
+Flow flow_of(const weft_ip& ip) {
+    return {ip.source, ip.destination, ip.source_port, ip.destination_port, ip.protocol};
+}
 
-Flow reversed(const Flow& flow) { return {flow.destination, flow.source, flow.destination_port, flow.source_port, flow.protocol}; }
+Flow reversed(const Flow& flow) {
+    return {flow.destination, flow.source, flow.destination_port, flow.source_port, flow.protocol};
+}
 
 bool is_invalid_source(const weft_address& address) {
     if (!weft_address_is_v4(&address)) {
         constexpr weft_address loopback{.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
         constexpr weft_address unspecified{};
-        return address.bytes[0] == 0xff || weft_address_equal(&address, &loopback) || weft_address_equal(&address, &unspecified);
+        return address.bytes[0] == 0xff || weft_address_equal(&address, &loopback) ||
+               weft_address_equal(&address, &unspecified);
     }
     return address.bytes[12] == 0 || address.bytes[12] == 127 || address.bytes[12] >= 224;
 }
@@ -61,11 +66,14 @@ void prefetch_frame(std::span<rte_mbuf*> burst, std::size_t at) {
     if (at + ahead < burst.size()) rte_prefetch0(data_of(burst[at + ahead]));
 }
 
-/// Does the offload that the port asked for speak of the packet that is there? Nobody completes a checksum elsewhere in it.
+/// Does the offload that the port asked for speak of the packet that is there? Nobody completes a checksum elsewhere
+/// in it.
 bool offload_fits(const rte_mbuf* packet, const weft_ip& ip) {
     const std::uint64_t l4 = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
     const bool tcp = is_gso(packet) || l4 == RTE_MBUF_F_TX_TCP_CKSUM;
-    if (packet->l2_len != ip.l3_offset || ip.l3_offset + packet->l3_len != ip.l4_offset || ip.fragment != WEFT_FRAGMENT_NONE) return false;
+    if (packet->l2_len != ip.l3_offset || ip.l3_offset + packet->l3_len != ip.l4_offset ||
+        ip.fragment != WEFT_FRAGMENT_NONE)
+        return false;
     if (is_gso(packet) && packet->tso_segsz == 0) return false;
     return tcp ? ip.protocol == WEFT_PROTO_TCP : l4 == RTE_MBUF_F_TX_UDP_CKSUM && ip.protocol == WEFT_PROTO_UDP;
 }
@@ -111,10 +119,12 @@ class Burst {
     /// The session of a key, if there is one that did not end meanwhile.
     std::optional<weft_session_value> find_session(const weft_session_key& key, std::uint64_t hash) const;
     weft_drop_reason admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path);
-    weft_drop_reason admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay, Path& path) const;
+    weft_drop_reason admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay,
+                                          Path& path) const;
     weft_drop_reason admit_new(Context& context, bool from_underlay, Path& path);
     weft_drop_reason admit_icmp_error(Context& context, bool from_underlay, Path& path);
-    /// From the underlay, the sender must be the VTEP that the source is routed to, and the destination must live here.
+    /// From the underlay, the sender must be the VTEP that the source is routed to, and the destination must live
+    /// here.
     weft_drop_reason check_ends(const Context& context, bool from_underlay, Path& path) const;
     void remember_fragments(const Context& context, const weft_session_value& value);
 
@@ -141,18 +151,20 @@ class Burst {
 weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type, weft_ip& ip) const {
     if (type != WEFT_ETHERTYPE_IPV4 && type != WEFT_ETHERTYPE_IPV6) return WEFT_DROP_unknown_ethertype;
     const std::uint8_t* const frame = data_of(packet);
-    const auto reason = weft_parse_ip(frame, rte_pktmbuf_data_len(packet), rte_pktmbuf_pkt_len(packet), WEFT_ETHERNET_SIZE,
-                                      type == WEFT_ETHERTYPE_IPV4 ? 4 : 6, 1, &ip);
+    const auto reason = weft_parse_ip(frame, rte_pktmbuf_data_len(packet), rte_pktmbuf_pkt_len(packet),
+                                      WEFT_ETHERNET_SIZE, type == WEFT_ETHERTYPE_IPV4 ? 4 : 6, 1, &ip);
     if (reason != WEFT_DROP_none) return reason;
     if (ip.family == 4 && !ipv4_checksum_is_good(frame + WEFT_ETHERNET_SIZE)) return WEFT_DROP_bad_ipv4_checksum;
     // Ethernet's padding does not travel. More of it than the last segment holds is none of Ethernet's.
     if (const std::uint32_t padding = rte_pktmbuf_pkt_len(packet) - WEFT_ETHERNET_SIZE - ip.l3_length; padding != 0)
         if (padding > 0xffff || rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(padding)) != 0)
             return ip.family == 4 ? WEFT_DROP_malformed_ipv4 : WEFT_DROP_malformed_ipv6;
-    return (packet->ol_flags & offload_wanted) == 0 || offload_fits(packet, ip) ? WEFT_DROP_none : WEFT_DROP_unsupported_offload;
+    return (packet->ol_flags & offload_wanted) == 0 || offload_fits(packet, ip) ? WEFT_DROP_none
+                                                                                : WEFT_DROP_unsupported_offload;
 }
 
-weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken) {
+weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context,
+                                              bool& taken) {
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     std::uint8_t* const frame = data_of(packet);
     if (std::memcmp(frame + 6, endpoint.mac.data(), 6) != 0) return WEFT_DROP_spoofed_mac;
@@ -175,7 +187,8 @@ weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& 
     const bool to_gateway = weft_address_equal(&ip.destination, &gateway) != 0;
     if (!owns(endpoint, ip.source)) {
         const bool link_local = ip.family == 6 && ip.source.bytes[0] == 0xfe && (ip.source.bytes[1] & 0xc0) == 0x80;
-        if (!(to_gateway && link_local)) return is_invalid_source(ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_spoofed_address;
+        if (!(to_gateway && link_local))
+            return is_invalid_source(ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_spoofed_address;
     }
     if (to_gateway) {
         const bool echo = ip.fragment == WEFT_FRAGMENT_NONE &&
@@ -188,7 +201,8 @@ weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& 
         taken = true;
         return WEFT_DROP_none;
     }
-    if (ip.protocol == WEFT_PROTO_UDP && ip.destination_port == __builtin_bswap16(host_.vxlan_port)) return WEFT_DROP_nested_vxlan;
+    if (ip.protocol == WEFT_PROTO_UDP && ip.destination_port == __builtin_bswap16(host_.vxlan_port))
+        return WEFT_DROP_nested_vxlan;
     return WEFT_DROP_none;
 }
 
@@ -202,7 +216,8 @@ weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     const std::uint8_t* const frame = data_of(packet);
     if (std::memcmp(frame, host_.router_mac.data(), 6) != 0) return WEFT_DROP_wrong_router_mac;
-    if (const auto reason = parse_inner(packet, weft_load_be16(frame + 12), context.ip); reason != WEFT_DROP_none) return reason;
+    if (const auto reason = parse_inner(packet, weft_load_be16(frame + 12), context.ip); reason != WEFT_DROP_none)
+        return reason;
     if (is_multicast(context.ip.destination)) return WEFT_DROP_multicast;
     return is_invalid_source(context.ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_none;
 }
@@ -275,7 +290,8 @@ void Burst::run_sessions(bool from_underlay) {
 std::optional<weft_session_value> Burst::find_session(const weft_session_key& key, std::uint64_t hash) const {
     const auto found = sessions_.find(key, hash);
     // The sweep comes by every few seconds; a session ends on time. Most were seen in this very second.
-    if (found && found->last_seen_s != now_s_ && weft_session_is_over(&*found, key.vni_protocol & 0xff, now_s_)) return std::nullopt;
+    if (found && found->last_seen_s != now_s_ && weft_session_is_over(&*found, key.vni_protocol & 0xff, now_s_))
+        return std::nullopt;
     return found;
 }
 
@@ -283,29 +299,36 @@ weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) 
     const auto found = find_session(context.key, context.hash);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) [[unlikely]]
         return found ? admit_later_fragment(context, *found, from_underlay, path) : WEFT_DROP_fragment_without_first;
-    if (found && !weft_session_begins_anew(&*found, &context.ip, context.from_low)) return admit_known(context, *found, from_underlay, path);
+    if (found && !weft_session_begins_anew(&*found, &context.ip, context.from_low))
+        return admit_known(context, *found, from_underlay, path);
     if (weft_is_icmp_error(&context.ip)) return admit_icmp_error(context, from_underlay, path);
     return admit_new(context, from_underlay, path);
 }
 
-weft_drop_reason Burst::admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay, Path& path) const {
-    // The first fragment's verdict holds for the whole packet, which has no other ports to be asked about; its way does not.
+weft_drop_reason Burst::admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay,
+                                             Path& path) const {
+    // The first fragment's verdict holds for the whole packet, which has no other ports to be asked about; its way
+    // does not.
     const bool fresh = train.epoch == epoch_;
-    path.forward = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 1 : 0] : tables_.route(*context.network, context.ip.destination).next_hop);
-    path.back = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 0 : 1] : tables_.route(*context.network, context.ip.source).next_hop);
+    path.forward = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 1 : 0]
+                                          : tables_.route(*context.network, context.ip.destination).next_hop);
+    path.back = tables_.next_hop(fresh ? train.next_hop[context.from_low ? 0 : 1]
+                                       : tables_.route(*context.network, context.ip.source).next_hop);
     return check_ends(context, from_underlay, path);
 }
 
 weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, Path& path) const {
     if (!from_underlay) return path.forward == nullptr ? WEFT_DROP_no_route : WEFT_DROP_none;
     const auto is_sender = [&](const NextHop* next_hop) {
-        return next_hop != nullptr && next_hop->kind == NextHop::Kind::vtep && weft_address_equal(&next_hop->remote, &context.outer_source);
+        return next_hop != nullptr && next_hop->kind == NextHop::Kind::vtep &&
+               weft_address_equal(&next_hop->remote, &context.outer_source);
     };
     if (!is_sender(path.back)) {
         path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);
         if (!is_sender(path.back)) return WEFT_DROP_wrong_vtep;
     }
-    return path.forward != nullptr && path.forward->kind == NextHop::Kind::local ? WEFT_DROP_none : WEFT_DROP_not_local;
+    return path.forward != nullptr && path.forward->kind == NextHop::Kind::local ? WEFT_DROP_none
+                                                                                 : WEFT_DROP_not_local;
 }
 
 weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path) {
@@ -332,7 +355,8 @@ weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, 
     path.back = tables_.next_hop(value.next_hop[context.from_low ? 0 : 1]);
     if (const auto wrong = check_ends(context, from_underlay, path); wrong != WEFT_DROP_none) return wrong;
     if (reason != WEFT_DROP_none) return reason;
-    const std::uint32_t after = weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
+    const std::uint32_t after =
+        weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
     if (after != (value.state | std::uint32_t{value.flags} << 8)) {
         value.state = static_cast<std::uint8_t>(after);
         value.flags = static_cast<std::uint8_t>(after >> 8);
@@ -361,7 +385,8 @@ weft_drop_reason Burst::admit_new(Context& context, bool from_underlay, Path& pa
     value.rule = decision.rule();
     value.state = WEFT_SESSION_NEW;
     value.flags = context.from_low ? WEFT_SESSION_INITIATOR_LOW : 0;
-    const std::uint32_t after = weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
+    const std::uint32_t after =
+        weft_session_advance(value.state, value.flags, context.ip.protocol, context.ip.tcp_flags, context.from_low);
     value.state = static_cast<std::uint8_t>(after);
     value.flags = static_cast<std::uint8_t>(after >> 8);
     if (!sessions_.open(context.key, context.hash, value)) return WEFT_DROP_session_table_full;
@@ -373,8 +398,8 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
     // The packet that the error is about went the other way, and so stands in the table under its own key.
     weft_ip about;
     const std::uint32_t at = context.ip.l4_offset + WEFT_ICMP_SIZE;
-    const auto reason = weft_parse_ip(data_of(context.packet), rte_pktmbuf_data_len(context.packet), rte_pktmbuf_pkt_len(context.packet), at,
-                                      context.ip.family, 0, &about);
+    const auto reason = weft_parse_ip(data_of(context.packet), rte_pktmbuf_data_len(context.packet),
+                                      rte_pktmbuf_pkt_len(context.packet), at, context.ip.family, 0, &about);
     if (reason != WEFT_DROP_none) return reason;
     if (!weft_address_equal(&about.source, &context.ip.destination)) return WEFT_DROP_icmp_error_unrelated;
     weft_session_key key;
@@ -443,8 +468,10 @@ weft_drop_reason Burst::send_fragments(const Context& context, const NextHop& ne
     if (reason != WEFT_DROP_none) return reason;
     const std::uint64_t hash = tunnel_hash(context);
     for (rte_mbuf* const fragment : fragments) {
-        if (encapsulate(fragment, next_hop, hash)) out_.push(next_hop.port, fragment);
-        else drop(fragment, WEFT_DROP_no_buffer);
+        if (encapsulate(fragment, next_hop, hash))
+            out_.push(next_hop.port, fragment);
+        else
+            drop(fragment, WEFT_DROP_no_buffer);
     }
     rte_pktmbuf_free(context.packet);
     return WEFT_DROP_none;
@@ -453,23 +480,28 @@ weft_drop_reason Burst::send_fragments(const Context& context, const NextHop& ne
 void Burst::send_icmp_error(const Context& context, const Path& path, weft_drop_reason reason, bool from_underlay) {
     const weft_ip& ip = context.ip;
     const IcmpError error = icmp_error_for(reason, path.forward != nullptr ? path.forward->mtu : 0);
-    if (error.type_v4 == 0 || ip.fragment == WEFT_FRAGMENT_LATER || weft_is_icmp_error(&ip)) return; // RFC 1122 section 3.2.2
+    if (error.type_v4 == 0 || ip.fragment == WEFT_FRAGMENT_LATER || weft_is_icmp_error(&ip))
+        return; // RFC 1122 section 3.2.2
     // Towards another host only with a way back that was checked.
-    if (from_underlay && (path.back == nullptr || path.back->kind != NextHop::Kind::vtep || !path.back->resolved)) return;
+    if (from_underlay && (path.back == nullptr || path.back->kind != NextHop::Kind::vtep || !path.back->resolved))
+        return;
     if (pipeline_.icmp_refilled_s_ != now_s_) {
         pipeline_.icmp_refilled_s_ = now_s_;
         pipeline_.icmp_tokens_ = icmp_errors_per_s;
     }
     if (pipeline_.icmp_tokens_ == 0) return;
     --pipeline_.icmp_tokens_;
-    // An endpoint hears its gateway; another host only believes an address that is routed to us, which the destination's is.
-    rte_mbuf* const answer =
-        make_icmp_error(pipeline_.pool_, context.packet, ip, from_underlay ? ip.destination : gateway_address(ip.family), error);
+    // An endpoint hears its gateway; another host only believes an address that is routed to us, which the
+    // destination's is.
+    rte_mbuf* const answer = make_icmp_error(pipeline_.pool_, context.packet, ip,
+                                             from_underlay ? ip.destination : gateway_address(ip.family), error);
     if (answer == nullptr) return;
     std::uint8_t* const frame = data_of(answer);
     if (from_underlay) {
-        if (encapsulate(answer, *path.back, context.hash)) out_.push(path.back->port, answer);
-        else rte_pktmbuf_free(answer);
+        if (encapsulate(answer, *path.back, context.hash))
+            out_.push(path.back->port, answer);
+        else
+            rte_pktmbuf_free(answer);
         return;
     }
     const Endpoint* const endpoint = tables_.endpoint(port_);
@@ -477,15 +509,18 @@ void Burst::send_icmp_error(const Context& context, const Path& path, weft_drop_
     out_.push(port_, answer);
 }
 
-void Pipeline::process(std::uint32_t port, Role role, std::span<rte_mbuf*> packets, PortCounts& counts, std::uint32_t now_s, Output& out) {
+void Pipeline::process(std::uint32_t port, Role role, std::span<rte_mbuf*> packets, PortCounts& counts,
+                       std::uint32_t now_s, Output& out) {
     std::uint64_t bytes = 0;
     for (const rte_mbuf* packet : packets)
         bytes += rte_pktmbuf_pkt_len(packet);
     counts.rx_packets.add(packets.size());
     counts.rx_bytes.add(bytes);
     Burst burst(*this, port, counts, now_s, out);
-    if (role == Role::endpoint) burst.from_endpoint(packets);
-    else burst.from_underlay(packets);
+    if (role == Role::endpoint)
+        burst.from_endpoint(packets);
+    else
+        burst.from_underlay(packets);
 }
 
 } // namespace weft::dataplane

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/session_table.hpp"
 
-#include <fmt/format.h>
-#include <sys/mman.h>
-
-#include <immintrin.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <functional>
+
+#include <fmt/format.h>
+#include <immintrin.h>
+#include <sys/mman.h>
 
 namespace weft::dataplane {
 
@@ -63,8 +62,8 @@ Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, s
     table->buckets_ = static_cast<Bucket*>(map_memory((table->mask_ + 1) * sizeof(Bucket)));
     table->entries_ = static_cast<SessionEntry*>(map_memory(table->capacity_ * sizeof(SessionEntry)));
     if (table->buckets_ == nullptr || table->entries_ == nullptr)
-        return fail(ErrorCode::exhausted, fmt::format("no memory for {} sessions ({} MiB): lower --sessions", table->capacity_,
-                                                      table->bytes() >> 20));
+        return fail(ErrorCode::exhausted, fmt::format("no memory for {} sessions ({} MiB): lower --sessions",
+                                                      table->capacity_, table->bytes() >> 20));
     table->free_.indices.reserve(table->capacity_);
     for (std::size_t i = table->capacity_; i-- > 0;)
         table->free_.indices.push_back(static_cast<std::uint32_t>(i));
@@ -88,15 +87,18 @@ unsigned SessionTable::matches(const Bucket& bucket, std::uint16_t tag) {
 
 void SessionTable::prefetch_entry(std::uint64_t hash) const {
     const Bucket& bucket = buckets_[hash & mask_];
-    if (const unsigned found = matches(bucket, tag_of(hash)); found != 0) rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
+    if (const unsigned found = matches(bucket, tag_of(hash)); found != 0)
+        rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
 }
 
-std::optional<weft_session_value> SessionTable::find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key) const {
+std::optional<weft_session_value> SessionTable::find_in(const Bucket& bucket, std::uint16_t tag,
+                                                        const weft_session_key& key) const {
     for (;;) {
         const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
         std::optional<weft_session_value> found;
         for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
-            const std::uint32_t index = bucket.entries[std::countr_zero(candidates)] & static_cast<std::uint32_t>(capacity_ - 1);
+            const std::uint32_t index =
+                bucket.entries[std::countr_zero(candidates)] & static_cast<std::uint32_t>(capacity_ - 1);
             const SessionEntry& entry = entries_[index];
             if (equal(entry.key, key)) {
                 found = entry.value;
@@ -117,7 +119,8 @@ std::optional<weft_session_value> SessionTable::find(const weft_session_key& key
     return find_in(buckets_[other(at, tag)], tag, key);
 }
 
-bool SessionTable::replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value) {
+bool SessionTable::replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
+                              const weft_session_value& value) {
     for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
         SessionEntry& entry = entries_[bucket.entries[std::countr_zero(candidates)]];
         if (!equal(entry.key, key)) continue;
@@ -145,7 +148,8 @@ bool SessionTable::open(const weft_session_key& key, std::uint64_t hash, const w
     {
         Writing writing(home);
         if (replace_in(home, tag, key, value)) return true;
-        if (home.overflowed.load(std::memory_order_relaxed) == 0 && matches(home, 0) != 0) return add_in(home, tag, key, value);
+        if (home.overflowed.load(std::memory_order_relaxed) == 0 && matches(home, 0) != 0)
+            return add_in(home, tag, key, value);
     }
     // Both buckets, in the order of memory, so that two openers cannot wait for each other.
     Bucket& away = buckets_[other(at, tag)];
@@ -158,7 +162,8 @@ bool SessionTable::open(const weft_session_key& key, std::uint64_t hash, const w
     return true;
 }
 
-bool SessionTable::add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value) {
+bool SessionTable::add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
+                          const weft_session_value& value) {
     const auto index = take();
     if (!index) return false;
     entries_[*index] = {.key = key, .value = value};
@@ -221,7 +226,8 @@ void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {
             const std::uint32_t index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
             const SessionEntry& entry = entries_[index];
             const auto expired = [&] {
-                return bucket.tags[slot] != 0 && weft_session_is_over(&entry.value, entry.key.vni_protocol & 0xff, now_s) != 0;
+                return bucket.tags[slot] != 0 &&
+                       weft_session_is_over(&entry.value, entry.key.vni_protocol & 0xff, now_s) != 0;
             };
             if (!expired()) continue;
             if (!writing) writing.emplace(bucket);

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SessionTable: sessions shared by all workers, of a capacity fixed at start. A bucket is one cache line of eight tags and indices, an
-// entry another: a hit costs two lines, which a burst prefetches ahead. Readers take no lock (a sequence number per bucket tells them to look again);
-// opening, changing and closing take the bucket's lock. Nothing is evicted: a full table refuses.
+// SessionTable: sessions shared by all workers, of a capacity fixed at start. A bucket is one cache line of eight
+// tags and indices, an entry another: a hit costs two lines, which a burst prefetches ahead. Readers take no lock (a
+// sequence number per bucket tells them to look again); opening, changing and closing take the bucket's lock. Nothing
+// is evicted: a full table refuses.
 //
-//   hash -> bucket A (and B = A ^ f(tag), only when A overflowed) -> tag matches -> entry index -> key compared -> value copied
+//   hash -> bucket A (and B = A ^ f(tag), only when A overflowed) -> tag matches -> entry index -> key compared ->
+//   value copied
 #pragma once
-
-#include <rte_prefetch.h>
-#include <rte_spinlock.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
+
+#include <rte_prefetch.h>
+#include <rte_spinlock.h>
 
 #include "dataplane/pipeline/session.h"
 #include "routing/net/result.hpp"
@@ -27,7 +29,8 @@ struct alignas(64) SessionEntry {
 
 class SessionTable {
   public:
-    /// `capacity` sessions, rounded up to a power of two; memory is taken at once, 64 bytes for the entry and about 16 for its share of a bucket.
+    /// `capacity` sessions, rounded up to a power of two; memory is taken at once, 64 bytes for the entry and about
+    /// 16 for its share of a bucket.
     [[nodiscard]] static Result<std::unique_ptr<SessionTable>> make(std::size_t capacity, std::uint64_t seed);
     ~SessionTable();
 
@@ -46,7 +49,8 @@ class SessionTable {
     void update(const weft_session_key& key, std::uint64_t hash, const weft_session_value& value);
     void close(const weft_session_key& key, std::uint64_t hash);
 
-    /// Closes what has been silent for too long among the next `buckets` buckets; called by the control thread, all the time.
+    /// Closes what has been silent for too long among the next `buckets` buckets; called by the control thread, all
+    /// the time.
     void sweep(std::size_t buckets, std::uint32_t now_s);
 
     [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
@@ -63,7 +67,7 @@ class SessionTable {
     struct alignas(64) Bucket {
         std::uint16_t tags[slots] = {}; ///< 0: free
         std::uint32_t entries[slots] = {};
-        std::atomic<std::uint32_t> sequence = 0; ///< odd while a writer is at work
+        std::atomic<std::uint32_t> sequence = 0;  ///< odd while a writer is at work
         std::atomic<std::uint8_t> overflowed = 0; ///< some key of this bucket lives in its other one
         rte_spinlock_t lock = {};
     };
@@ -79,10 +83,16 @@ class SessionTable {
     };
 
     SessionTable() = default;
+
     static std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 32 | 1); }
-    [[nodiscard]] std::size_t other(std::size_t bucket, std::uint16_t tag) const { return (bucket ^ (tag * 0x5bd1e995UL | 1)) & mask_; }
+
+    [[nodiscard]] std::size_t other(std::size_t bucket, std::uint16_t tag) const {
+        return (bucket ^ (tag * 0x5bd1e995UL | 1)) & mask_;
+    }
+
     [[nodiscard]] static unsigned matches(const Bucket& bucket, std::uint16_t tag);
-    [[nodiscard]] std::optional<weft_session_value> find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key) const;
+    [[nodiscard]] std::optional<weft_session_value> find_in(const Bucket& bucket, std::uint16_t tag,
+                                                            const weft_session_key& key) const;
     bool replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     /// Takes a free entry and a free slot, which there must be.
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);

@@ -2,12 +2,11 @@
 // The last stages: TTL, MTU, and the way out: into another endpoint's port, or behind an outer header to a VTEP.
 #pragma once
 
-#include <rte_mbuf.h>
-
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <immintrin.h>
+#include <rte_mbuf.h>
 
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
@@ -42,7 +41,8 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
     if (outer == nullptr) return false;
     const std::uint8_t* const source = next_hop.tunnel_template.data();
     const auto copy = [&](std::size_t at) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(outer + at), _mm256_load_si256(reinterpret_cast<const __m256i*>(source + at)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(outer + at),
+                            _mm256_load_si256(reinterpret_cast<const __m256i*>(source + at)));
     };
     if (next_hop.outer_v4) { // 62 bytes
         copy(0);
@@ -58,7 +58,8 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
         packet->outer_l2_len = WEFT_ETHERNET_SIZE;
         packet->outer_l3_len = next_hop.outer_v4 ? WEFT_IPV4_SIZE : WEFT_IPV6_SIZE;
         packet->l2_len = WEFT_UDP_SIZE + WEFT_VXLAN_SIZE + WEFT_ETHERNET_SIZE;
-        packet->ol_flags |= RTE_MBUF_F_TX_TUNNEL_VXLAN | (next_hop.outer_v4 ? RTE_MBUF_F_TX_OUTER_IPV4 : RTE_MBUF_F_TX_OUTER_IPV6);
+        packet->ol_flags |=
+            RTE_MBUF_F_TX_TUNNEL_VXLAN | (next_hop.outer_v4 ? RTE_MBUF_F_TX_OUTER_IPV4 : RTE_MBUF_F_TX_OUTER_IPV6);
     }
     return true;
 }

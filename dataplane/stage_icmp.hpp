@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a router says about a packet that it could not forward: ICMP (RFC 792, RFC 1812 section 4.3) and ICMPv6 (RFC 4443) errors, and the answer
-// to an echo request for the gateway itself.
+// What a router says about a packet that it could not forward: ICMP (RFC 792, RFC 1812 section 4.3) and ICMPv6 (RFC
+// 4443) errors, and the answer to an echo request for the gateway itself.
 #pragma once
-
-#include <rte_mbuf.h>
-#include <rte_mempool.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
 
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
@@ -26,23 +26,28 @@ struct IcmpError {
 /// Which error a router sends for the drop; both types 0 where it stays silent (policy, spoofing, damage).
 [[nodiscard]] inline IcmpError icmp_error_for(weft_drop_reason reason, std::uint32_t mtu) {
     switch (reason) {
-    case WEFT_DROP_ttl_exceeded: return {WEFT_ICMP_TIME_EXCEEDED, 0, WEFT_ICMPV6_TIME_EXCEEDED, 0, 0};
-    case WEFT_DROP_packet_too_big: return {WEFT_ICMP_UNREACHABLE, WEFT_ICMP_FRAG_NEEDED, WEFT_ICMPV6_TOO_BIG, 0, mtu};
+    case WEFT_DROP_ttl_exceeded:
+        return {WEFT_ICMP_TIME_EXCEEDED, 0, WEFT_ICMPV6_TIME_EXCEEDED, 0, 0};
+    case WEFT_DROP_packet_too_big:
+        return {WEFT_ICMP_UNREACHABLE, WEFT_ICMP_FRAG_NEEDED, WEFT_ICMPV6_TOO_BIG, 0, mtu};
     case WEFT_DROP_no_route:
-    case WEFT_DROP_blackhole: return {WEFT_ICMP_UNREACHABLE, 0, WEFT_ICMPV6_UNREACHABLE, 0, 0};
-    default: return {};
+    case WEFT_DROP_blackhole:
+        return {WEFT_ICMP_UNREACHABLE, 0, WEFT_ICMPV6_UNREACHABLE, 0, 0};
+    default:
+        return {};
     }
 }
 
 /// The pseudo-header's sum of RFC 8200 section 8.1, without the payload.
-[[nodiscard]] inline std::uint32_t pseudo_header_sum_v6(const std::uint8_t* header, std::uint32_t length, std::uint8_t protocol) {
+[[nodiscard]] inline std::uint32_t pseudo_header_sum_v6(const std::uint8_t* header, std::uint32_t length,
+                                                        std::uint8_t protocol) {
     return weft_sum_add(0, header + 8, 32) + length + protocol;
 }
 
-/// Makes an IP packet with the error about `packet`, from `from` to its source, with room for an Ethernet header in front. Null when no buffer was
-/// free.
-[[nodiscard]] inline rte_mbuf* make_icmp_error(rte_mempool* pool, rte_mbuf* packet, const weft_ip& ip, const weft_address& from,
-                                               const IcmpError& error) {
+/// Makes an IP packet with the error about `packet`, from `from` to its source, with room for an Ethernet header in
+/// front. Null when no buffer was free.
+[[nodiscard]] inline rte_mbuf* make_icmp_error(rte_mempool* pool, rte_mbuf* packet, const weft_ip& ip,
+                                               const weft_address& from, const IcmpError& error) {
     rte_mbuf* const answer = rte_pktmbuf_alloc(pool);
     if (answer == nullptr) return nullptr;
     const bool v4 = ip.family == 4;
@@ -51,7 +56,8 @@ struct IcmpError {
     const std::uint32_t room = (v4 ? 576 : 1280) - header - WEFT_ICMP_SIZE;
     const std::uint32_t linear = rte_pktmbuf_data_len(packet) - ip.l3_offset;
     const std::uint32_t quoted = std::min({room, linear, ip.l3_length});
-    auto* const at = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(answer, static_cast<std::uint16_t>(WEFT_ETHERNET_SIZE + header + WEFT_ICMP_SIZE + quoted)));
+    auto* const at = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(
+        answer, static_cast<std::uint16_t>(WEFT_ETHERNET_SIZE + header + WEFT_ICMP_SIZE + quoted)));
     std::memset(at, 0, WEFT_ETHERNET_SIZE + header + WEFT_ICMP_SIZE);
     std::uint8_t* const l3 = at + WEFT_ETHERNET_SIZE;
     std::uint8_t* const icmp = l3 + header;

@@ -7,7 +7,8 @@
 
 namespace weft::dataplane {
 
-bool outer_udp_checksum_is_good(const rte_mbuf* packet, std::uint32_t l3, std::uint32_t l4, std::uint32_t udp_length) {
+bool outer_udp_checksum_is_good(const rte_mbuf* packet, std::uint32_t l3, std::uint32_t l4,
+                                std::uint32_t udp_length) {
     const auto* const ip = rte_pktmbuf_mtod_offset(packet, const std::uint8_t*, l3);
     std::uint16_t payload = 0;
     if (rte_raw_cksum_mbuf(packet, l4, udp_length, &payload) != 0) return false;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What comes from the underlay: outer headers, VXLAN header and the network it names (RFC 7348). Nothing is believed before it is checked, and
-// nothing is read behind what is there.
+// What comes from the underlay: outer headers, VXLAN header and the network it names (RFC 7348). Nothing is believed
+// before it is checked, and nothing is read behind what is there.
 #pragma once
 
-#include <rte_mbuf.h>
-
 #include <cstring>
+
+#include <rte_mbuf.h>
 
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
@@ -35,7 +35,8 @@ struct Outer {
 }
 
 /// The UDP checksum of the outer packet, over the whole chain; zero means that there is none (RFC 768, RFC 6935).
-[[nodiscard]] bool outer_udp_checksum_is_good(const rte_mbuf* packet, std::uint32_t l3, std::uint32_t l4, std::uint32_t udp_length);
+[[nodiscard]] bool outer_udp_checksum_is_good(const rte_mbuf* packet, std::uint32_t l3, std::uint32_t l4,
+                                              std::uint32_t udp_length);
 
 [[nodiscard]] inline weft_drop_reason parse_outer(rte_mbuf* packet, const Host& host, Outer& outer) {
     const std::uint8_t* const frame = data_of(packet);
@@ -51,7 +52,8 @@ struct Outer {
         if (linear < l3 + WEFT_IPV4_SIZE) return WEFT_DROP_malformed_outer;
         const std::uint32_t header = static_cast<std::uint32_t>(ip[0] & 0x0f) * 4;
         const std::uint32_t total = weft_load_be16(ip + 2);
-        if (ip[0] >> 4 != 4 || header < WEFT_IPV4_SIZE || l3 + header > linear || total < header + WEFT_UDP_SIZE || l3 + total > length)
+        if (ip[0] >> 4 != 4 || header < WEFT_IPV4_SIZE || l3 + header > linear || total < header + WEFT_UDP_SIZE ||
+            l3 + total > length)
             return WEFT_DROP_malformed_outer;
         if (!ipv4_checksum_is_good(ip)) return WEFT_DROP_bad_outer_checksum;
         const weft_address destination = weft_address_v4(ip + 16);
@@ -80,13 +82,17 @@ struct Outer {
     const std::uint32_t udp_length = weft_load_be16(udp + 4);
     if (udp_length < WEFT_UDP_SIZE || l4 + udp_length > end) return WEFT_DROP_malformed_outer;
     if (weft_load_be16(udp + 2) != host.vxlan_port) return WEFT_DROP_not_vxlan;
-    if (udp_length < WEFT_UDP_SIZE + WEFT_VXLAN_SIZE || l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE > linear) return WEFT_DROP_malformed_vxlan;
+    if (udp_length < WEFT_UDP_SIZE + WEFT_VXLAN_SIZE || l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE > linear)
+        return WEFT_DROP_malformed_vxlan;
     // What lies behind the UDP packet is padding, and nothing in it is read.
     if (const std::uint32_t padding = length - l4 - udp_length; padding != 0)
-        if (padding > 0xffff || rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(padding)) != 0) return WEFT_DROP_malformed_outer;
-    if (weft_load_be16(udp + 6) != 0 && !outer_udp_checksum_is_good(packet, l3, l4, udp_length)) return WEFT_DROP_bad_outer_checksum;
+        if (padding > 0xffff || rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(padding)) != 0)
+            return WEFT_DROP_malformed_outer;
+    if (weft_load_be16(udp + 6) != 0 && !outer_udp_checksum_is_good(packet, l3, l4, udp_length))
+        return WEFT_DROP_bad_outer_checksum;
     const std::uint8_t* const vxlan = udp + WEFT_UDP_SIZE;
-    if ((vxlan[0] & WEFT_VXLAN_FLAG_VNI) == 0) return WEFT_DROP_malformed_vxlan; // the rest is ignored, RFC 7348 section 5
+    if ((vxlan[0] & WEFT_VXLAN_FLAG_VNI) == 0)
+        return WEFT_DROP_malformed_vxlan; // the rest is ignored, RFC 7348 section 5
     outer.vni = weft_load_be32(vxlan + 4) >> 8;
     outer.inner_offset = l4 + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE;
     return WEFT_DROP_none;

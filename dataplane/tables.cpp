@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/tables.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <ranges>
+
+#include <fmt/format.h>
 
 #include "dataplane/tables_wire.hpp"
 
@@ -47,7 +47,8 @@ Result<void> check_policy_key(const fastpath::PolicyKey& key) {
     if (key.direction() != fastpath::DIRECTION_INGRESS && key.direction() != fastpath::DIRECTION_EGRESS)
         return fail(ErrorCode::invalid, "policy entry: no direction");
     if (key.protocol() > 255 || key.port() > 65535 || (key.port() != 0 && key.protocol() == 0))
-        return fail(ErrorCode::invalid, "policy entry: protocol is at most 255, port at most 65535, and a port needs a protocol");
+        return fail(ErrorCode::invalid,
+                    "policy entry: protocol is at most 255, port at most 65535, and a port needs a protocol");
     return {};
 }
 
@@ -67,7 +68,8 @@ Tables::~Tables() = default;
 
 RouteValue Tables::route(const Network& network, const weft_address& address) const {
     const auto unpack = [](std::uint64_t value) {
-        return RouteValue{.next_hop = static_cast<std::uint32_t>(value), .identity = static_cast<std::uint32_t>(value >> 32)};
+        return RouteValue{.next_hop = static_cast<std::uint32_t>(value),
+                          .identity = static_cast<std::uint32_t>(value >> 32)};
     };
     if (weft_address_is_v4(&address)) {
         const std::uint32_t host = address.words[3];
@@ -88,12 +90,13 @@ RouteValue Tables::route(const Network& network, const weft_address& address) co
     return {};
 }
 
-weft_policy_value Tables::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer, std::uint32_t protocol,
-                                 std::uint32_t port) const {
+weft_policy_value Tables::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
+                                 std::uint32_t protocol, std::uint32_t port) const {
     weft_policy_value strongest{};
     for (int probe = 0; probe < WEFT_POLICY_PROBES; ++probe) {
         const std::uint64_t value = policies_.find(weft_policy_probe(probe, direction, local, peer, protocol, port));
-        strongest = weft_policy_stronger(strongest, {static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(value >> 32)});
+        strongest = weft_policy_stronger(
+            strongest, {static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(value >> 32)});
     }
     return strongest;
 }
@@ -103,7 +106,8 @@ Result<void> Tables::apply(const fastpath::TableUpdate& update) {
     try {
         applied = apply_entries(update);
     } catch (const std::bad_alloc&) {
-        applied = fail(ErrorCode::exhausted, "no memory for more table entries: stop something on this host, or use fewer routes");
+        applied = fail(ErrorCode::exhausted,
+                       "no memory for more table entries: stop something on this host, or use fewer routes");
     }
     epoch_.fetch_add(1, std::memory_order_release);
     quiescence_.wait();
@@ -127,7 +131,8 @@ Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
     each(update.deleted_next_hops(), [&](std::uint32_t id) -> Result<void> {
         const auto found = next_hop_states_.find(id);
         if (found != next_hop_states_.end() && found->second.routes != 0)
-            return fail(ErrorCode::invalid, fmt::format("next hop {} is still used by {} routes", id, found->second.routes));
+            return fail(ErrorCode::invalid,
+                        fmt::format("next hop {} is still used by {} routes", id, found->second.routes));
         delete_next_hop(id);
         return {};
     });
@@ -156,7 +161,8 @@ Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
 
 Result<void> Tables::set_host(const fastpath::HostSettings& message) {
     auto host = std::make_shared<Host>();
-    for (const auto& [bytes, address] : {std::pair{&message.vtep_v4(), &host->vtep_v4}, std::pair{&message.vtep_v6(), &host->vtep_v6}}) {
+    for (const auto& [bytes, address] :
+         {std::pair{&message.vtep_v4(), &host->vtep_v4}, std::pair{&message.vtep_v6(), &host->vtep_v6}}) {
         if (bytes->empty()) continue;
         auto parsed = to_address(*bytes);
         if (!parsed) return fail_in(std::move(parsed), "host: VTEP");
@@ -166,7 +172,8 @@ Result<void> Tables::set_host(const fastpath::HostSettings& message) {
     auto gateway = to_mac(message.gateway_mac());
     if (!router) return fail_in(std::move(router), "host: router MAC");
     if (!gateway) return fail_in(std::move(gateway), "host: gateway MAC");
-    if (message.vxlan_port() == 0 || message.vxlan_port() > 65535) return fail(ErrorCode::invalid, "host: the VXLAN port is not 1 to 65535");
+    if (message.vxlan_port() == 0 || message.vxlan_port() > 65535)
+        return fail(ErrorCode::invalid, "host: the VXLAN port is not 1 to 65535");
     host->router_mac = *router;
     host->gateway_mac = *gateway;
     host->vxlan_port = static_cast<std::uint16_t>(message.vxlan_port());
@@ -187,8 +194,8 @@ void Tables::publish_network(std::uint32_t vni, std::string name) {
     auto network = std::make_shared<Network>();
     network->vni = vni;
     network->name = std::move(name);
-    for (const auto& [counts, lengths, host] :
-         {std::tuple{&state.lengths_v4, &network->lengths_v4, 32}, std::tuple{&state.lengths_v6, &network->lengths_v6, 128}})
+    for (const auto& [counts, lengths, host] : {std::tuple{&state.lengths_v4, &network->lengths_v4, 32},
+                                                std::tuple{&state.lengths_v6, &network->lengths_v6, 128}})
         for (const std::uint8_t length : *counts | std::views::keys | std::views::reverse)
             if (length != host) lengths->push_back(length);
     networks_.insert({vni, 1}, as_value(network.get()), retired_);
@@ -207,15 +214,18 @@ Result<void> Tables::set_policy(const fastpath::PolicyEntry& entry) {
     if (auto checked = check_policy_key(entry.key()); !checked) return checked;
     if (entry.verdict() != fastpath::VERDICT_ALLOW && entry.verdict() != fastpath::VERDICT_DENY)
         return fail(ErrorCode::invalid, "policy entry: no verdict");
-    if (entry.precedence() > precedence_max) return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
-    const std::uint64_t strength = std::uint64_t{entry.precedence()} << 2 | static_cast<std::uint32_t>(entry.verdict());
+    if (entry.precedence() > precedence_max)
+        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
+    const std::uint64_t strength =
+        std::uint64_t{entry.precedence()} << 2 | static_cast<std::uint32_t>(entry.verdict());
     policies_.insert(policy_key(entry.key()), std::uint64_t{entry.rule()} << 32 | strength, retired_);
     return {};
 }
 
 Result<void> Tables::set_endpoint(const fastpath::Endpoint& message) {
     const std::string what = fmt::format("endpoint {} on port {}", message.name(), message.port());
-    if (!network_states_.contains(message.vni())) return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
+    if (!network_states_.contains(message.vni()))
+        return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
     auto endpoint = std::make_shared<Endpoint>();
     auto mac = to_mac(message.mac());
@@ -348,7 +358,8 @@ Result<void> Tables::set_route(const fastpath::Route& route) {
     const auto network = network_states_.find(route.vni());
     if (network == network_states_.end()) return fail(ErrorCode::invalid, what + ": no network has this VNI");
     const auto next_hop = next_hop_states_.find(route.next_hop());
-    if (next_hop == next_hop_states_.end()) return fail(ErrorCode::invalid, fmt::format("{}: no next hop {}", what, route.next_hop()));
+    if (next_hop == next_hop_states_.end())
+        return fail(ErrorCode::invalid, fmt::format("{}: no next hop {}", what, route.next_hop()));
 
     const std::uint64_t value = std::uint64_t{route.identity()} << 32 | route.next_hop();
     const auto bytes = prefix->address().bytes();
@@ -425,8 +436,10 @@ fastpath::TableUpdate Tables::dump() const {
         entry.set_precedence(static_cast<std::uint32_t>(value) >> 2);
         entry.set_rule(static_cast<std::uint32_t>(value >> 32));
     });
-    for (const auto& state : endpoint_states_ | std::views::values) *update.add_endpoints() = state.second;
-    for (const auto& state : next_hop_states_ | std::views::values) *update.add_next_hops() = state.message;
+    for (const auto& state : endpoint_states_ | std::views::values)
+        *update.add_endpoints() = state.second;
+    for (const auto& state : next_hop_states_ | std::views::values)
+        *update.add_next_hops() = state.message;
     const auto add_route = [&](const void* address, std::size_t size, std::uint32_t vni_length, std::uint64_t value) {
         auto& route = *update.add_routes();
         route.set_vni(vni_length >> 8);
@@ -435,8 +448,10 @@ fastpath::TableUpdate Tables::dump() const {
         route.set_next_hop(static_cast<std::uint32_t>(value));
         route.set_identity(static_cast<std::uint32_t>(value >> 32));
     };
-    routes_v4_.for_each([&](const RouteKeyV4& key, std::uint64_t value) { add_route(&key.address, 4, key.vni_length, value); });
-    routes_v6_.for_each([&](const RouteKeyV6& key, std::uint64_t value) { add_route(key.address, 16, key.vni_length, value); });
+    routes_v4_.for_each(
+        [&](const RouteKeyV4& key, std::uint64_t value) { add_route(&key.address, 4, key.vni_length, value); });
+    routes_v6_.for_each(
+        [&](const RouteKeyV6& key, std::uint64_t value) { add_route(key.address, 16, key.vni_length, value); });
     return update;
 }
 
@@ -451,7 +466,8 @@ std::vector<fastpath::Gauge> Tables::gauges() const {
     };
     // Capacity 0: the table grows.
     add("fib", routes_v4_.size() + routes_v6_.size(), 0, routes_v4_.bytes() + routes_v6_.bytes());
-    add("next_hop", next_hop_states_.size(), next_hop_id_max, next_hop_states_.size() * sizeof(NextHop) + next_hop_array_->size() * 8);
+    add("next_hop", next_hop_states_.size(), next_hop_id_max,
+        next_hop_states_.size() * sizeof(NextHop) + next_hop_array_->size() * 8);
     add("policy", policies_.size(), 0, policies_.bytes());
     add("endpoint", endpoints_.size(), 0, endpoints_.bytes());
     add("network", networks_.size(), 0, networks_.bytes());

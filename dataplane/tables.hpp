@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tables: everything the pipeline looks up but sessions: networks, endpoints, next hops, FIB, policy. One writer, the control thread, applies
-// TableUpdates; workers read without locks, under QSBR. Each change moves the epoch, by which sessions notice that they must decide
-// again.
+// Tables: everything the pipeline looks up but sessions: networks, endpoints, next hops, FIB, policy. One writer, the
+// control thread, applies TableUpdates; workers read without locks, under QSBR. Each change moves the epoch, by which
+// sessions notice that they must decide again.
 #pragma once
 
 #include <array>
@@ -59,7 +59,7 @@ struct alignas(64) NextHop {
     bool outer_v4 = true;
     std::uint8_t outer_size = 0; ///< 50 or 70
     std::uint32_t port = 0;
-    std::uint32_t mtu = 0;       ///< largest inner IP packet; 0: any, as the receiving port's own MTU is its senders'
+    std::uint32_t mtu = 0; ///< largest inner IP packet; 0: any, as the receiving port's own MTU is its senders'
     std::uint32_t vni = 0;
     weft_address remote{};
     std::array<std::uint8_t, 96> tunnel_template{}; ///< WEFT_TEMPLATE_MAX, padded for vector copies
@@ -79,8 +79,8 @@ class Tables {
 
     // --- the writer ---
 
-    /// Applies everything but ports, in the order of the message; returns when all workers see it. On failure, what came before the entry
-    /// named in the error stays.
+    /// Applies everything but ports, in the order of the message; returns when all workers see it. On failure, what
+    /// came before the entry named in the error stays.
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
     /// One update that would rebuild the tables, without ports.
     [[nodiscard]] fastpath::TableUpdate dump() const;
@@ -112,8 +112,8 @@ class Tables {
         return vteps_.find({{address.words[0], address.words[1], address.words[2], address.words[3]}, 1}) != 0;
     }
 
-    [[nodiscard]] weft_policy_value policy(weft_direction direction, std::uint32_t local, std::uint32_t peer, std::uint32_t protocol,
-                                           std::uint32_t port) const;
+    [[nodiscard]] weft_policy_value policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
+                                           std::uint32_t protocol, std::uint32_t port) const;
 
   private:
     struct NumberKey {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Checked conversions between the bytes of fastpath.proto and what the tables keep. Whatever comes over the socket is checked here.
+// Checked conversions between the bytes of fastpath.proto and what the tables keep. Whatever comes over the socket is
+// checked here.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
+
+#include <fmt/format.h>
 
 #include "dataplane/pipeline/types.h"
 #include "dataplane/tables.hpp"
@@ -18,7 +19,8 @@ namespace weft::dataplane {
     if (bytes.size() == 4) return weft_address_v4(at);
     if (bytes.size() == 16) {
         const weft_address address = weft_address_v6(at);
-        if (weft_address_is_v4(&address)) return fail(ErrorCode::invalid, "an IPv4-mapped IPv6 address: send its 4 bytes");
+        if (weft_address_is_v4(&address))
+            return fail(ErrorCode::invalid, "an IPv4-mapped IPv6 address: send its 4 bytes");
         return address;
     }
     return fail(ErrorCode::invalid, fmt::format("an IP address has 4 or 16 bytes, not {}", bytes.size()));
@@ -36,7 +38,8 @@ namespace weft::dataplane {
 
 [[nodiscard]] inline Result<MacBytes> to_mac(const std::string& bytes) {
     MacBytes mac{};
-    if (bytes.size() != mac.size()) return fail(ErrorCode::invalid, fmt::format("a MAC address has 6 bytes, not {}", bytes.size()));
+    if (bytes.size() != mac.size())
+        return fail(ErrorCode::invalid, fmt::format("a MAC address has 6 bytes, not {}", bytes.size()));
     std::memcpy(mac.data(), bytes.data(), mac.size());
     return mac;
 }
@@ -53,7 +56,8 @@ namespace weft::dataplane {
     auto prefix = net::Prefix::make(*address, message.length());
     if (!prefix) return prefix;
     if (prefix->address() != *address)
-        return fail(ErrorCode::invalid, fmt::format("{}/{} has host bits set", address->to_string(), message.length()));
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}/{} has host bits set", address->to_string(), message.length()));
     return prefix;
 }
 
