@@ -42,14 +42,17 @@ Result<Eal> Eal::start(const EalOptions& options) {
                                        "-m",
                                        std::to_string(memory_mb)};
     // Neither way leaves a file behind, so that a crash never stands in the way of the next start.
+    arguments.push_back(fmt::format("--file-prefix=weft-{}", getpid()));
     if (huge) arguments.emplace_back("--in-memory");
-    else arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", fmt::format("--file-prefix=weft-{}", getpid())});
+    else arguments.insert(arguments.end(), {"--no-huge", "--no-shconf"});
     std::vector<char*> argv;
     for (auto& argument : arguments)
         argv.push_back(argument.data());
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
         return fail(ErrorCode::internal, fmt::format("DPDK does not start: {}: try less --memory, or --hugepages off; root's rights are needed",
                                                      rte_strerror(rte_errno)));
+    // Nothing is kept in it, and a process that is killed could not take it away later.
+    rmdir(rte_eal_get_runtime_dir());
     return Eal(huge);
 }
 

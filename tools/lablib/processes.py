@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processes of a lab: started detached, known by pid and start time, ended by pidfd, so that no other process is ever hit. Besides the recorded
+ones, whatever runs in the lab's own namespaces is the lab's."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from lablib.command import attempt, environment, in_netns
+
+
+def start_time(pid):
+    """Clock ticks since boot at which the process started; None when it is gone or only waits to be reaped."""
+    try:
+        fields = pathlib.Path(f'/proc/{pid}/stat').read_text(encoding='utf8').rpartition(')')[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in 'ZX' else int(fields[19])
+
+
+def is_alive(record):
+    return start_time(record['pid']) == record['start']
+
+
+def start(state, what, command, netns, log, more_environment=None):
+    """Starts a program that outlives us, in a namespace, its output appended to a file."""
+    with open(log, 'a', encoding='utf8') as output:
+        process = subprocess.Popen(in_netns(netns, *command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                                   env=environment(**(more_environment or {})))
+    record = {'what': what, 'pid': process.pid, 'start': start_time(process.pid)}
+    state.data['processes'] = [each for each in state.data['processes'] if each['what'] != what] + [record]
+    state.save()
+    return record
+
+
+def find(state, what):
+    return next((each for each in state.data['processes'] if each['what'] == what and is_alive(each)), None)
+
+
+def send(record, number):
+    """False when the process is already gone."""
+    try:
+        descriptor = os.pidfd_open(record['pid'])
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_alive(record):
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def reap(record):
+    """Takes the exit code of a process that happens to be our own child, so that it does not stay as a zombie."""
+    try:
+        os.waitpid(record['pid'], os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def kill(record):
+    """SIGKILL, and gone when this returns."""
+    send(record, signal.SIGKILL)
+    while is_alive(record):
+        time.sleep(0.001)
+    reap(record)
+
+
+def in_namespaces(names):
+    """Records of all processes that run in these namespaces now."""
+    records = []
+    for name in names:
+        for pid in attempt('ip', 'netns', 'pids', name).stdout.split():
+            if (start := start_time(pid)) is not None and int(pid) != os.getpid():
+                records.append({'what': name, 'pid': int(pid), 'start': start})
+    return records
+
+
+def end_all(recorded, names, grace_s=5.0):
+    """Ends the recorded processes and those in the namespaces: a request first, then by force. Asked again until none is left, since an agent
+    may be starting a process at this very moment."""
+    deadline = time.monotonic() + grace_s
+    asked = set()
+    while True:
+        alive = [record for record in recorded if is_alive(record)] + in_namespaces(names)
+        if not alive:
+            break
+        for record in alive:
+            if time.monotonic() > deadline:
+                kill(record)
+            elif record['pid'] not in asked:
+                asked.add(record['pid'])
+                send(record, signal.SIGTERM)
+        time.sleep(0.02)
+    for record in recorded:
+        reap(record)
