@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/speaker.hpp"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
-#include <algorithm>
 #include <map>
 #include <ranges>
 #include <set>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "routing/loc_rib.hpp"
 #include "routing/peer.hpp"
@@ -27,7 +27,9 @@ constexpr std::uint32_t local_pref = 100;
 
 net::Address from_asio(const boost::asio::ip::address& address) {
     if (address.is_v4()) return net::Address::v4(address.to_v4().to_uint());
-    if (address.to_v6().is_v4_mapped()) return net::Address::v4(boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()).to_uint());
+    if (address.to_v6().is_v4_mapped())
+        return net::Address::v4(
+            boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()).to_uint());
     return *net::Address::from_bytes(address.to_v6().to_bytes());
 }
 
@@ -48,7 +50,8 @@ class SpeakerImpl final : public Speaker {
     void shutdown() override;
     void local_routes_complete() override;
     [[nodiscard]] std::vector<PeerStatus> peers() const override;
-    void for_each_route(RibView view, const RouteFilter& filter, const std::function<void(const RouteEntry&)>& visit) const override;
+    void for_each_route(RibView view, const RouteFilter& filter,
+                        const std::function<void(const RouteEntry&)>& visit) const override;
 
   private:
     using RouteKey = RouteUpdate::Key;
@@ -94,6 +97,7 @@ class SpeakerImpl final : public Speaker {
 };
 
 Result<void> SpeakerImpl::listen() {
+    if (!config_.accept) return {};
     auto addresses = config_.listen;
     if (addresses.empty()) addresses = {*net::Address::parse("0.0.0.0"), *net::Address::parse("::")};
     for (const net::Address& address : addresses) {
@@ -109,7 +113,8 @@ Result<void> SpeakerImpl::listen() {
             // A host without IPv6 has no "::"; that is nothing to complain of.
             if (config_.listen.empty() && !address.is_v4()) continue;
             return fail(error == boost::asio::error::address_in_use ? ErrorCode::exists : ErrorCode::denied,
-                        fmt::format("cannot listen for BGP on {} port {}: {}: stop the other speaker, or choose another --bgp-listen or --bgp-port",
+                        fmt::format("cannot listen for BGP on {} port {}: {}: stop the other speaker, or choose "
+                                    "another --bgp-listen or --bgp-port",
                                     address.to_string(), config_.port, error.message()));
         }
         accept(*acceptor);
@@ -148,15 +153,18 @@ void SpeakerImpl::accepted(tcp::socket socket) {
         known->second->accept(std::move(socket));
         return;
     }
-    const auto range = std::ranges::find_if(config_.ranges, [&](const NeighborRangeConfig& each) { return each.prefix.contains(address); });
+    const auto range = std::ranges::find_if(
+        config_.ranges, [&](const NeighborRangeConfig& each) { return each.prefix.contains(address); });
     if (range == config_.ranges.end()) {
         spdlog::info("BGP: connection from {} refused: neither a neighbour nor in a range", address.to_string());
         return;
     }
     std::erase_if(peers_, [](const auto& peer) { return peer.second->forgettable(); });
-    const auto dynamic = static_cast<std::uint32_t>(std::ranges::count_if(peers_ | std::views::values, [](const auto& peer) { return peer->dynamic(); }));
+    const auto dynamic = static_cast<std::uint32_t>(
+        std::ranges::count_if(peers_ | std::views::values, [](const auto& peer) { return peer->dynamic(); }));
     if (dynamic >= range->limit) {
-        spdlog::warn("BGP: connection from {} refused: {} dynamic neighbours are the limit", address.to_string(), range->limit);
+        spdlog::warn("BGP: connection from {} refused: {} dynamic neighbours are the limit", address.to_string(),
+                     range->limit);
         return;
     }
     NeighborConfig neighbor;
@@ -167,20 +175,25 @@ void SpeakerImpl::accepted(tcp::socket socket) {
 
 Peer& SpeakerImpl::add_peer(NeighborConfig neighbor, bool dynamic) {
     const net::Address address = neighbor.address;
-    auto peer = std::make_unique<Peer>(loop_, std::move(neighbor), dynamic, config_,
-                                       Peer::Events{
-                                           .on_route = [this](Peer& from, const ReceivedRoute& route) { route_changed(from, route); },
-                                           .on_withdrawn = [this](Peer& from, const Nlri& key) { route_withdrawn(from, key); },
-                                           .on_established = [this](Peer& with) { peer_established(with); },
-                                           .on_end_of_rib = [this](Peer&) { check_convergence(); },
-                                           .on_state = [this](Peer& of) { if (events_.on_peer) events_.on_peer(of.status()); },
-                                           .on_refresh = [this](Peer& by, AddressFamily) { advertise_all(by); },
-                                       });
+    auto peer = std::make_unique<Peer>(
+        loop_, std::move(neighbor), dynamic, config_,
+        Peer::Events{
+            .on_route = [this](Peer& from, const ReceivedRoute& route) { route_changed(from, route); },
+            .on_withdrawn = [this](Peer& from, const Nlri& key) { route_withdrawn(from, key); },
+            .on_established = [this](Peer& with) { peer_established(with); },
+            .on_end_of_rib = [this](Peer&) { check_convergence(); },
+            .on_state =
+                [this](Peer& of) {
+                    if (events_.on_peer) events_.on_peer(of.status());
+                },
+            .on_refresh = [this](Peer& by, AddressFamily) { advertise_all(by); },
+        });
     return *(peers_[address] = std::move(peer));
 }
 
 void SpeakerImpl::route_changed(Peer& peer, const ReceivedRoute& route) {
-    // A changed route may leave a network, or a prefix (type 2 keeps its key when the label changes): take it out everywhere first.
+    // A changed route may leave a network, or a prefix (type 2 keeps its key when the label changes): take it out
+    // everywhere first.
     route_withdrawn(peer, key_of(route.nlri));
     const auto imported = import_route(route.nlri, route.attributes, self());
     if (!imported) return;
@@ -198,9 +211,12 @@ void SpeakerImpl::route_changed(Peer& peer, const ReceivedRoute& route) {
 
 void SpeakerImpl::route_withdrawn(Peer& peer, const Nlri& key) {
     net::Prefix prefix;
-    if (const auto* const route = std::get_if<EvpnPrefix>(&key)) prefix = route->prefix;
-    else if (const auto* const mac = std::get_if<EvpnMacIp>(&key); mac != nullptr && mac->address) prefix = net::Prefix::host(*mac->address);
-    else return;
+    if (const auto* const route = std::get_if<EvpnPrefix>(&key))
+        prefix = route->prefix;
+    else if (const auto* const mac = std::get_if<EvpnMacIp>(&key); mac != nullptr && mac->address)
+        prefix = net::Prefix::host(*mac->address);
+    else
+        return;
     for (const auto& vni : networks_ | std::views::keys)
         loc_rib_.erase({vni, prefix}, peer.address(), key);
     schedule_flush();
@@ -320,7 +336,8 @@ void SpeakerImpl::local_routes_complete() {
 void SpeakerImpl::check_convergence() {
     if (!local_complete_) return;
     // Those who have not connected yet are waited for, up to the timer.
-    const bool all = std::ranges::all_of(peers_ | std::views::values, [](const auto& peer) { return peer->dynamic() || peer->heard_end_of_rib(); });
+    const bool all = std::ranges::all_of(
+        peers_ | std::views::values, [](const auto& peer) { return peer->dynamic() || peer->heard_end_of_rib(); });
     // A range has no list of who will come: only the timer says that all who would did.
     if (all && config_.ranges.empty()) converged();
 }
@@ -336,7 +353,8 @@ void SpeakerImpl::converged() {
 
 Result<void> SpeakerImpl::add_network(NetworkConfig network) {
     const net::Vni vni = network.vni;
-    if (!networks_.emplace(vni, std::move(network)).second) return fail(ErrorCode::exists, fmt::format("a network with VNI {} exists already", vni.value()));
+    if (!networks_.emplace(vni, std::move(network)).second)
+        return fail(ErrorCode::exists, fmt::format("a network with VNI {} exists already", vni.value()));
     for (const auto& peer : peers_ | std::views::values)
         for (const ReceivedRoute& route : peer->routes() | std::views::values)
             route_changed(*peer, route);
@@ -344,7 +362,8 @@ Result<void> SpeakerImpl::add_network(NetworkConfig network) {
 }
 
 Result<void> SpeakerImpl::remove_network(net::Vni vni) {
-    if (!networks_.contains(vni)) return fail(ErrorCode::not_found, fmt::format("no network has VNI {}", vni.value()));
+    if (!networks_.contains(vni))
+        return fail(ErrorCode::not_found, fmt::format("no network has VNI {}", vni.value()));
     for (auto route = local_routes_.begin(); route != local_routes_.end();) {
         const auto current = route++;
         if (current->first.first == vni) withdraw(vni, net::Prefix(current->first.second));
@@ -373,24 +392,29 @@ std::vector<PeerStatus> SpeakerImpl::peers() const {
         auto status = peer->status();
         for (const ReceivedRoute& route : peer->routes() | std::views::values)
             if (import_route(route.nlri, route.attributes, self()) &&
-                std::ranges::any_of(networks_ | std::views::values, [&](const auto& network) { return matches_target(*route.attributes, network); }))
+                std::ranges::any_of(networks_ | std::views::values,
+                                    [&](const auto& network) { return matches_target(*route.attributes, network); }))
                 ++status.routes_accepted;
         all.push_back(std::move(status));
     }
     return all;
 }
 
-void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter, const std::function<void(const RouteEntry&)>& visit) const {
+void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter,
+                                 const std::function<void(const RouteEntry&)>& visit) const {
     const auto prefix_of = [](const Nlri& nlri) -> std::optional<net::Prefix> {
         if (const auto* const route = std::get_if<EvpnPrefix>(&nlri)) return route->prefix;
-        if (const auto* const mac = std::get_if<EvpnMacIp>(&nlri); mac != nullptr && mac->address) return net::Prefix::host(*mac->address);
+        if (const auto* const mac = std::get_if<EvpnMacIp>(&nlri); mac != nullptr && mac->address)
+            return net::Prefix::host(*mac->address);
         return std::nullopt;
     };
     const auto wanted = [&](const Nlri& nlri, std::optional<net::Vni> vni, std::optional<net::Address> peer) {
-        return (!filter.vni || filter.vni == vni) && (!filter.prefix || filter.prefix == prefix_of(nlri)) && (!filter.peer || filter.peer == peer);
+        return (!filter.vni || filter.vni == vni) && (!filter.prefix || filter.prefix == prefix_of(nlri)) &&
+               (!filter.peer || filter.peer == peer);
     };
     if (view == RibView::loc) {
-        for (const RouteKey& key : loc_rib_.keys())
+        const bool one = filter.vni && filter.prefix;
+        for (const RouteKey& key : one ? std::vector<RouteKey>{{*filter.vni, *filter.prefix}} : loc_rib_.keys())
             for (const auto& [candidate, best, why] : loc_rib_.judge(key)) {
                 const auto peer = candidate->path.local ? std::nullopt : std::optional(candidate->peer);
                 if (!wanted(candidate->nlri, key.first, peer)) continue;
@@ -404,7 +428,8 @@ void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter, const 
             for (const auto& [key, route] : local_routes_) {
                 const auto& network = networks_.at(key.first);
                 const Nlri nlri = nlri_of(network, key.second);
-                if (wanted(nlri, key.first, address)) visit({nlri, key.first, attributes_of(network, route), address, true, false, "our own route"});
+                if (wanted(nlri, key.first, address))
+                    visit({nlri, key.first, attributes_of(network, route), address, true, false, "our own route"});
             }
             continue;
         }
@@ -415,7 +440,9 @@ void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter, const 
                 if (imported && matches_target(*route.attributes, network)) vni = each;
             if (!wanted(route.nlri, vni, address)) continue;
             visit({route.nlri, vni, route.attributes, address, false, route.stale,
-                   !imported ? "not imported: " + imported.error() : !vni ? "not imported: no network has one of its route targets" : "imported"});
+                   !imported ? "not imported: " + imported.error()
+                   : !vni    ? "not imported: no network has one of its route targets"
+                             : "imported"});
         }
     }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Speaker: the BGP speaker as the agent sees it. Owns listener, peers and RIBs; everything runs on the caller's event loop, and no
-// call blocks.
+// Speaker: the BGP speaker as the agent sees it. Owns listener, peers and RIBs; everything runs on the caller's event
+// loop, and no call blocks.
 //
-//   TCP -> Session -> Peer (Adj-RIB-In) -> import by route target -> decision per network and prefix (Loc-RIB) -> on_routes
-//   announce/withdraw -> Loc-RIB (local path) -> Adj-RIB-Out per peer -> Session -> TCP
+//   TCP -> Session -> Peer (Adj-RIB-In) -> import by route target -> decision per network and prefix (Loc-RIB) ->
+//   on_routes announce/withdraw -> Loc-RIB (local path) -> Adj-RIB-Out per peer -> Session -> TCP
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -46,13 +45,15 @@ struct NetworkConfig {
 struct SpeakerConfig {
     std::uint32_t local_as = 65000;
     std::uint32_t router_id = 0;
-    net::Address vtep;     ///< next hop of what we announce
+    net::Address vtep; ///< next hop of what we announce
     net::Mac router_mac;
+    bool accept = true;               ///< listen at all
     std::vector<net::Address> listen; ///< empty: every address
     std::uint16_t port = 179;
     std::uint16_t hold_time_s = 9;
     std::uint16_t restart_time_s = 30; ///< graceful restart (RFC 4724); 0: off
-    bool restarting = false; ///< this start follows another of the same state: set the R bit, our forwarding state survived
+    bool restarting =
+        false; ///< this start follows another of the same state: set the R bit, our forwarding state survived
     std::chrono::milliseconds connect_retry{1000};
     std::vector<NeighborConfig> neighbors;
     std::vector<NeighborRangeConfig> ranges;
@@ -72,7 +73,7 @@ struct PeerStatus {
     bool dynamic = false;
     std::uint32_t remote_as = 0;
     std::uint32_t remote_router_id = 0;
-    std::string state;      ///< "Established"
+    std::string state; ///< "Established"
     std::chrono::seconds in_state{0};
     std::uint16_t hold_time_s = 0; ///< negotiated
     Capabilities configured;
@@ -91,7 +92,7 @@ enum class RibView : std::uint8_t { adj_in, loc, adj_out };
 
 struct RouteEntry {
     Nlri nlri;
-    std::optional<net::Vni> vni;      ///< the network it was imported into
+    std::optional<net::Vni> vni; ///< the network it was imported into
     AttributesPtr attributes;
     std::optional<net::Address> peer; ///< from whom, or to whom for adj_out; none: local
     bool best = false;
@@ -109,13 +110,15 @@ class Speaker {
   public:
     struct Events {
         std::function<void(RouteUpdate)> on_routes;
-        /// Every peer of a graceful restart said End-of-RIB, or the time for it ran out: what was not announced again is gone.
+        /// Every peer of a graceful restart said End-of-RIB, or the time for it ran out: what was not announced again
+        /// is gone.
         std::function<void()> on_converged;
         std::function<void(const PeerStatus&)> on_peer;
     };
 
     /// Listens and starts connecting. Fails when the port cannot be bound, naming it and the remedy.
-    [[nodiscard]] static Result<std::unique_ptr<Speaker>> start(boost::asio::io_context& loop, SpeakerConfig config, Events events);
+    [[nodiscard]] static Result<std::unique_ptr<Speaker>> start(boost::asio::io_context& loop, SpeakerConfig config,
+                                                                Events events);
     virtual ~Speaker() = default;
 
     virtual void announce(const LocalRoute& route) = 0;
@@ -128,7 +131,8 @@ class Speaker {
     virtual void local_routes_complete() = 0;
 
     [[nodiscard]] virtual std::vector<PeerStatus> peers() const = 0;
-    virtual void for_each_route(RibView view, const RouteFilter& filter, const std::function<void(const RouteEntry&)>& visit) const = 0;
+    virtual void for_each_route(RibView view, const RouteFilter& filter,
+                                const std::function<void(const RouteEntry&)>& visit) const = 0;
 };
 
 } // namespace weft::bgp

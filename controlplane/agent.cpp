@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/agent.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "controlplane/fast_path_wire.hpp"
+#include "controlplane/route_view.hpp"
+
+namespace weft::agent {
+
+namespace {
+
+constexpr std::uint32_t uplink_port = 1;
+constexpr std::uint32_t vxlan_port = 4789;
+constexpr std::chrono::seconds port_interval{2};
+constexpr net::Mac gateway_mac({0x02, 0x77, 0x65, 0x66, 0x74, 0x01});
+
+std::uint16_t rd_number(std::size_t index) { return static_cast<std::uint16_t>(index + 1); }
+
+} // namespace
+
+Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const Config& config,
+                                            std::function<void(const Error&)> on_fatal) {
+    auto uplink = find_uplink(config);
+    if (!uplink) return std::unexpected(std::move(uplink).error());
+    auto store = Store::open(config.state_dir);
+    if (!store) return std::unexpected(std::move(store).error());
+    std::unique_ptr<Agent> agent(new Agent(loop, config, *std::move(store), *std::move(uplink), std::move(on_fatal)));
+    if (auto begun = agent->begin(); !begun) return std::unexpected(std::move(begun).error());
+    return agent;
+}
+
+Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
+             std::function<void(const Error&)> on_fatal) :
+    loop_(loop),
+    config_(config),
+    store_(std::move(store)),
+    uplink_(std::move(uplink)),
+    on_fatal_(std::move(on_fatal)),
+    remote_(
+        std::make_unique<RemoteRoutes>(sync_, uplink_, uplink_port, [](const bgp::PathAttributes&) { return 0U; })),
+    port_timer_(loop) {}
+
+Agent::~Agent() = default;
+
+Result<void> Agent::begin() {
+    set_host_tables();
+    if (uplink_.exists()) {
+        auto resolver = NeighborResolver::start(
+            loop_, uplink_.interface, [this](const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor) {
+                remote_->resolved(vtep, neighbor);
+            });
+        if (!resolver) return std::unexpected(std::move(resolver).error());
+        remote_->set_resolver(*std::move(resolver));
+    }
+    if (auto started = start_speaker(); !started) return started;
+    endpoints_ = std::make_unique<Endpoints>(
+        loop_, config_, uplink_, store_, sync_, *speaker_,
+        EndpointTraits{.identity = [](const v1::Endpoint&) { return 0U; },
+                       .labels = [](const v1::Endpoint&) { return std::vector<bgp::LargeCommunity>{}; }});
+    if (auto restored = endpoints_->restore(); !restored) return restored;
+    speaker_->local_routes_complete();
+    supervisor_ = std::make_unique<FastPathSupervisor>(
+        loop_, fast_path_program(),
+        FastPathSupervisor::Events{
+            .on_connected = [this](fastpath::FastPath& fast_path,
+                                   const fastpath::TableUpdate& tables) { fast_path_connected(fast_path, tables); },
+            .on_disconnected = [this] { sync_.disconnected(); }});
+    if (auto started = supervisor_->start(); !started) return started;
+    watch_ports();
+    return {};
+}
+
+Result<void> Agent::start_speaker() {
+    bgp::SpeakerConfig settings;
+    settings.local_as = config_.as_number;
+    settings.router_id = uplink_.router_id.to_v4();
+    settings.vtep = uplink_.vtep;
+    settings.router_mac = uplink_.router_mac;
+    settings.accept = !config_.neighbors.empty() || !config_.ranges.empty() || !config_.bgp_listen.empty();
+    settings.listen = config_.bgp_listen;
+    if (settings.listen.empty() && uplink_.exists()) settings.listen = {uplink_.vtep};
+    settings.port = config_.bgp_port;
+    settings.hold_time_s = config_.hold_time_s;
+    settings.restart_time_s = config_.restart_time_s;
+    settings.restarting = store_.existed();
+    settings.neighbors = config_.neighbors;
+    settings.ranges = config_.ranges;
+    for (std::size_t i = 0; i < config_.networks.size(); ++i) {
+        const auto& network = config_.networks[i];
+        settings.networks.push_back({.vni = network.vni,
+                                     .name = network.name,
+                                     .rd = bgp::RouteDistinguisher::make(settings.router_id, rd_number(i)),
+                                     .import_targets = network.targets,
+                                     .export_targets = network.targets});
+    }
+    bgp::Speaker::Events events{.on_routes = [this](bgp::RouteUpdate update) { routes_changed(update); },
+                                .on_converged = [this] { sync_.sweep_routes(); },
+                                .on_peer =
+                                    [](const bgp::PeerStatus& peer) {
+                                        spdlog::info("neighbour {}: {}", peer.address.to_string(), peer.state);
+                                    }};
+    auto started = bgp::Speaker::start(loop_, std::move(settings), std::move(events));
+    if (!started) return std::unexpected(std::move(started).error());
+    speaker_ = *std::move(started);
+    return {};
+}
+
+FastPathProgram Agent::fast_path_program() const {
+    return {.socket = config_.dataplane_socket,
+            .program = config_.dataplane_program,
+            .arguments = {"--workers", std::to_string(config_.dataplane_workers), "--hugepages", config_.hugepages},
+            .log = config_.state_dir + "/weft-dataplane.log"};
+}
+
+void Agent::set_host_tables() {
+    fastpath::HostSettings host;
+    if (uplink_.exists())
+        (uplink_.vtep.is_v4() ? host.set_vtep_v4(wire(uplink_.vtep)) : host.set_vtep_v6(wire(uplink_.vtep)));
+    host.set_router_mac(wire(uplink_.router_mac));
+    host.set_gateway_mac(wire(gateway_mac));
+    host.set_vxlan_port(vxlan_port);
+    sync_.host.set(0, std::move(host));
+    for (const auto& network : config_.networks) {
+        fastpath::Network entry;
+        entry.set_vni(network.vni.value());
+        entry.set_name(network.name);
+        sync_.networks.set(entry.vni(), std::move(entry));
+    }
+    if (!uplink_.exists()) return;
+    fastpath::Port port;
+    port.set_id(uplink_port);
+    port.set_role(fastpath::PORT_ROLE_UPLINK);
+    port.set_mtu(uplink_.mtu);
+    port.mutable_ethdev()->set_devargs(uplink_.devargs);
+    sync_.ports.set(uplink_port, std::move(port));
+}
+
+void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
+    remote_->adopt(tables);
+    sync_.connected(fast_path, tables);
+    sync_.commit([this](Result<void> applied) {
+        if (applied)
+            uplink_proven_ = true;
+        else if (!uplink_proven_ && applied.error().code != ErrorCode::unavailable)
+            on_fatal_(applied.error());
+    });
+}
+
+void Agent::watch_ports() {
+    port_timer_.expires_after(port_interval);
+    port_timer_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        if (auto* const fast_path = supervisor_->fast_path(); fast_path != nullptr && sync_.in_sync())
+            fast_path->counters([this](Result<fastpath::CountersReply> reply) {
+                std::set<std::uint32_t> down;
+                if (reply)
+                    for (const auto& port : reply->ports())
+                        if (!port.up() && port.port() != uplink_port) down.insert(port.port());
+                if (!down.empty()) endpoints_->ports_down(down);
+            });
+        watch_ports();
+    });
+}
+
+void Agent::routes_changed(const bgp::RouteUpdate& update) {
+    remote_->apply(update);
+    if (watchers_.empty()) return;
+    for (const auto& [key, paths] : update.paths) {
+        std::vector<v1::RouteEvent> events;
+        speaker_->for_each_route(bgp::RibView::loc, {.vni = key.first, .prefix = key.second, .peer = {}},
+                                 [&](const bgp::RouteEntry& entry) {
+                                     if (!entry.best) return;
+                                     auto& event = events.emplace_back();
+                                     *event.mutable_route() = to_api(entry);
+                                     name_route(*event.mutable_route());
+                                 });
+        if (events.empty()) {
+            auto& event = events.emplace_back();
+            event.set_withdrawn(true);
+            event.mutable_route()->set_vni(key.first.value());
+            event.mutable_route()->set_prefix(key.second.to_string());
+            name_route(*event.mutable_route());
+        }
+        for (const auto& [number, watch] : watchers_) {
+            const auto& want = watch.request;
+            const auto* const only = network(want.network());
+            if (!want.network().empty() && (only == nullptr || only->vni != key.first)) continue;
+            if (!want.prefix().empty() && want.prefix() != key.second.to_string() &&
+                want.prefix() != key.second.address().to_string())
+                continue;
+            for (const auto& event : events)
+                watch.tell(event);
+        }
+    }
+}
+
+void Agent::add_endpoint(const v1::AddEndpointRequest& request, Done<v1::Endpoint> done) {
+    if (const auto& state = supervisor_->state(); state.starts_with("unreachable"))
+        return done(fail(ErrorCode::unavailable, "the fast path is " + state));
+    endpoints_->add(request, std::move(done));
+}
+
+void Agent::delete_endpoint(const v1::DeleteEndpointRequest& request, Done<v1::Endpoint> done) {
+    endpoints_->remove(request.name(), std::move(done));
+}
+
+const NetworkSettings* Agent::network(const std::string& name) const {
+    const auto found = std::ranges::find(config_.networks, name, &NetworkSettings::name);
+    return found == config_.networks.end() ? nullptr : &*found;
+}
+
+const NetworkSettings* Agent::network(std::uint32_t vni) const {
+    const auto found =
+        std::ranges::find_if(config_.networks, [&](const auto& each) { return each.vni.value() == vni; });
+    return found == config_.networks.end() ? nullptr : &*found;
+}
+
+} // namespace weft::agent

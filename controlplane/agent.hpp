@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Agent: weftd's parts put together, and what its API can ask of them. Everything runs on one event loop; answers
+// that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp.
+//
+//   API -> Agent -> Endpoints (attach, detach) -> FibSync -> fast path
+//                        \-> Speaker <-> other hosts -> RemoteRoutes -> FibSync
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/weft.pb.h"
+#include "controlplane/config.hpp"
+#include "controlplane/endpoints.hpp"
+#include "controlplane/fast_path_supervisor.hpp"
+#include "controlplane/fib_sync.hpp"
+#include "controlplane/remote_routes.hpp"
+#include "controlplane/store.hpp"
+#include "controlplane/uplink.hpp"
+
+namespace weft::agent {
+
+template <class T>
+using Done = std::function<void(Result<T>)>;
+
+class Agent {
+  public:
+    using RouteWatcher = std::function<void(const v1::RouteEvent&)>;
+
+    /// Listens for BGP and starts or adopts the fast path. `on_fatal`: a fast path without uplink is of no use, and
+    /// why there is none.
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config,
+                                                              std::function<void(const Error&)> on_fatal);
+    ~Agent();
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+
+    void add_endpoint(const v1::AddEndpointRequest& request, Done<v1::Endpoint> done);
+    void delete_endpoint(const v1::DeleteEndpointRequest& request, Done<v1::Endpoint> done);
+    void status(Done<v1::StatusReply> done);
+    void counters(Done<v1::CountersReply> done);
+    void explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done);
+    [[nodiscard]] Result<v1::ListEndpointsReply> list_endpoints(const v1::ListEndpointsRequest& request) const;
+    [[nodiscard]] Result<v1::ListPeersReply> list_peers(const v1::ListPeersRequest& request) const;
+    [[nodiscard]] Result<std::vector<v1::Route>> list_routes(const v1::ListRoutesRequest& request) const;
+    /// Tells every later change of the networks' best routes; the number ends it.
+    [[nodiscard]] Result<std::uint64_t> watch_routes(const v1::ListRoutesRequest& request, RouteWatcher watcher);
+
+    void unwatch_routes(std::uint64_t number) { watchers_.erase(number); }
+
+  private:
+    struct Watch {
+        v1::ListRoutesRequest request;
+        RouteWatcher tell;
+    };
+
+    Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
+          std::function<void(const Error&)> on_fatal);
+
+    Result<void> begin();
+    Result<void> start_speaker();
+    [[nodiscard]] FastPathProgram fast_path_program() const;
+    void set_host_tables();
+    void fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
+    void watch_ports();
+    void routes_changed(const bgp::RouteUpdate& update);
+
+    [[nodiscard]] const NetworkSettings* network(const std::string& name) const;
+    [[nodiscard]] const NetworkSettings* network(std::uint32_t vni) const;
+    /// "web-1 10.244.0.2", or the address alone.
+    [[nodiscard]] std::string port_name(std::uint32_t port) const;
+    void name_route(v1::Route& route) const;
+    void list_fib(const std::function<void(v1::Route)>& visit) const;
+    struct Flow;
+    [[nodiscard]] Result<Flow> resolve_flow(const v1::ExplainRequest& request) const;
+
+    boost::asio::io_context& loop_;
+    const Config config_;
+    Store store_;
+    const Uplink uplink_;
+    std::function<void(const Error&)> on_fatal_;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    FibSync sync_;
+    std::unique_ptr<RemoteRoutes> remote_;
+    std::unique_ptr<bgp::Speaker> speaker_;
+    std::unique_ptr<Endpoints> endpoints_;
+    std::unique_ptr<FastPathSupervisor> supervisor_;
+    boost::asio::steady_timer port_timer_;
+    std::map<std::uint64_t, Watch> watchers_;
+    std::uint64_t last_watch_ = 0;
+    bool uplink_proven_ = false; ///< a fast path has had it
+};
+
+} // namespace weft::agent

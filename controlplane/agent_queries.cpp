@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What operators ask: status, endpoints, peers, routes, counters and explain. Nothing here changes anything.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "controlplane/agent.hpp"
+#include "controlplane/fast_path_wire.hpp"
+#include "controlplane/route_view.hpp"
+#include "dataplane/pipeline/drop_reason.h"
+
+namespace weft::agent {
+
+namespace {
+
+constexpr std::uint32_t uplink_port = 1;
+
+struct DropReason {
+    const char* name;
+    const char* text;
+};
+
+constexpr DropReason drop_reasons[] = {
+#define WEFT_DROP_REASON_ROW(number, name, text) {#name, text},
+    WEFT_DROP_REASONS(WEFT_DROP_REASON_ROW)
+#undef WEFT_DROP_REASON_ROW
+};
+
+/// A newer fast path may know more reasons than we do.
+DropReason drop_reason(std::size_t number) {
+    return number < std::size(drop_reasons) ? drop_reasons[number]
+                                            : DropReason{"unknown", "a reason that this weftd does not know"};
+}
+
+v1::Gauge to_api(const fastpath::Gauge& gauge) {
+    v1::Gauge made;
+    made.set_name(gauge.name());
+    made.set_used(gauge.used());
+    made.set_capacity(gauge.capacity());
+    made.set_bytes(gauge.bytes());
+    return made;
+}
+
+net::Address address_from(const std::string& bytes) {
+    return net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()})
+        .value_or(net::Address());
+}
+
+std::uint64_t seconds_since(std::chrono::steady_clock::time_point then) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - then).count());
+}
+
+} // namespace
+
+// --- status
+// -----------------------------------------------------------------------------------------------------------
+
+void Agent::status(Done<v1::StatusReply> done) {
+    v1::StatusReply reply;
+    reply.set_version(WEFT_VERSION);
+    reply.set_host_name(config_.host_name);
+    reply.set_router_id(uplink_.router_id.to_string());
+    reply.set_as_number(config_.as_number);
+    if (uplink_.exists()) reply.add_vteps(uplink_.vtep.to_string());
+    reply.set_router_mac(uplink_.router_mac.to_string());
+    reply.set_uplink(uplink_.interface);
+    reply.set_uplink_mtu(uplink_.exists() ? uplink_.mtu : 0);
+    reply.set_endpoint_mtu(uplink_.endpoint_mtu);
+    reply.set_uptime_s(seconds_since(started_));
+    for (const auto& settings : config_.networks) {
+        auto& each = *reply.add_networks();
+        each.set_name(settings.name);
+        each.set_vni(settings.vni.value());
+        for (const auto& block : settings.blocks)
+            each.add_blocks(block.to_string());
+        for (const auto& target : settings.targets) {
+            each.add_import_targets(target.to_string());
+            each.add_export_targets(target.to_string());
+        }
+        each.set_addresses_used(endpoints_->addresses_used(settings.name));
+    }
+    reply.set_endpoints(static_cast<std::uint32_t>(endpoints_->all().size()));
+    std::uint32_t established = 0;
+    const auto peers = speaker_->peers();
+    for (const auto& peer : peers) {
+        established += peer.state == "Established";
+        if (!peer.dynamic && peer.state != "Established")
+            reply.add_warnings(fmt::format(
+                "neighbour {} is {}{}: check that it is up and has this host as a neighbour",
+                peer.address.to_string(), peer.state, peer.last_error.empty() ? "" : " (" + peer.last_error + ")"));
+    }
+    reply.set_peers_established(established);
+    reply.set_peers_configured(
+        static_cast<std::uint32_t>(std::ranges::count(peers, false, &bgp::PeerStatus::dynamic)));
+    reply.set_routes(sync_.routes.desired().size());
+    for (const auto& [name, endpoint] : endpoints_->all())
+        if (endpoint.state().starts_with("waiting"))
+            reply.add_warnings(fmt::format("endpoint {} is {}", name, endpoint.state()));
+    auto& fast_path = *reply.mutable_fast_path();
+    fast_path.set_kind("dpdk");
+    fast_path.set_state(supervisor_->state());
+    fast_path.set_in_sync(sync_.in_sync());
+    fast_path.set_pending_changes(sync_.pending());
+    auto* const connected = supervisor_->fast_path();
+    if (connected == nullptr) return done(std::move(reply));
+    connected->info([this, reply = std::move(reply),
+                     done = std::move(done)](Result<fastpath::InfoReply> info) mutable {
+        auto& fast_path = *reply.mutable_fast_path();
+        if (!info) {
+            fast_path.set_state("unreachable: " + info.error().message);
+            return done(std::move(reply));
+        }
+        fast_path.set_pid(info->pid());
+        fast_path.set_version(info->version());
+        const auto now =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+                .count();
+        fast_path.set_uptime_s(static_cast<std::uint64_t>(
+            std::max<std::int64_t>(now - static_cast<std::int64_t>(info->started_unix_ms()), 0) / 1000));
+        fast_path.set_workers(info->workers());
+        fast_path.set_hugepages(info->hugepages());
+        for (const auto& note : info->notes())
+            fast_path.add_notes(note);
+        auto* const connected = supervisor_->fast_path();
+        if (connected == nullptr) return done(std::move(reply));
+        connected->counters(
+            [reply = std::move(reply), done = std::move(done)](Result<fastpath::CountersReply> counters) mutable {
+                if (counters)
+                    for (const auto& gauge : counters->gauges())
+                        *reply.mutable_fast_path()->add_gauges() = to_api(gauge);
+                done(std::move(reply));
+            });
+    });
+}
+
+// --- endpoints and peers
+// ----------------------------------------------------------------------------------------------
+
+Result<v1::ListEndpointsReply> Agent::list_endpoints(const v1::ListEndpointsRequest& request) const {
+    v1::ListEndpointsReply reply;
+    for (const auto& [name, endpoint] : endpoints_->all())
+        if (request.name().empty() || request.name() == name) *reply.add_endpoints() = endpoint;
+    if (!request.name().empty() && reply.endpoints().empty())
+        return fail(ErrorCode::not_found,
+                    fmt::format("no endpoint is named {}: weft endpoint list shows them", request.name()));
+    return reply;
+}
+
+Result<v1::ListPeersReply> Agent::list_peers(const v1::ListPeersRequest& request) const {
+    v1::ListPeersReply reply;
+    for (const auto& peer : speaker_->peers())
+        if (request.address().empty() || request.address() == peer.address.to_string())
+            *reply.add_peers() = agent::to_api(peer);
+    if (!request.address().empty() && reply.peers().empty())
+        return fail(ErrorCode::not_found,
+                    fmt::format("no neighbour has the address {}: weft peer list shows them", request.address()));
+    return reply;
+}
+
+// --- routes
+// -----------------------------------------------------------------------------------------------------------
+
+std::string Agent::port_name(std::uint32_t port) const {
+    if (port == uplink_port) return uplink_.interface;
+    const auto* const endpoint = endpoints_->find_port(port);
+    return endpoint != nullptr ? endpoint->name() : fmt::format("port {}", port);
+}
+
+void Agent::name_route(v1::Route& route) const {
+    const auto* const settings = network(route.vni());
+    if (settings == nullptr) return;
+    route.set_network(settings->name);
+    if (!route.peer().empty() || route.nlri().empty()) return;
+    const auto prefix = net::Prefix::parse(route.prefix());
+    const auto* const endpoint = prefix ? endpoints_->find(settings->vni, prefix->address()) : nullptr;
+    if (endpoint != nullptr) route.set_next_hop("local " + endpoint->name());
+}
+
+void Agent::list_fib(const std::function<void(v1::Route)>& visit) const {
+    for (const auto& [key, wanted] : sync_.routes.desired()) {
+        const fastpath::Route& entry = wanted.first;
+        v1::Route route;
+        route.set_vni(entry.vni());
+        const auto prefix = net::Prefix::make(address_from(entry.prefix().address()), entry.prefix().length());
+        if (prefix) route.set_prefix(prefix->to_string());
+        route.set_identity(entry.identity());
+        const auto* const settings = network(entry.vni());
+        if (settings != nullptr) route.set_network(settings->name);
+        const auto* const next_hop = sync_.next_hops.find(entry.next_hop());
+        const bool programmed = sync_.routes.acknowledged(key) && sync_.next_hops.acknowledged(entry.next_hop());
+        route.set_state(programmed ? "programmed" : "pending");
+        route.set_best(true);
+        if (next_hop != nullptr && next_hop->has_local())
+            route.set_next_hop("local " + port_name(next_hop->local().port()));
+        if (next_hop != nullptr && next_hop->has_vtep()) {
+            const auto& vtep = next_hop->vtep();
+            const std::string address = address_from(vtep.address()).to_string();
+            route.set_next_hop(address);
+            route.set_label(vtep.vni());
+            const auto& mac = vtep.inner_destination_mac();
+            if (const auto read =
+                    net::Mac::from_bytes({reinterpret_cast<const std::uint8_t*>(mac.data()), mac.size()}))
+                route.set_router_mac(read->to_string());
+            if (vtep.outer_destination_mac().empty())
+                route.set_state(fmt::format("unresolved: no link-layer address for {} on {} (ip neigh)", address,
+                                            uplink_.interface));
+        }
+        visit(std::move(route));
+    }
+}
+
+Result<std::vector<v1::Route>> Agent::list_routes(const v1::ListRoutesRequest& request) const {
+    std::optional<net::Address> longest_match;
+    bgp::RouteFilter filter;
+    if (!request.prefix().empty()) {
+        auto prefix = net::Prefix::parse(request.prefix());
+        if (!prefix) return std::unexpected(std::move(prefix).error());
+        if (request.prefix().contains('/'))
+            filter.prefix = *prefix;
+        else
+            longest_match = prefix->address();
+    }
+    if (!request.network().empty()) {
+        const auto* const settings = network(request.network());
+        if (settings == nullptr)
+            return fail(ErrorCode::not_found,
+                        fmt::format("no network is named {}: weft status lists them", request.network()));
+        filter.vni = settings->vni;
+    }
+    if (!request.peer().empty()) {
+        auto peer = net::Address::parse(request.peer());
+        if (!peer) return std::unexpected(std::move(peer).error());
+        filter.peer = *peer;
+    }
+    std::vector<v1::Route> routes;
+    if (request.view() == v1::ROUTE_VIEW_FIB) {
+        list_fib([&](v1::Route route) {
+            if (filter.vni && filter.vni->value() != route.vni()) return;
+            if (filter.prefix && filter.prefix->to_string() != route.prefix()) return;
+            routes.push_back(std::move(route));
+        });
+    } else {
+        const auto view = request.view() == v1::ROUTE_VIEW_ADJ_IN    ? bgp::RibView::adj_in
+                          : request.view() == v1::ROUTE_VIEW_ADJ_OUT ? bgp::RibView::adj_out
+                                                                     : bgp::RibView::loc;
+        speaker_->for_each_route(view, filter, [&](const bgp::RouteEntry& entry) {
+            routes.push_back(agent::to_api(entry));
+            name_route(routes.back());
+        });
+    }
+    if (longest_match) keep_longest_match(routes, *longest_match);
+    return routes;
+}
+
+Result<std::uint64_t> Agent::watch_routes(const v1::ListRoutesRequest& request, RouteWatcher watcher) {
+    if (request.view() != v1::ROUTE_VIEW_LOC && request.view() != v1::ROUTE_VIEW_UNSPECIFIED)
+        return fail(ErrorCode::unsupported, "only the loc view can be watched: the networks' best routes");
+    watchers_.emplace(++last_watch_, Watch{request, std::move(watcher)});
+    return last_watch_;
+}
+
+// --- counters
+// ---------------------------------------------------------------------------------------------------------
+
+void Agent::counters(Done<v1::CountersReply> done) {
+    auto* const fast_path = supervisor_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    fast_path->counters([this, done = std::move(done)](Result<fastpath::CountersReply> counters) {
+        if (!counters) return done(std::unexpected(std::move(counters).error()));
+        v1::CountersReply reply;
+        for (const auto& counted : counters->ports()) {
+            auto& port = *reply.add_ports();
+            port.set_port(counted.port());
+            port.set_name(port_name(counted.port()));
+            port.set_up(counted.up());
+            port.set_rx_packets(counted.rx_packets());
+            port.set_rx_bytes(counted.rx_bytes());
+            port.set_tx_packets(counted.tx_packets());
+            port.set_tx_bytes(counted.tx_bytes());
+            for (int i = 0; i < counted.drops_size(); ++i) {
+                if (counted.drops(i) == 0) continue;
+                auto& drop = *port.add_drops();
+                drop.set_reason(drop_reason(static_cast<std::size_t>(i)).name);
+                drop.set_text(drop_reason(static_cast<std::size_t>(i)).text);
+                drop.set_packets(counted.drops(i));
+            }
+        }
+        for (const auto& gauge : counters->gauges())
+            *reply.add_gauges() = to_api(gauge);
+        done(std::move(reply));
+    });
+}
+
+// --- explain
+// ----------------------------------------------------------------------------------------------------------
+
+struct Agent::Flow {
+    const NetworkSettings* network;
+    net::Address source;
+    net::Address destination;
+    std::uint32_t protocol;
+};
+
+Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const {
+    const auto* const source = endpoints_->find(request.source());
+    const auto* const destination = endpoints_->find(request.destination());
+    const std::string name = !request.network().empty() ? request.network()
+                             : source != nullptr        ? source->network()
+                             : destination != nullptr   ? destination->network()
+                                                        : "default";
+    Flow flow{.network = network(name), .source = {}, .destination = {}, .protocol = 0};
+    if (flow.network == nullptr)
+        return fail(ErrorCode::not_found, fmt::format("no network is named {}: weft status lists them", name));
+    // One side's address decides the family; with two names, the first family that both have.
+    const auto candidates = [](const v1::Endpoint* endpoint,
+                               const std::string& text) -> Result<std::vector<net::Address>> {
+        std::vector<net::Address> found;
+        if (endpoint != nullptr)
+            for (const auto& each : endpoint->addresses())
+                found.push_back(*net::Address::parse(each));
+        else if (auto address = net::Address::parse(text))
+            found.push_back(*address);
+        else
+            return fail(ErrorCode::not_found,
+                        fmt::format("{}: neither an endpoint of this host nor an address", text));
+        return found;
+    };
+    auto from = candidates(source, request.source());
+    if (!from) return std::unexpected(std::move(from).error());
+    auto to = candidates(destination, request.destination());
+    if (!to) return std::unexpected(std::move(to).error());
+    bool found = false;
+    for (const auto& a : *from)
+        for (const auto& b : *to)
+            if (!found && a.family() == b.family()) {
+                flow.source = a;
+                flow.destination = b;
+                found = true;
+            }
+    if (!found)
+        return fail(ErrorCode::invalid, fmt::format("{} and {} have no address family in common", request.source(),
+                                                    request.destination()));
+    const auto& protocol = request.protocol();
+    if (protocol == "tcp")
+        flow.protocol = 6;
+    else if (protocol == "udp")
+        flow.protocol = 17;
+    else if (protocol == "sctp")
+        flow.protocol = 132;
+    else if (!protocol.empty() && protocol != "icmp")
+        return fail(ErrorCode::invalid, fmt::format("protocol {}: want tcp, udp, sctp or icmp", protocol));
+    if (request.port() > 65535)
+        return fail(ErrorCode::invalid, fmt::format("port {}: at most 65535", request.port()));
+    return flow;
+}
+
+void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done) {
+    auto flow = resolve_flow(request);
+    if (!flow) return done(std::unexpected(std::move(flow).error()));
+    auto* const fast_path = supervisor_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    fastpath::ExplainRequest question;
+    question.set_vni(flow->network->vni.value());
+    question.set_source(wire(flow->source));
+    question.set_destination(wire(flow->destination));
+    question.set_protocol(flow->protocol);
+    question.set_source_port(50000); // any: no policy looks at it
+    question.set_destination_port(request.port());
+    fast_path->explain(std::move(question), [done = std::move(done)](Result<fastpath::ExplainReply> answer) {
+        if (!answer) return done(std::unexpected(std::move(answer).error()));
+        v1::ExplainReply reply;
+        for (const auto& step : answer->steps()) {
+            auto& each = *reply.add_steps();
+            each.set_stage(step.stage());
+            each.set_detail(step.detail());
+            each.set_stops(step.stops());
+        }
+        reply.set_allowed(answer->verdict() == fastpath::VERDICT_ALLOW);
+        if (!reply.allowed()) reply.set_drop_reason(drop_reason(answer->drop_reason()).name);
+        done(std::move(reply));
+    });
+}
+
+} // namespace weft::agent

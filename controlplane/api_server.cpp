@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/api_server.hpp"
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <grpcpp/grpcpp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controlplane/agent.hpp"
+#include "controlplane/api/weft.grpc.pb.h"
+#include "controlplane/api_stream.hpp"
+
+namespace weft::agent {
+
+namespace {
+
+grpc::Status to_status(const Error& error) {
+    const auto code = [&] {
+        switch (error.code) {
+        case ErrorCode::invalid:
+            return grpc::StatusCode::INVALID_ARGUMENT;
+        case ErrorCode::not_found:
+            return grpc::StatusCode::NOT_FOUND;
+        case ErrorCode::exists:
+            return grpc::StatusCode::ALREADY_EXISTS;
+        case ErrorCode::exhausted:
+            return grpc::StatusCode::RESOURCE_EXHAUSTED;
+        case ErrorCode::unavailable:
+            return grpc::StatusCode::UNAVAILABLE;
+        case ErrorCode::denied:
+            return grpc::StatusCode::PERMISSION_DENIED;
+        case ErrorCode::unsupported:
+            return grpc::StatusCode::UNIMPLEMENTED;
+        case ErrorCode::internal:
+            break;
+        }
+        return grpc::StatusCode::INTERNAL;
+    }();
+    return {code, error.message};
+}
+
+/// A unary call's answer, given exactly once: by somebody who holds it, or when nobody does any more.
+template <class Reply>
+class Answer {
+  public:
+    Answer(grpc::ServerUnaryReactor* reactor, Reply* reply) : reactor_(reactor), reply_(reply) {}
+
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+
+    ~Answer() {
+        if (reactor_ != nullptr) reactor_->Finish({grpc::StatusCode::UNAVAILABLE, "weftd is ending"});
+    }
+
+    void give(Result<Reply> result) {
+        auto* const reactor = std::exchange(reactor_, nullptr);
+        if (result) *reply_ = *std::move(result);
+        reactor->Finish(result ? grpc::Status::OK : to_status(result.error()));
+    }
+
+  private:
+    grpc::ServerUnaryReactor* reactor_;
+    Reply* reply_;
+};
+
+class Service final : public v1::Agent::CallbackService {
+  public:
+    Service(boost::asio::io_context& loop, Agent& agent) : loop_(loop), agent_(agent) {}
+
+    grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
+                                        v1::StatusReply* reply) override {
+        return answer(context, reply, [this](auto done) { agent_.status(done); });
+    }
+
+    grpc::ServerUnaryReactor* ListEndpoints(grpc::CallbackServerContext* context,
+                                            const v1::ListEndpointsRequest* request,
+                                            v1::ListEndpointsReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.list_endpoints(*request)); });
+    }
+
+    grpc::ServerUnaryReactor* AddEndpoint(grpc::CallbackServerContext* context, const v1::AddEndpointRequest* request,
+                                          v1::Endpoint* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.add_endpoint(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* DeleteEndpoint(grpc::CallbackServerContext* context,
+                                             const v1::DeleteEndpointRequest* request, v1::Endpoint* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.delete_endpoint(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* ListPeers(grpc::CallbackServerContext* context, const v1::ListPeersRequest* request,
+                                        v1::ListPeersReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.list_peers(*request)); });
+    }
+
+    grpc::ServerUnaryReactor* GetCounters(grpc::CallbackServerContext* context, const v1::GetCountersRequest*,
+                                          v1::CountersReply* reply) override {
+        return answer(context, reply, [this](auto done) { agent_.counters(done); });
+    }
+
+    grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
+                                      v1::ExplainReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.explain(*request, done); });
+    }
+
+    grpc::ServerWriteReactor<v1::Route>* ListRoutes(grpc::CallbackServerContext*,
+                                                    const v1::ListRoutesRequest* request) override {
+        auto stream = Stream<v1::Route>::make();
+        boost::asio::post(loop_, [this, stream, request = *request] {
+            auto routes = agent_.list_routes(request);
+            if (!routes) return stream->end(to_status(routes.error()));
+            for (auto& route : *routes)
+                stream->push(std::move(route));
+            stream->end(grpc::Status::OK);
+        });
+        return stream.get();
+    }
+
+    grpc::ServerWriteReactor<v1::RouteEvent>* WatchRoutes(grpc::CallbackServerContext*,
+                                                          const v1::ListRoutesRequest* request) override {
+        auto stream = Stream<v1::RouteEvent>::make();
+        boost::asio::post(loop_, [this, stream, request = *request] {
+            auto number =
+                agent_.watch_routes(request, [stream](const v1::RouteEvent& event) { stream->push(event); });
+            if (!number) return stream->end(to_status(number.error()));
+            watches_.push_back(stream);
+            std::erase_if(watches_, [](const auto& each) { return each.expired(); });
+            stream->on_cancel([this, number = *number] {
+                boost::asio::post(loop_, [this, number] { agent_.unwatch_routes(number); });
+            });
+        });
+        return stream.get();
+    }
+
+    void end_watches() {
+        for (const auto& each : watches_)
+            if (const auto stream = each.lock()) stream->end({grpc::StatusCode::UNAVAILABLE, "weftd is ending"});
+    }
+
+  private:
+    /// `request` and `reply` live until the answer is given.
+    template <class Reply, class Ask>
+    grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Reply* reply, Ask ask) {
+        auto* const reactor = context->DefaultReactor();
+        boost::asio::post(loop_, [ask = std::move(ask), pending = std::make_shared<Answer<Reply>>(reactor, reply)] {
+            ask([pending](Result<Reply> result) { pending->give(std::move(result)); });
+        });
+        return reactor;
+    }
+
+    boost::asio::io_context& loop_;
+    Agent& agent_;
+    std::vector<std::weak_ptr<Stream<v1::RouteEvent>>> watches_;
+};
+
+class ApiServerImpl final : public ApiServer {
+  public:
+    ApiServerImpl(boost::asio::io_context& loop, Agent& agent, std::string socket) :
+        service_(loop, agent), socket_(std::move(socket)) {}
+
+    ~ApiServerImpl() override {
+        service_.end_watches();
+        if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+        unlink(socket_.c_str());
+    }
+
+    Result<void> listen(const std::string& group);
+
+  private:
+    Service service_;
+    std::string socket_;
+    std::unique_ptr<grpc::Server> server_;
+};
+
+Result<void> give_to_group(const std::string& socket, const std::string& group) {
+    const auto* const entry = getgrnam(group.c_str());
+    if (entry == nullptr)
+        return fail(ErrorCode::not_found,
+                    fmt::format("--socket-group {}: no such group: make it with groupadd --system {}", group, group));
+    if (chown(socket.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0 || chmod(socket.c_str(), 0660) != 0)
+        return fail(ErrorCode::denied, fmt::format("--socket-group {}: {}: {}", group, socket, std::strerror(errno)));
+    return {};
+}
+
+Result<void> ApiServerImpl::listen(const std::string& group) {
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(socket_).parent_path(), error);
+    if (error)
+        return fail(ErrorCode::denied, fmt::format("API socket {}: {}: run as root, or choose another --socket",
+                                                   socket_, error.message()));
+    boost::asio::io_context probe_loop;
+    boost::asio::local::stream_protocol::socket probe(probe_loop);
+    boost::system::error_code refused;
+    if (socket_.size() < sizeof(sockaddr_un{}.sun_path))
+        probe.connect(boost::asio::local::stream_protocol::endpoint(socket_), refused);
+    else
+        return fail(ErrorCode::invalid,
+                    fmt::format("API socket {}: the path is longer than {} bytes: choose a shorter --socket", socket_,
+                                sizeof(sockaddr_un{}.sun_path) - 1));
+    if (!refused)
+        return fail(
+            ErrorCode::exists,
+            fmt::format("API socket {}: another weftd answers there: stop it, or choose another --socket", socket_));
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("unix:" + socket_, grpc::InsecureServerCredentials());
+    builder.RegisterService(&service_);
+    const mode_t before = umask(0177);
+    server_ = builder.BuildAndStart();
+    umask(before);
+    if (!server_)
+        return fail(ErrorCode::denied,
+                    fmt::format("API socket {}: cannot listen: {}: run as root, or choose another --socket", socket_,
+                                std::strerror(errno)));
+    return group.empty() ? Result<void>() : give_to_group(socket_, group);
+}
+
+} // namespace
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(boost::asio::io_context& loop, Agent& agent,
+                                                    const std::string& socket, const std::string& group) {
+    auto server = std::make_unique<ApiServerImpl>(loop, agent, socket);
+    if (auto listening = server->listen(group); !listening) return std::unexpected(std::move(listening).error());
+    return server;
+}
+
+} // namespace weft::agent

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The agent's configuration: flags over file over defaults, every value checked. main() reads it once; nothing
+// changes it later.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "routing/speaker.hpp"
+
+namespace weft::agent {
+
+struct NetworkSettings {
+    std::string name;
+    net::Vni vni;
+    std::vector<bgp::ExtendedCommunity> targets; ///< import and export
+    std::vector<net::Prefix> blocks;
+};
+
+struct Config {
+    std::string state_dir = "/var/lib/weft";
+    std::string socket = "/run/weft/weftd.sock";
+    std::string socket_group; ///< that may use the API too; empty: root alone
+    std::string host_name;
+    std::string uplink; ///< interface, empty: single host
+    std::string uplink_port = "auto";
+    std::optional<net::Address> vtep;
+    std::optional<net::Address> router_id;
+    std::uint32_t as_number = 65000;
+    std::vector<net::Address> bgp_listen;
+    std::uint16_t bgp_port = 179;
+    std::vector<bgp::NeighborConfig> neighbors;
+    std::vector<bgp::NeighborRangeConfig> ranges;
+    std::uint16_t hold_time_s = 9;
+    std::uint16_t restart_time_s = 30;
+    std::vector<NetworkSettings> networks;
+    std::string dataplane_socket = "/run/weft/dataplane.sock";
+    std::string dataplane_program;
+    unsigned dataplane_workers = 1;
+    std::string hugepages = "auto";
+    std::uint32_t label_asn = 4267132230;
+    std::string log_level = "info";
+};
+
+/// What the command line asked for.
+struct CommandLine {
+    Config config;
+    std::optional<std::string> print; ///< help or version: print it and end
+};
+
+/// Reads flags and the file that --config names. Unknown keys are refused with the nearest known one.
+[[nodiscard]] Result<CommandLine> parse_command_line(int argc, const char* const* argv);
+
+} // namespace weft::agent

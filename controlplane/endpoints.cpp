@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/endpoints.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <regex>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "controlplane/fast_path_wire.hpp"
+#include "controlplane/netns.hpp"
+
+namespace weft::agent {
+
+namespace {
+
+constexpr std::chrono::seconds retry_interval{2};
+constexpr unsigned lease_attempts = 256;
+constexpr const char* kind = "endpoint"; ///< in the database
+
+constexpr const char* attaching = "attaching";
+constexpr const char* ready = "ready";
+constexpr const char* detaching = "detaching";
+
+Result<void> check_name(const std::string& what, const std::string& name) {
+    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
+    if (std::regex_match(name, allowed)) return {};
+    return fail(
+        ErrorCode::invalid,
+        fmt::format("{} '{}': want 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends",
+                    what, name));
+}
+
+Result<void> check_ifname(const std::string& name) {
+    static const std::regex allowed("[A-Za-z0-9][A-Za-z0-9._-]{0,14}");
+    if (std::regex_match(name, allowed)) return {};
+    return fail(ErrorCode::invalid,
+                fmt::format("interface name '{}': want 1 to 15 letters, digits, '.', '_' or '-'", name));
+}
+
+/// Unicast, and not of a range that a container's kernel or the gateway needs.
+Result<net::Address> parse_endpoint_address(const std::string& text) {
+    auto address = net::Address::parse(text);
+    if (!address) return address;
+    if (address->is_unspecified() || address->is_multicast() || address->is_loopback() || address->is_link_local())
+        return fail(ErrorCode::invalid, fmt::format("address {}: an endpoint needs a global unicast address", text));
+    return address;
+}
+
+std::vector<net::Address> addresses_of(const v1::Endpoint& endpoint) {
+    std::vector<net::Address> addresses;
+    for (const auto& text : endpoint.addresses())
+        if (const auto address = net::Address::parse(text)) addresses.push_back(*address);
+    return addresses;
+}
+
+net::Vni vni_of(const v1::Endpoint& endpoint) { return *net::Vni::make(endpoint.vni()); }
+
+} // namespace
+
+Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store,
+                     FibSync& sync, bgp::Speaker& speaker, EndpointTraits traits) :
+    loop_(loop),
+    config_(config),
+    uplink_(uplink),
+    store_(store),
+    sync_(sync),
+    speaker_(speaker),
+    traits_(std::move(traits)),
+    retry_timer_(loop) {
+    for (const auto& network : config_.networks)
+        for (const auto& block : network.blocks)
+            blocks_[network.name].emplace_back(block);
+}
+
+Result<void> Endpoints::restore() {
+    std::vector<v1::Endpoint> stored;
+    auto read = store_.for_each(kind, [&](std::string_view key, std::string_view value) {
+        v1::Endpoint endpoint;
+        if (endpoint.ParseFromArray(value.data(), static_cast<int>(value.size())))
+            stored.push_back(std::move(endpoint));
+        else
+            spdlog::error("database: endpoint {} cannot be read, so it is forgotten", key);
+    });
+    if (!read) return read;
+    for (auto& endpoint : stored) {
+        const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
+        if (endpoint.state() == attaching || endpoint.state() == detaching || network == config_.networks.end()) {
+            spdlog::warn("endpoint {}: {}: removed", endpoint.name(),
+                         network == config_.networks.end()
+                             ? "its network " + endpoint.network() + " is no longer configured"
+                             : "the agent ended while " + endpoint.state());
+            if (auto erased = store_.erase(kind, endpoint.name()); !erased) return erased;
+            continue;
+        }
+        for (const auto& address : addresses_of(endpoint))
+            for (auto& block : blocks_[endpoint.network()])
+                if (block.prefix().contains(address)) static_cast<void>(block.reserve(address));
+        endpoint.set_vni(network->vni.value());
+        endpoint.set_mtu(uplink_.endpoint_mtu);
+        auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
+        record.set_identity(traits_.identity(record));
+        if (auto exists = check_netns(record.netns()); !exists) {
+            wait_for_namespace(record, exists.error().message);
+            continue;
+        }
+        record.set_state(ready);
+        set_port(record);
+        set_tables(record);
+        announce(record);
+    }
+    retry_waiting();
+    return {};
+}
+
+void Endpoints::add(const v1::AddEndpointRequest& request, Attached done) {
+    auto prepared = prepare(request);
+    if (!prepared) return done(std::unexpected(std::move(prepared).error().in("endpoint " + request.name())));
+    if (auto saved = save(*prepared); !saved) {
+        release_addresses(*prepared);
+        return done(fail_in(std::move(saved), "endpoint " + request.name()));
+    }
+    const std::string name = prepared->name();
+    endpoints_[name] = *std::move(prepared);
+    enqueue([this, name, done = std::move(done)] { attach(name, done); });
+}
+
+Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
+    v1::Endpoint endpoint;
+    endpoint.set_name(request.name());
+    endpoint.set_namespace_(request.namespace_().empty() ? "default" : request.namespace_());
+    endpoint.set_network(request.network().empty() ? "default" : request.network());
+    endpoint.set_netns(request.netns());
+    endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
+    *endpoint.mutable_labels() = request.labels();
+    for (auto checked : {check_name("name", endpoint.name()), check_name("namespace", endpoint.namespace_()),
+                         check_ifname(endpoint.ifname())})
+        if (!checked) return std::unexpected(std::move(checked).error());
+    if (endpoints_.contains(endpoint.name()))
+        return fail(ErrorCode::exists,
+                    fmt::format("the name is taken ({}): choose another, or weft endpoint delete {}",
+                                endpoints_.at(endpoint.name()).state(), endpoint.name()));
+    const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
+    if (network == config_.networks.end())
+        return fail(ErrorCode::not_found,
+                    fmt::format("no network is named {}: weft status lists them, weftd --network adds one",
+                                endpoint.network()));
+    endpoint.set_vni(network->vni.value());
+    if (!endpoint.netns().starts_with('/'))
+        return fail(ErrorCode::invalid,
+                    fmt::format("network namespace '{}': want its path, such as /run/netns/web-1", endpoint.netns()));
+    if (auto exists = check_netns(endpoint.netns()); !exists) return std::unexpected(std::move(exists).error());
+    for (const auto& [name, other] : endpoints_)
+        if (other.netns() == endpoint.netns() && other.ifname() == endpoint.ifname())
+            return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
+                                                       endpoint.ifname(), endpoint.netns(), name));
+    auto mac = request.mac().empty()
+                   ? Result<net::Mac>(derive_mac(config_.host_name + " endpoint " + endpoint.name()))
+                   : net::Mac::parse(request.mac());
+    if (!mac) return std::unexpected(std::move(mac).error());
+    if ((mac->bytes()[0] & 1) != 0 || mac->is_zero())
+        return fail(ErrorCode::invalid, fmt::format("MAC address {}: not a unicast one", mac->to_string()));
+    endpoint.set_mac(mac->to_string());
+    endpoint.set_mtu(uplink_.endpoint_mtu);
+    endpoint.set_state(attaching);
+    endpoint.set_created_unix_s(static_cast<std::uint64_t>(std::time(nullptr)));
+    endpoint.set_port(free_port());
+    if (auto taken = take_addresses(request, *network, endpoint); !taken) {
+        release_addresses(endpoint);
+        return std::unexpected(std::move(taken).error());
+    }
+    endpoint.set_identity(traits_.identity(endpoint));
+    return endpoint;
+}
+
+Result<void> Endpoints::take_addresses(const v1::AddEndpointRequest& request, const NetworkSettings& network,
+                                       v1::Endpoint& endpoint) {
+    auto& blocks = blocks_[network.name];
+    std::set<net::Family> families;
+    for (const auto& text : request.addresses()) {
+        auto address = parse_endpoint_address(text);
+        if (!address) return std::unexpected(std::move(address).error());
+        if (!families.insert(address->family()).second)
+            return fail(ErrorCode::invalid, fmt::format("address {}: one address of each family at most", text));
+        if (const auto* const other = find(network.vni, *address))
+            return fail(ErrorCode::exists,
+                        fmt::format("address {} belongs to endpoint {}: choose another, or weft endpoint delete {}",
+                                    text, other->name(), other->name()));
+        if (announced_elsewhere(network.vni, *address))
+            return fail(ErrorCode::exists,
+                        fmt::format("address {} is announced by another host (weft route list {}): choose another",
+                                    text, text));
+        for (auto& block : blocks)
+            if (block.prefix().contains(*address))
+                if (auto reserved = block.reserve(*address); !reserved) return reserved;
+        endpoint.add_addresses(address->to_string());
+    }
+    if (!request.addresses().empty()) return {};
+    if (blocks.empty())
+        return fail(
+            ErrorCode::not_found,
+            fmt::format("network {} has no block to lease from: give --address, or weftd a --block", network.name));
+    for (const auto family : {net::Family::ipv4, net::Family::ipv6}) {
+        Error last;
+        bool found = false;
+        bool any = false;
+        for (auto& block : blocks) {
+            if (found || block.prefix().family() != family) continue;
+            any = true;
+            auto leased = lease(block, network.vni);
+            found = leased.has_value();
+            if (found)
+                endpoint.add_addresses(leased->to_string());
+            else
+                last = std::move(leased).error();
+        }
+        if (any && !found) return std::unexpected(std::move(last));
+    }
+    return {};
+}
+
+Result<net::Address> Endpoints::lease(AddressBlock& block, net::Vni vni) {
+    // Another host that was given the same block, by mistake or by default, is not to be disturbed.
+    std::vector<net::Address> passed;
+    Result<net::Address> leased = block.lease();
+    while (leased && passed.size() < lease_attempts && announced_elsewhere(vni, *leased)) {
+        passed.push_back(*leased);
+        leased = block.lease();
+    }
+    for (const auto& address : passed)
+        block.release(address);
+    if (leased && passed.size() == lease_attempts) {
+        block.release(*leased);
+        return fail(ErrorCode::exhausted,
+                    fmt::format("block {} is in use on other hosts too: give this one a --block of its own",
+                                block.prefix().to_string()));
+    }
+    return leased;
+}
+
+bool Endpoints::announced_elsewhere(net::Vni vni, const net::Address& address) const {
+    bool found = false;
+    speaker_.for_each_route(bgp::RibView::loc, {.vni = vni, .prefix = net::Prefix::host(address), .peer = {}},
+                            [&](const bgp::RouteEntry& route) { found |= route.peer.has_value() && !route.stale; });
+    return found;
+}
+
+void Endpoints::release_addresses(const v1::Endpoint& endpoint) {
+    for (const auto& address : addresses_of(endpoint))
+        for (auto& block : blocks_[endpoint.network()])
+            if (block.prefix().contains(address)) block.release(address);
+}
+
+std::uint32_t Endpoints::free_port() const {
+    std::set<std::uint32_t> used;
+    for (const auto& [name, endpoint] : endpoints_)
+        used.insert(endpoint.port());
+    std::uint32_t port = first_port;
+    while (used.contains(port))
+        ++port;
+    return port;
+}
+
+void Endpoints::attach(const std::string& name, Attached done) {
+    const auto& endpoint = endpoints_.at(name);
+    set_port(endpoint);
+    sync_.commit([this, name, done = std::move(done)](Result<void> made) {
+        if (!made) return undo(name, std::move(made).error(), done);
+        connect(name, done);
+    });
+}
+
+void Endpoints::connect(const std::string& name, Attached done) {
+    const auto& endpoint = endpoints_.at(name);
+    auto configured = configure_interface({.netns = endpoint.netns(),
+                                           .ifname = endpoint.ifname(),
+                                           .mtu = endpoint.mtu(),
+                                           .addresses = addresses_of(endpoint)});
+    if (!configured) return undo(name, std::move(configured).error(), done);
+    set_tables(endpoint);
+    sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
+        if (!applied) return undo(name, std::move(applied).error(), done);
+        auto& endpoint = endpoints_.at(name);
+        endpoint.set_state(ready);
+        if (auto saved = save(endpoint); !saved) return undo(name, std::move(saved).error(), done);
+        announce(endpoint);
+        done(endpoint);
+        next();
+    });
+}
+
+void Endpoints::undo(const std::string& name, Error error, const Attached& done) {
+    const v1::Endpoint endpoint = endpoints_.at(name);
+    spdlog::warn("endpoint {} not attached: {}", name, error.message);
+    erase_tables(endpoint);
+    sync_.commit();
+    release_addresses(endpoint);
+    static_cast<void>(store_.erase(kind, name));
+    endpoints_.erase(name);
+    done(std::unexpected(std::move(error).in("endpoint " + name)));
+    next();
+}
+
+void Endpoints::remove(const std::string& name, Attached done) {
+    const auto found = endpoints_.find(name);
+    if (found == endpoints_.end())
+        return done(
+            fail(ErrorCode::not_found, fmt::format("no endpoint is named {}: weft endpoint list shows them", name)));
+    if (found->second.state() == attaching || found->second.state() == detaching)
+        return done(fail(ErrorCode::unavailable,
+                         fmt::format("endpoint {} is {} just now: try again", name, found->second.state())));
+    found->second.set_state(detaching);
+    if (auto saved = save(found->second); !saved) return done(fail_in(std::move(saved), "endpoint " + name));
+    enqueue([this, name, done = std::move(done)] { detach(name, done); });
+}
+
+void Endpoints::detach(const std::string& name, Attached done) {
+    const v1::Endpoint& endpoint = endpoints_.at(name);
+    withdraw(endpoint);
+    erase_tables(endpoint);
+    sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
+        // Nothing is left to undo: what the fast path still has is swept when it is back.
+        if (!applied) spdlog::warn("endpoint {}: {}", name, applied.error().message);
+        v1::Endpoint gone = endpoints_.at(name);
+        release_addresses(gone);
+        endpoints_.erase(name);
+        if (auto erased = store_.erase(kind, name); !erased)
+            done(fail_in(std::move(erased), "endpoint " + name));
+        else
+            done(std::move(gone));
+        next();
+    });
+}
+
+void Endpoints::set_port(const v1::Endpoint& endpoint) {
+    fastpath::Port port;
+    port.set_id(endpoint.port());
+    port.set_role(fastpath::PORT_ROLE_ENDPOINT);
+    port.set_mtu(endpoint.mtu());
+    port.mutable_tap()->set_netns(endpoint.netns());
+    port.mutable_tap()->set_ifname(endpoint.ifname());
+    port.mutable_tap()->set_mac(wire(*net::Mac::parse(endpoint.mac())));
+    sync_.ports.set(endpoint.port(), std::move(port));
+}
+
+void Endpoints::set_tables(const v1::Endpoint& endpoint) {
+    fastpath::Endpoint entry;
+    entry.set_port(endpoint.port());
+    entry.set_vni(endpoint.vni());
+    entry.set_mac(wire(*net::Mac::parse(endpoint.mac())));
+    entry.set_identity(endpoint.identity());
+    entry.set_name(endpoint.name());
+    fastpath::NextHop next_hop;
+    next_hop.set_id(endpoint.port());
+    next_hop.mutable_local()->set_port(endpoint.port());
+    for (const auto& address : addresses_of(endpoint)) {
+        entry.add_addresses(wire(address));
+        fastpath::Route route;
+        route.set_vni(endpoint.vni());
+        *route.mutable_prefix() = wire(net::Prefix::host(address));
+        route.set_next_hop(endpoint.port());
+        route.set_identity(endpoint.identity());
+        const auto key = FibSync::key_of(route.vni(), route.prefix());
+        sync_.routes.set(key, std::move(route));
+    }
+    sync_.endpoints.set(endpoint.port(), std::move(entry));
+    sync_.next_hops.set(endpoint.port(), std::move(next_hop));
+}
+
+void Endpoints::erase_tables(const v1::Endpoint& endpoint) {
+    for (const auto& address : addresses_of(endpoint))
+        sync_.routes.erase(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
+    sync_.next_hops.erase(endpoint.port());
+    sync_.endpoints.erase(endpoint.port());
+    sync_.ports.erase(endpoint.port());
+}
+
+void Endpoints::announce(const v1::Endpoint& endpoint) {
+    for (const auto& address : addresses_of(endpoint))
+        speaker_.announce(
+            {.vni = vni_of(endpoint), .prefix = net::Prefix::host(address), .labels = traits_.labels(endpoint)});
+}
+
+void Endpoints::withdraw(const v1::Endpoint& endpoint) {
+    for (const auto& address : addresses_of(endpoint))
+        speaker_.withdraw(vni_of(endpoint), net::Prefix::host(address));
+}
+
+void Endpoints::refresh_traits() {
+    for (auto& [name, endpoint] : endpoints_) {
+        const auto identity = traits_.identity(endpoint);
+        if (endpoint.state() != ready || identity == endpoint.identity()) continue;
+        endpoint.set_identity(identity);
+        set_tables(endpoint);
+        announce(endpoint);
+    }
+}
+
+void Endpoints::ports_down(const std::set<std::uint32_t>& ports) {
+    for (auto& [name, endpoint] : endpoints_)
+        if (endpoint.state() == ready && ports.contains(endpoint.port()))
+            wait_for_namespace(endpoint, fmt::format("network namespace {} went", endpoint.netns()));
+}
+
+void Endpoints::wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason) {
+    spdlog::warn("endpoint {} waits: {}", endpoint.name(), reason);
+    if (endpoint.state() == ready) withdraw(endpoint);
+    erase_tables(endpoint);
+    sync_.commit();
+    endpoint.set_state("waiting: " + reason);
+}
+
+void Endpoints::retry_waiting() {
+    retry_timer_.expires_after(retry_interval);
+    retry_timer_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        for (auto& [name, endpoint] : endpoints_) {
+            if (!endpoint.state().starts_with("waiting") || !check_netns(endpoint.netns())) continue;
+            endpoint.set_state(attaching); // in memory only: after a crash it is to wait again
+            enqueue([this, name] {
+                v1::Endpoint kept = endpoints_.at(name);
+                attach(name, [this, kept](Result<v1::Endpoint> attached) mutable {
+                    if (attached) return spdlog::info("endpoint {} is back", kept.name());
+                    // Undone, and so forgotten; but it was ours before, and waits on.
+                    for (const auto& address : addresses_of(kept))
+                        for (auto& block : blocks_[kept.network()])
+                            if (block.prefix().contains(address)) static_cast<void>(block.reserve(address));
+                    kept.set_state("waiting: " + attached.error().message);
+                    static_cast<void>(save(kept));
+                    const std::string name = kept.name();
+                    endpoints_[name] = std::move(kept);
+                });
+            });
+        }
+        retry_waiting();
+    });
+}
+
+Result<void> Endpoints::save(const v1::Endpoint& endpoint) {
+    return store_.put(kind, endpoint.name(), endpoint.SerializeAsString());
+}
+
+void Endpoints::enqueue(Job job) {
+    jobs_.push_back(std::move(job));
+    if (!busy_) {
+        busy_ = true;
+        next();
+    }
+}
+
+void Endpoints::next() {
+    // From a clean stack: jobs that end at once must not pile up on it.
+    boost::asio::post(loop_, [this] {
+        if (jobs_.empty()) {
+            busy_ = false;
+            return;
+        }
+        const Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        job();
+    });
+}
+
+const v1::Endpoint* Endpoints::find(const std::string& name) const {
+    const auto found = endpoints_.find(name);
+    return found == endpoints_.end() ? nullptr : &found->second;
+}
+
+const v1::Endpoint* Endpoints::find(net::Vni vni, const net::Address& address) const {
+    for (const auto& [name, endpoint] : endpoints_)
+        if (endpoint.vni() == vni.value() && std::ranges::count(endpoint.addresses(), address.to_string()) > 0)
+            return &endpoint;
+    return nullptr;
+}
+
+const v1::Endpoint* Endpoints::find_port(std::uint32_t port) const {
+    for (const auto& [name, endpoint] : endpoints_)
+        if (endpoint.port() == port) return &endpoint;
+    return nullptr;
+}
+
+std::uint64_t Endpoints::addresses_used(const std::string& network) const {
+    std::uint64_t used = 0;
+    const auto blocks = blocks_.find(network);
+    if (blocks == blocks_.end()) return 0;
+    for (const auto& block : blocks->second)
+        used += block.used();
+    return used;
+}
+
+} // namespace weft::agent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Endpoints: attach and detach as transactions, one after another. A record in the database precedes every step, so
+// that after a crash it is known what to finish or undo; a failed step undoes those before it.
+//
+//   lease and record -> port (TAP in the namespace) -> its addresses and routes -> endpoint, next hop and routes
+//   acknowledged -> announced -> told
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/weft.pb.h"
+#include "controlplane/config.hpp"
+#include "controlplane/fib_sync.hpp"
+#include "controlplane/ipam.hpp"
+#include "controlplane/store.hpp"
+#include "controlplane/uplink.hpp"
+
+namespace weft::agent {
+
+/// What policy makes of an endpoint.
+struct EndpointTraits {
+    std::function<std::uint32_t(const v1::Endpoint&)> identity;
+    std::function<std::vector<bgp::LargeCommunity>(const v1::Endpoint&)> labels; ///< that travel on its routes
+};
+
+class Endpoints {
+  public:
+    using Attached = std::function<void(Result<v1::Endpoint>)>;
+
+    static constexpr std::uint32_t first_port = 2; ///< 1 is the uplink
+
+    Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store, FibSync& sync,
+              bgp::Speaker& speaker, EndpointTraits traits);
+
+    /// Takes up what the database knows: ready endpoints are desired and announced again, half-done ones are gone.
+    [[nodiscard]] Result<void> restore();
+    /// Attaches; `done` comes when packets flow, or with the reason why not, everything undone.
+    void add(const v1::AddEndpointRequest& request, Attached done);
+    void remove(const std::string& name, Attached done);
+    /// Tells which ports the fast path found dead: their namespaces went, or were made anew.
+    void ports_down(const std::set<std::uint32_t>& ports);
+    /// Writes identities and announcements again, after policy has changed what it makes of endpoints.
+    void refresh_traits();
+
+    [[nodiscard]] const v1::Endpoint* find(const std::string& name) const;
+    [[nodiscard]] const v1::Endpoint* find(net::Vni vni, const net::Address& address) const;
+    [[nodiscard]] const v1::Endpoint* find_port(std::uint32_t port) const;
+
+    [[nodiscard]] const std::map<std::string, v1::Endpoint>& all() const { return endpoints_; }
+
+    [[nodiscard]] std::uint64_t addresses_used(const std::string& network) const;
+
+  private:
+    using Job = std::function<void()>;
+
+    [[nodiscard]] Result<v1::Endpoint> prepare(const v1::AddEndpointRequest& request);
+    [[nodiscard]] Result<void> take_addresses(const v1::AddEndpointRequest& request, const NetworkSettings& network,
+                                              v1::Endpoint& endpoint);
+    [[nodiscard]] Result<net::Address> lease(AddressBlock& block, net::Vni vni);
+    [[nodiscard]] bool announced_elsewhere(net::Vni vni, const net::Address& address) const;
+    void release_addresses(const v1::Endpoint& endpoint);
+    [[nodiscard]] std::uint32_t free_port() const;
+
+    void attach(const std::string& name, Attached done);
+    void connect(const std::string& name, Attached done);
+    void undo(const std::string& name, Error error, const Attached& done);
+    void detach(const std::string& name, Attached done);
+    void set_port(const v1::Endpoint& endpoint);
+    void set_tables(const v1::Endpoint& endpoint);
+    void erase_tables(const v1::Endpoint& endpoint);
+    void announce(const v1::Endpoint& endpoint);
+    void withdraw(const v1::Endpoint& endpoint);
+    void wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason);
+    void retry_waiting();
+    [[nodiscard]] Result<void> save(const v1::Endpoint& endpoint);
+
+    void enqueue(Job job);
+    void next();
+
+    boost::asio::io_context& loop_;
+    const Config& config_;
+    const Uplink& uplink_;
+    Store& store_;
+    FibSync& sync_;
+    bgp::Speaker& speaker_;
+    EndpointTraits traits_;
+    boost::asio::steady_timer retry_timer_;
+    std::map<std::string, v1::Endpoint> endpoints_;
+    std::map<std::string, std::vector<AddressBlock>> blocks_; ///< by network
+    std::deque<Job> jobs_;
+    bool busy_ = false;
+};
+
+} // namespace weft::agent

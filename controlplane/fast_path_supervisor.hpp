@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// FastPathSupervisor: sees to it that a weft-dataplane runs and is connected. One that answers is adopted; otherwise
+// one is started, detached, so that it outlives the agent; when it dies, the next is started at once.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/api/client.hpp"
+
+namespace weft::agent {
+
+struct FastPathProgram {
+    std::string socket;
+    std::string program;
+    std::vector<std::string> arguments;
+    std::string log; ///< file that its output is appended to
+};
+
+class FastPathSupervisor {
+  public:
+    struct Events {
+        std::function<void(fastpath::FastPath&, const fastpath::TableUpdate& tables)> on_connected;
+        std::function<void()> on_disconnected;
+    };
+
+    FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program, Events events);
+    ~FastPathSupervisor();
+
+    /// Connects to a running one, or starts one. Fails only when the program cannot be found.
+    [[nodiscard]] Result<void> start();
+
+    [[nodiscard]] fastpath::FastPath* fast_path() { return connected_ ? client_.get() : nullptr; }
+
+    /// "running", or why not.
+    [[nodiscard]] const std::string& state() const { return state_; }
+
+  private:
+    void attempt();
+    void launch();
+    void lost(const Error& error);
+
+    boost::asio::io_context& loop_;
+    FastPathProgram program_;
+    Events events_;
+    boost::asio::steady_timer timer_;
+    std::shared_ptr<fastpath::SocketFastPath> client_;
+    bool connected_ = false;
+    int launched_pid_ = 0;
+    unsigned quick_deaths_ = 0;
+    std::chrono::steady_clock::time_point launched_at_;
+    std::string state_ = "starting";
+};
+
+} // namespace weft::agent

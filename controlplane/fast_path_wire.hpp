@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From the agent's values to the bytes of fastpath.proto.
+#pragma once
+
+#include <string>
+
+#include "dataplane/api/fastpath.pb.h"
+#include "routing/net/address.hpp"
+
+namespace weft::agent {
+
+[[nodiscard]] inline std::string wire(std::span<const std::uint8_t> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[nodiscard]] inline std::string wire(const net::Address& address) { return wire(address.bytes()); }
+
+[[nodiscard]] inline std::string wire(const net::Mac& mac) { return wire(mac.bytes()); }
+
+[[nodiscard]] inline fastpath::Prefix wire(const net::Prefix& prefix) {
+    fastpath::Prefix message;
+    message.set_address(wire(prefix.address()));
+    message.set_length(prefix.length());
+    return message;
+}
+
+} // namespace weft::agent

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/instance_lock.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace weft::agent {
+
+Result<InstanceLock> InstanceLock::take(const std::string& directory) {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (error)
+        return fail(ErrorCode::denied,
+                    fmt::format("state directory {}: {}: run as root, or choose another --state-dir", directory,
+                                error.message()));
+    chmod(directory.c_str(), 0700);
+    const std::string path = directory + "/weftd.pid";
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(ErrorCode::denied,
+                    fmt::format("{}: {}: run as root, or choose another --state-dir", path, std::strerror(errno)));
+    InstanceLock lock(fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        std::array<char, 16> holder{};
+        const ssize_t size = pread(fd, holder.data(), holder.size() - 1, 0);
+        std::string pid(holder.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+        pid.erase(pid.find_last_not_of(" \n") + 1);
+        return fail(
+            ErrorCode::exists,
+            fmt::format("state directory {}: weftd with pid {} uses it: stop that one, or choose another --state-dir",
+                        directory, pid));
+    }
+    const std::string pid = fmt::format("{}\n", getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
+        return fail(ErrorCode::internal, fmt::format("{}: {}", path, std::strerror(errno)));
+    return lock;
+}
+
+InstanceLock::~InstanceLock() {
+    if (fd_ >= 0) close(fd_);
+}
+
+} // namespace weft::agent

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weftd: reads its configuration, starts the agent and its API, and runs until it is told to end. What it ends with
+// is written for a person.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "controlplane/agent.hpp"
+#include "controlplane/api_server.hpp"
+#include "controlplane/config.hpp"
+#include "controlplane/instance_lock.hpp"
+
+namespace {
+
+using weft::Error;
+
+int complain(const Error& error) {
+    fmt::print(stderr, "weftd: {}\n", error.message);
+    return EXIT_FAILURE;
+}
+
+int run(const weft::agent::Config& config) {
+    if (geteuid() != 0)
+        return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
+    auto lock = weft::agent::InstanceLock::take(config.state_dir);
+    if (!lock) return complain(lock.error());
+
+    boost::asio::io_context loop;
+    int status = EXIT_SUCCESS;
+    auto agent = weft::agent::Agent::start(loop, config, [&](const Error& error) {
+        status = complain(error);
+        loop.stop();
+    });
+    if (!agent) return complain(agent.error());
+    auto api = weft::agent::ApiServer::start(loop, **agent, config.socket, config.socket_group);
+    if (!api) return complain(api.error());
+
+    boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
+    signals.async_wait([&](boost::system::error_code error, int signal) {
+        if (error) return;
+        // Neighbours keep our routes for the restart time and the fast path goes on, so nobody is told good-bye.
+        spdlog::info("{}: ending; weft-dataplane goes on", strsignal(signal));
+        loop.stop();
+    });
+    spdlog::info("weftd {} on {}: API at {}", WEFT_VERSION, config.host_name, config.socket);
+    loop.run();
+    return status;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);
+    spdlog::set_default_logger(spdlog::stderr_color_mt("weftd"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+    const auto line = weft::agent::parse_command_line(argc, argv);
+    if (!line) return complain(line.error());
+    if (line->print) {
+        fmt::print("{}\n", *line->print);
+        return EXIT_SUCCESS;
+    }
+    spdlog::set_level(spdlog::level::from_str(line->config.log_level));
+    return run(line->config);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/netns.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if_addr.h>
+#include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace weft::agent {
+
+namespace {
+
+template <class T, void (*release)(T*)>
+using Handle = std::unique_ptr<T, std::integral_constant<void (*)(T*), release>>;
+
+using Socket = Handle<nl_sock, nl_socket_free>;
+using Link = Handle<rtnl_link, rtnl_link_put>;
+using LinkAddress = Handle<rtnl_addr, rtnl_addr_put>;
+using Route = Handle<rtnl_route, rtnl_route_put>;
+using Raw = Handle<nl_addr, nl_addr_put>;
+
+std::unexpected<Error> fail_netlink(std::string_view what, int status) {
+    return fail(ErrorCode::internal, fmt::format("{}: {}", what, nl_geterror(status)));
+}
+
+Raw raw(const net::Address& address, unsigned prefix_length) {
+    const auto bytes = address.bytes();
+    Raw made(nl_addr_build(address.is_v4() ? AF_INET : AF_INET6, bytes.data(), bytes.size()));
+    nl_addr_set_prefixlen(made.get(), static_cast<int>(prefix_length));
+    return made;
+}
+
+void write_sysctl(const std::string& path, const char* value) { std::ofstream(path) << value; }
+
+Result<void> add_address(nl_sock* socket, int index, const net::Address& address) {
+    const LinkAddress entry(rtnl_addr_alloc());
+    rtnl_addr_set_ifindex(entry.get(), index);
+    const auto local = raw(address, net::address_bits(address.family()));
+    rtnl_addr_set_local(entry.get(), local.get());
+    if (!address.is_v4()) rtnl_addr_set_flags(entry.get(), IFA_F_NODAD);
+    if (const int status = rtnl_addr_add(socket, entry.get(), NLM_F_CREATE | NLM_F_REPLACE);
+        status < 0 && status != -NLE_EXIST)
+        return fail_netlink("address " + address.to_string(), status);
+    return {};
+}
+
+Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
+    const bool v4 = family == net::Family::ipv4;
+    const auto gateway = *net::Address::parse(v4 ? "169.254.1.1" : "fe80::1");
+    const auto any = raw(*net::Address::parse(v4 ? "0.0.0.0" : "::"), 0);
+    const auto via = raw(gateway, net::address_bits(family));
+    const Route route(rtnl_route_alloc());
+    rtnl_route_set_family(route.get(), v4 ? AF_INET : AF_INET6);
+    rtnl_route_set_dst(route.get(), any.get());
+    rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+    rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
+    rtnl_nexthop* const next_hop = rtnl_route_nh_alloc(); // owned by the route from here
+    rtnl_route_nh_set_ifindex(next_hop, index);
+    rtnl_route_nh_set_gateway(next_hop, via.get());
+    rtnl_route_nh_set_flags(next_hop, RTNH_F_ONLINK);
+    rtnl_route_add_nexthop(route.get(), next_hop);
+    if (const int status = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_REPLACE);
+        status < 0 && status != -NLE_EXIST)
+        return fail_netlink("default route via " + gateway.to_string(), status);
+    return {};
+}
+
+/// Runs in a thread inside the namespace.
+Result<void> configure_here(const InterfaceSettings& settings) {
+    const Socket socket(nl_socket_alloc());
+    if (const int status = nl_connect(socket.get(), NETLINK_ROUTE); status < 0)
+        return fail_netlink("netlink", status);
+    rtnl_link* found = nullptr;
+    if (const int status = rtnl_link_get_kernel(socket.get(), 0, settings.ifname.c_str(), &found); status < 0)
+        return fail_netlink("interface " + settings.ifname, status);
+    const Link link(found);
+    const int index = rtnl_link_get_ifindex(link.get());
+    write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_dad", "0");
+    write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_ra", "0");
+    const Link change(rtnl_link_alloc());
+    rtnl_link_set_mtu(change.get(), settings.mtu);
+    rtnl_link_set_flags(change.get(), IFF_UP);
+    if (const int status = rtnl_link_change(socket.get(), link.get(), change.get(), 0); status < 0)
+        return fail_netlink("interface " + settings.ifname, status);
+    for (const auto& address : settings.addresses) {
+        if (auto added = add_address(socket.get(), index, address); !added) return added;
+        if (auto added = add_default_route(socket.get(), index, address.family()); !added) return added;
+    }
+    return {};
+}
+
+} // namespace
+
+Result<void> check_netns(const std::string& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::denied,
+                    fmt::format("network namespace {}: {}: make it first (ip netns add), or name /proc/PID/ns/net",
+                                path, std::strerror(errno)));
+    const int kind = ioctl(fd, NS_GET_NSTYPE);
+    close(fd);
+    if (kind != CLONE_NEWNET) return fail(ErrorCode::invalid, fmt::format("{} is not a network namespace", path));
+    return {};
+}
+
+Result<void> configure_interface(const InterfaceSettings& settings) {
+    const int fd = open(settings.netns.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(ErrorCode::not_found,
+                    fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
+    Result<void> configured;
+    std::thread([&] {
+        if (setns(fd, CLONE_NEWNET) < 0)
+            configured = fail(ErrorCode::denied, fmt::format("enter {}: {}", settings.netns, std::strerror(errno)));
+        else
+            configured = configure_here(settings);
+    }).join();
+    close(fd);
+    if (!configured) return fail_in(std::move(configured), fmt::format("{} in {}", settings.ifname, settings.netns));
+    return {};
+}
+
+} // namespace weft::agent

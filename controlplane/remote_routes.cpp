@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/remote_routes.hpp"
+
+#include <algorithm>
+
+#include "controlplane/fast_path_wire.hpp"
+
+namespace weft::agent {
+
+RemoteRoutes::RemoteRoutes(FibSync& sync, const Uplink& uplink, std::uint32_t uplink_port, IdentityOf identity_of) :
+    sync_(sync), uplink_(uplink), uplink_port_(uplink_port), identity_of_(std::move(identity_of)) {}
+
+void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
+    for (const auto& next_hop : tables.next_hops()) {
+        if (!next_hop.has_vtep() || next_hop.id() < first_id) continue;
+        const auto bytes = [](const std::string& text) {
+            return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+        };
+        const auto address = net::Address::from_bytes(bytes(next_hop.vtep().address()));
+        const auto mac = net::Mac::from_bytes(bytes(next_hop.vtep().inner_destination_mac()));
+        if (address && mac) adopted_[{*address, next_hop.vtep().vni(), *mac}] = next_hop.id();
+        next_id_ = std::max(next_id_, next_hop.id() + 1);
+    }
+}
+
+void RemoteRoutes::write(const Tunnel& tunnel, std::uint32_t id) {
+    const auto& [vtep, label, router_mac] = tunnel;
+    fastpath::NextHop message;
+    message.set_id(id);
+    auto& hop = *message.mutable_vtep();
+    hop.set_address(wire(vtep));
+    hop.set_vni(label);
+    hop.set_inner_destination_mac(wire(router_mac));
+    hop.set_port(uplink_port_);
+    hop.set_mtu(uplink_.endpoint_mtu);
+    if (const auto neighbor = neighbors_.find(vtep); neighbor != neighbors_.end()) {
+        hop.set_outer_source_mac(wire(neighbor->second.source));
+        hop.set_outer_destination_mac(wire(neighbor->second.destination));
+    }
+    sync_.next_hops.set(id, std::move(message));
+}
+
+void RemoteRoutes::release(const Tunnel& tunnel) {
+    const auto use = tunnels_.find(tunnel);
+    if (--use->second.routes > 0) return;
+    sync_.next_hops.erase(use->second.id);
+    tunnels_.erase(use);
+    const net::Address vtep = std::get<0>(tunnel);
+    if (std::ranges::any_of(tunnels_, [&](const auto& each) { return std::get<0>(each.first) == vtep; })) return;
+    neighbors_.erase(vtep);
+    if (resolver_) resolver_->forget(vtep);
+}
+
+void RemoteRoutes::apply(const bgp::RouteUpdate& update) {
+    for (const auto& [key, paths] : update.paths) {
+        fastpath::Route route;
+        route.set_vni(key.first.value());
+        *route.mutable_prefix() = wire(key.second);
+        const auto route_key = FibSync::key_of(route.vni(), route.prefix());
+        const auto known = routes_.find(key);
+        const bool remote = !paths.empty() && !paths.front().local;
+        if (!remote) {
+            if (known == routes_.end()) continue;
+            // A local endpoint writes its route itself; only what is ours to write is ours to erase.
+            if (paths.empty()) sync_.routes.erase(route_key);
+            release(Tunnel(known->second));
+            routes_.erase(known);
+            continue;
+        }
+        const Tunnel tunnel{paths.front().vtep, paths.front().label, paths.front().router_mac};
+        Use& use = tunnels_[tunnel];
+        if (use.routes++ == 0) {
+            const auto adopted = adopted_.find(tunnel);
+            use.id = adopted != adopted_.end() ? adopted->second : next_id_++;
+            write(tunnel, use.id);
+            if (resolver_) resolver_->watch(paths.front().vtep);
+        }
+        route.set_next_hop(use.id);
+        route.set_identity(identity_of_(*paths.front().attributes));
+        sync_.routes.set(route_key, std::move(route));
+        if (known != routes_.end()) {
+            release(Tunnel(known->second));
+            known->second = tunnel;
+        } else {
+            routes_.emplace(key, tunnel);
+        }
+    }
+    sync_.commit();
+}
+
+void RemoteRoutes::resolved(const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor) {
+    // What once worked is tried on while the kernel asks again; a wrong address costs no more than none.
+    if (!neighbor && neighbors_.contains(vtep)) return;
+    if (neighbor) neighbors_[vtep] = *neighbor;
+    for (const auto& [tunnel, use] : tunnels_)
+        if (std::get<0>(tunnel) == vtep) write(tunnel, use.id);
+    sync_.commit();
+}
+
+std::optional<net::Address> RemoteRoutes::vtep_of(std::uint32_t next_hop) const {
+    for (const auto& [tunnel, use] : tunnels_)
+        if (use.id == next_hop) return std::get<0>(tunnel);
+    return std::nullopt;
+}
+
+} // namespace weft::agent

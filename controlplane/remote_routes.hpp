@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RemoteRoutes: turns the speaker's best paths into the fast path's next hops and routes. A next hop is shared by all
+// routes to one VTEP with one label and router MAC, and waits for the kernel to resolve the VTEP's link-layer
+// address.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "controlplane/fib_sync.hpp"
+#include "controlplane/neighbor_resolver.hpp"
+#include "controlplane/uplink.hpp"
+#include "routing/route_update.hpp"
+
+namespace weft::agent {
+
+/// Who lives behind a route, for policy.
+using IdentityOf = std::function<std::uint32_t(const bgp::PathAttributes&)>;
+
+class RemoteRoutes {
+  public:
+    RemoteRoutes(FibSync& sync, const Uplink& uplink, std::uint32_t uplink_port, IdentityOf identity_of);
+
+    /// Before the first update; without it (single host) nothing is ever resolved.
+    void set_resolver(std::unique_ptr<NeighborResolver> resolver) { resolver_ = std::move(resolver); }
+
+    /// Keeps the ids of next hops that an adopted fast path has, so that routes not yet announced again keep their
+    /// meaning.
+    void adopt(const fastpath::TableUpdate& tables);
+    void apply(const bgp::RouteUpdate& update);
+    void resolved(const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor);
+
+    /// The VTEP of a next hop id.
+    [[nodiscard]] std::optional<net::Address> vtep_of(std::uint32_t next_hop) const;
+
+    [[nodiscard]] bool is_resolved(const net::Address& vtep) const { return neighbors_.contains(vtep); }
+
+    static constexpr std::uint32_t first_id = 65536; ///< smaller ones belong to ports
+
+  private:
+    using Tunnel = std::tuple<net::Address, std::uint32_t, net::Mac>; ///< VTEP, label, router MAC
+
+    struct Use {
+        std::uint32_t id = 0;
+        std::size_t routes = 0;
+    };
+
+    void release(const Tunnel& tunnel);
+    void write(const Tunnel& tunnel, std::uint32_t id);
+
+    FibSync& sync_;
+    const Uplink& uplink_;
+    std::uint32_t uplink_port_;
+    IdentityOf identity_of_;
+    std::unique_ptr<NeighborResolver> resolver_;
+    std::map<Tunnel, Use> tunnels_;
+    std::map<Tunnel, std::uint32_t> adopted_;
+    std::map<bgp::RouteUpdate::Key, Tunnel> routes_;
+    std::map<net::Address, ResolvedNeighbor> neighbors_;
+    std::uint32_t next_id_ = first_id;
+};
+
+} // namespace weft::agent
