@@ -223,15 +223,16 @@ void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {
         if (matches(bucket, 0) == 0xff) continue;
         std::optional<Writing> writing;
         for (unsigned slot = 0; slot < slots; ++slot) {
-            const std::uint32_t index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
-            const SessionEntry& entry = entries_[index];
+            std::uint32_t index = 0;
             const auto expired = [&] {
+                index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
+                const SessionEntry& entry = entries_[index];
                 return bucket.tags[slot] != 0 &&
                        weft_session_is_over(&entry.value, entry.key.vni_protocol & 0xff, now_s) != 0;
             };
             if (!expired()) continue;
             if (!writing) writing.emplace(bucket);
-            if (!expired()) continue; // somebody was faster
+            if (!expired()) continue; // somebody was faster, and another may stand there now
             bucket.tags[slot] = 0;
             release(index);
             size_.fetch_sub(1, std::memory_order_relaxed);
