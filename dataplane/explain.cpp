@@ -90,6 +90,15 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const std::string to =
         fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
                     decision.destination.identity);
+    const auto is_kind = [](const NextHop* next_hop, NextHop::Kind kind) {
+        return next_hop != nullptr && next_hop->kind == kind;
+    };
+    const bool source_local = is_kind(decision.source_next_hop, NextHop::Kind::local);
+    const bool destination_local = is_kind(decision.destination_next_hop, NextHop::Kind::local);
+    // What does not begin here comes from the underlay, and must end here.
+    if (!source_local && !is_kind(decision.source_next_hop, NextHop::Kind::vtep))
+        return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);
+    if (!source_local && !destination_local) return story.stop("fib", to, WEFT_DROP_not_local);
     if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole ||
         decision.reason == WEFT_DROP_endpoint_not_ready)
         return story.stop("fib", to, decision.reason);
@@ -98,11 +107,6 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     auto& reply = story.reply();
     reply.set_rule(decision.rule());
     reply.set_next_hop(decision.destination.next_hop);
-    const bool source_local =
-        decision.source_next_hop != nullptr && decision.source_next_hop->kind == NextHop::Kind::local;
-    const bool destination_local = decision.destination_next_hop->kind == NextHop::Kind::local;
-    if (!source_local && !destination_local)
-        return story.stop("fib", "neither end lives on this host", WEFT_DROP_not_local);
     if (decision.rule() != 0)
         reply.set_rule_direction(decision.rule() == decision.ingress.rule &&
                                          decision.reason != WEFT_DROP_egress_policy
