@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every packet case through the DPDK pipeline, and that every drop reason has one.
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -106,6 +108,14 @@ TEST(Cases, EveryDropReasonHasOne) {
         if (elsewhere.contains(reason)) continue;
         EXPECT_TRUE(seen.contains(reason)) << "no packet case is dropped as " << reason_names[number];
     }
+}
+
+TEST(Stages, SpecificationNamesEveryDropReason) {
+    std::ifstream file(WEFT_SOURCE_ROOT "/dataplane/pipeline/stages.md");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_FALSE(text.empty());
+    for (int number = 1; number < WEFT_DROP_REASON_COUNT; ++number)
+        EXPECT_NE(text.find(fmt::format("`{}`", reason_names[number])), std::string::npos) << reason_names[number];
 }
 
 } // namespace
