@@ -188,6 +188,7 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("dataplane-program", po::value(&config.dataplane_program), "default: weft-dataplane beside weftd");
     add("dataplane-workers", po::value(&config.dataplane_workers)->default_value(config.dataplane_workers),
         "threads that move packets");
+    add("fastpath", text(config.fast_path), "what moves the packets: dpdk");
     add("hugepages", text(config.hugepages), "auto, on or off");
     add("label-asn", po::value(&config.label_asn)->default_value(config.label_asn),
         "global part of the Large Communities that carry labels");
@@ -236,6 +237,7 @@ Result<void> finish(Config& config, const RawValues& raw) {
     if (config.as_number == 0) return bad("as", "0", "1 to 4294967295");
     if (config.dataplane_workers < 1 || config.dataplane_workers > 64)
         return bad("dataplane-workers", std::to_string(config.dataplane_workers), "1 to 64");
+    if (config.fast_path != "dpdk") return bad("fastpath", config.fast_path, "want dpdk");
     if (config.hugepages != "auto" && config.hugepages != "on" && config.hugepages != "off")
         return bad("hugepages", config.hugepages, "auto, on or off");
     for (const auto& text : raw.listen) {

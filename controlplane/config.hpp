@@ -38,6 +38,7 @@ struct Config {
     std::string dataplane_socket = "/run/weft/dataplane.sock";
     std::string dataplane_program;
     unsigned dataplane_workers = 1;
+    std::string fast_path = "dpdk";
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
     std::string log_level = "info";
