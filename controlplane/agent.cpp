@@ -23,24 +23,21 @@ std::uint16_t rd_number(std::size_t index) { return static_cast<std::uint16_t>(i
 
 } // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const Config& config,
-                                            std::function<void(const Error&)> on_fatal) {
+Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const Config& config) {
     auto uplink = find_uplink(config);
     if (!uplink) return std::unexpected(std::move(uplink).error());
     auto store = Store::open(config.state_dir);
     if (!store) return std::unexpected(std::move(store).error());
-    std::unique_ptr<Agent> agent(new Agent(loop, config, *std::move(store), *std::move(uplink), std::move(on_fatal)));
+    std::unique_ptr<Agent> agent(new Agent(loop, config, *std::move(store), *std::move(uplink)));
     if (auto begun = agent->begin(); !begun) return std::unexpected(std::move(begun).error());
     return agent;
 }
 
-Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
-             std::function<void(const Error&)> on_fatal) :
+Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink) :
     loop_(loop),
     config_(config),
     store_(std::move(store)),
     uplink_(std::move(uplink)),
-    on_fatal_(std::move(on_fatal)),
     remote_(
         std::make_unique<RemoteRoutes>(sync_, uplink_, uplink_port, [](const bgp::PathAttributes&) { return 0U; })),
     port_timer_(loop) {}
@@ -64,6 +61,11 @@ Result<void> Agent::begin() {
                        .labels = [](const v1::Endpoint&) { return std::vector<bgp::LargeCommunity>{}; }});
     if (auto restored = endpoints_->restore(); !restored) return restored;
     speaker_->local_routes_complete();
+    return {};
+}
+
+Result<void> Agent::run_fast_path(std::function<void(const Error&)> on_fatal) {
+    on_fatal_ = std::move(on_fatal);
     supervisor_ = std::make_unique<FastPathSupervisor>(
         loop_, fast_path_program(),
         FastPathSupervisor::Events{
@@ -129,7 +131,7 @@ void Agent::set_host_tables() {
         fastpath::Network entry;
         entry.set_vni(network.vni.value());
         entry.set_name(network.name);
-        sync_.networks.set(entry.vni(), std::move(entry));
+        sync_.networks.set(network.vni.value(), std::move(entry));
     }
     if (!uplink_.exists()) return;
     fastpath::Port port;
@@ -142,13 +144,15 @@ void Agent::set_host_tables() {
 
 void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
     remote_->adopt(tables);
-    sync_.connected(fast_path, tables);
+    for (const auto& port : tables.ports())
+        uplink_proven_ |= port.id() == uplink_port;
     sync_.commit([this](Result<void> applied) {
-        if (applied)
-            uplink_proven_ = true;
-        else if (!uplink_proven_ && applied.error().code != ErrorCode::unavailable)
-            on_fatal_(applied.error());
+        uplink_proven_ |= applied.has_value();
+        if (uplink_proven_ || applied.error().code == ErrorCode::unavailable) return;
+        supervisor_->end_launched();
+        on_fatal_(applied.error());
     });
+    sync_.connected(fast_path, tables);
 }
 
 void Agent::watch_ports() {

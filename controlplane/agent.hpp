@@ -33,10 +33,10 @@ class Agent {
   public:
     using RouteWatcher = std::function<void(const v1::RouteEvent&)>;
 
-    /// Listens for BGP and starts or adopts the fast path. `on_fatal`: a fast path without uplink is of no use, and
-    /// why there is none.
-    [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config,
-                                                              std::function<void(const Error&)> on_fatal);
+    /// Reads the state and listens for BGP.
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config);
+    /// Adopts the fast path, or starts one. `on_fatal`: one without uplink is of no use, and why there is none.
+    [[nodiscard]] Result<void> run_fast_path(std::function<void(const Error&)> on_fatal);
     ~Agent();
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
@@ -60,8 +60,7 @@ class Agent {
         RouteWatcher tell;
     };
 
-    Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
-          std::function<void(const Error&)> on_fatal);
+    Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink);
 
     Result<void> begin();
     Result<void> start_speaker();

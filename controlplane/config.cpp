@@ -2,6 +2,7 @@
 #include "controlplane/config.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/algorithm/string.hpp>
 #include <boost/program_options.hpp>
 #include <charconv>
@@ -35,6 +36,8 @@ The file of --config holds the same keys, one `key = value` a line.
 Options)";
 
 using Texts = std::vector<std::string>;
+
+constexpr std::array<std::string_view, 5> log_levels{"trace", "debug", "info", "warn", "error"};
 
 template <class T>
 std::optional<T> number(std::string_view text, T low, T high) {
@@ -234,6 +237,8 @@ Result<void> finish(Config& config, const RawValues& raw) {
         return bad("hold-time", std::to_string(config.hold_time_s), "0 or at least 3 seconds");
     if (config.restart_time_s > 4095)
         return bad("restart-time", std::to_string(config.restart_time_s), "at most 4095 seconds");
+    if (std::ranges::count(log_levels, config.log_level) == 0)
+        return bad("log-level", config.log_level, fmt::format("one of {}", fmt::join(log_levels, ", ")));
     if (config.as_number == 0) return bad("as", "0", "1 to 4294967295");
     if (config.dataplane_workers < 1 || config.dataplane_workers > 64)
         return bad("dataplane-workers", std::to_string(config.dataplane_workers), "1 to 64");
@@ -302,6 +307,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         std::string name = error.get_option_name();
         boost::trim_left_if(name, boost::is_any_of("-"));
         return fail(ErrorCode::invalid, fmt::format("no option is named {}{}", name, nearest(description, name)));
+    } catch (const po::too_many_positional_options_error&) {
+        return fail(ErrorCode::invalid,
+                    "every option begins with --; weftd takes no other arguments (--help lists them)");
     } catch (const po::error& error) {
         return fail(ErrorCode::invalid, error.what());
     }

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -58,7 +59,8 @@ void FastPathSupervisor::attempt() {
         quick_deaths_ = now - launched_at_ < std::chrono::seconds(5) ? quick_deaths_ + 1 : 0;
         launched_pid_ = 0;
         if (quick_deaths_ > 0) {
-            state_ = fmt::format("unreachable: weft-dataplane ended at once, see {}", program_.log);
+            state_ =
+                fmt::format("unreachable: weft-dataplane ended at once: {} (see {})", last_words(), program_.log);
             spdlog::error("{}", state_);
             // Back off: whatever is wrong needs a person.
             timer_.expires_after(std::min(std::chrono::milliseconds(200) * (1U << std::min(quick_deaths_, 7U)),
@@ -110,6 +112,22 @@ void FastPathSupervisor::launch() {
     close_range(3, ~0U, 0);
     execv(argv[0], argv.data());
     _exit(127);
+}
+
+void FastPathSupervisor::end_launched() {
+    if (launched_pid_ == 0) return;
+    if (client_) client_->close();
+    kill(launched_pid_, SIGTERM);
+    waitpid(launched_pid_, nullptr, 0);
+    launched_pid_ = 0;
+}
+
+std::string FastPathSupervisor::last_words() const {
+    std::ifstream log(program_.log);
+    std::string last = "it said nothing";
+    for (std::string line; std::getline(log, line);)
+        if (!line.empty()) last = line;
+    return last;
 }
 
 void FastPathSupervisor::lost(const Error& error) {

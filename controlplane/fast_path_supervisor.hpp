@@ -34,6 +34,9 @@ class FastPathSupervisor {
     /// Connects to a running one, or starts one. Fails only when the program cannot be found.
     [[nodiscard]] Result<void> start();
 
+    /// Ends the process if it is one that we started: for a start that fails, which leaves nothing behind.
+    void end_launched();
+
     [[nodiscard]] fastpath::FastPath* fast_path() { return connected_ ? client_.get() : nullptr; }
 
     /// "running", or why not.
@@ -43,6 +46,8 @@ class FastPathSupervisor {
     void attempt();
     void launch();
     void lost(const Error& error);
+    /// The last line that the process wrote.
+    [[nodiscard]] std::string last_words() const;
 
     boost::asio::io_context& loop_;
     FastPathProgram program_;

@@ -34,13 +34,15 @@ int run(const weft::agent::Config& config) {
 
     boost::asio::io_context loop;
     int status = EXIT_SUCCESS;
-    auto agent = weft::agent::Agent::start(loop, config, [&](const Error& error) {
-        status = complain(error);
-        loop.stop();
-    });
+    auto agent = weft::agent::Agent::start(loop, config);
     if (!agent) return complain(agent.error());
     auto api = weft::agent::ApiServer::start(loop, **agent, config.socket, config.socket_group);
     if (!api) return complain(api.error());
+    const auto running = (*agent)->run_fast_path([&](const Error& error) {
+        status = complain(error);
+        loop.stop();
+    });
+    if (!running) return complain(running.error());
 
     boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
     signals.async_wait([&](boost::system::error_code error, int signal) {
