@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/policy/cidr.hpp"
+
+#include <cassert>
+
+namespace weft::policy {
+
+bool CidrSet::remove(const net::Prefix& cidr) {
+    const auto found = uses_.find(cidr);
+    assert(found != uses_.end());
+    if (--found->second > 0) return false;
+    uses_.erase(found);
+    return true;
+}
+
+std::vector<net::Prefix> CidrSet::around(const net::Prefix& prefix) const {
+    std::vector<net::Prefix> found;
+    for (const auto& [cidr, uses] : uses_)
+        if (cidr.contains(prefix)) found.push_back(cidr);
+    return found;
+}
+
+std::vector<net::Prefix> CidrSet::within(const net::Prefix& prefix) const {
+    std::vector<net::Prefix> found;
+    // Sorted by family and address first: what lies within begins at the prefix's first address and ends with its
+    // last.
+    for (auto each = uses_.lower_bound(prefix); each != uses_.end() && prefix.contains(each->first.address()); ++each)
+        if (prefix.contains(each->first)) found.push_back(each->first);
+    return found;
+}
+
+std::vector<net::Prefix> cidrs_of(const NetworkPolicy& policy) {
+    std::vector<net::Prefix> cidrs;
+    for (const Direction* direction : {&policy.ingress, &policy.egress})
+        for (const Rule& rule : direction->rules)
+            for (const Peer& peer : rule.peers) {
+                if (!peer.block) continue;
+                cidrs.push_back(peer.block->cidr);
+                cidrs.insert(cidrs.end(), peer.block->except.begin(), peer.block->except.end());
+            }
+    return cidrs;
+}
+
+} // namespace weft::policy

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/policy/identity.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+namespace weft::policy {
+
+std::string Identity::to_text() const {
+    std::string text = labels.to_text() + "|";
+    for (const auto& cidr : cidrs)
+        text += (text.back() == '|' ? "" : ",") + cidr.to_string();
+    return text;
+}
+
+std::optional<Identity> Identity::from_text(std::string_view text) {
+    const auto bar = text.find('|');
+    if (bar == std::string_view::npos) return std::nullopt;
+    auto labels = HashedLabels::from_text(text.substr(0, bar));
+    if (!labels) return std::nullopt;
+    Identity identity{std::move(*labels), {}};
+    const std::string_view cidrs = text.substr(bar + 1);
+    if (cidrs.empty()) return identity;
+    for (const auto part : cidrs | std::views::split(',')) {
+        const auto cidr = net::Prefix::parse(std::string_view(part.begin(), part.end()));
+        if (!cidr) return std::nullopt;
+        identity.cidrs.push_back(*cidr);
+    }
+    std::ranges::sort(identity.cidrs);
+    return identity;
+}
+
+bool IdentityTable::restore(std::uint32_t number, const std::string& text) {
+    return Identity::from_text(text) && numbers_.restore(number, text);
+}
+
+NumberTable::Acquired IdentityTable::acquire(const Identity& identity) {
+    if (identity == Identity{}) return {identity_world, false};
+    const auto acquired = numbers_.acquire(identity.to_text());
+    if (acquired.first_use) items_.emplace(acquired.number, identity);
+    return acquired;
+}
+
+bool IdentityTable::release(std::uint32_t number) {
+    if (number == identity_world || !numbers_.release(number)) return false;
+    items_.erase(number);
+    return true;
+}
+
+const Identity* IdentityTable::find(std::uint32_t number) const {
+    const auto found = items_.find(number);
+    return found == items_.end() ? nullptr : &found->second;
+}
+
+} // namespace weft::policy

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Identity: who an address belongs to as far as policy can tell, and the number that this host gives it. Addresses of
+// one label set within the same CIDRs are one identity. Reserved numbers as in dataplane/decision.hpp.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "controlplane/policy/label_hash.hpp"
+#include "controlplane/policy/number_table.hpp"
+
+namespace weft::policy {
+
+inline constexpr std::uint32_t identity_any = 0;     ///< in a policy entry: whoever it is
+inline constexpr std::uint32_t identity_host = 1;    ///< the host that the endpoint runs on
+inline constexpr std::uint32_t identity_world = 2;   ///< no weft endpoint, in no CIDR of a policy
+inline constexpr std::uint32_t identity_first = 256; ///< the first that is given out
+
+struct Identity {
+    HashedLabels labels;
+    std::vector<net::Prefix> cidrs; ///< of policies, that contain its addresses; sorted
+
+    /// "HASH.HASH...|CIDR,CIDR"
+    [[nodiscard]] std::string to_text() const;
+    [[nodiscard]] static std::optional<Identity> from_text(std::string_view text);
+
+    friend auto operator<=>(const Identity&, const Identity&) = default;
+};
+
+/// All identities in use, by number.
+class IdentityTable {
+  public:
+    using Map = std::unordered_map<std::uint32_t, Identity>;
+
+    explicit IdentityTable(NumberTable::Persist persist) : numbers_(identity_first, std::move(persist)) {}
+
+    /// False: not what to_text() writes, or it contradicts what is here.
+    bool restore(std::uint32_t number, const std::string& text);
+    /// With one more use. The world without CIDRs has its reserved number, which is never new.
+    NumberTable::Acquired acquire(const Identity& identity);
+    /// One use less; true: that was the last.
+    bool release(std::uint32_t number);
+
+    void sweep() { numbers_.sweep(); }
+
+    [[nodiscard]] const Identity* find(std::uint32_t number) const;
+
+    /// Those in use, without the reserved ones.
+    [[nodiscard]] const Map& items() const { return items_; }
+
+  private:
+    NumberTable numbers_;
+    Map items_;
+};
+
+} // namespace weft::policy

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/policy/policy_engine.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+#include <ranges>
+
+#include <fmt/format.h>
+
+namespace weft::policy {
+
+namespace {
+
+constexpr std::string_view identity_kind = PolicyEngine::kinds[0];
+constexpr std::string_view rule_kind = PolicyEngine::kinds[1];
+constexpr std::string_view namespace_kind = PolicyEngine::kinds[2];
+constexpr std::string_view document_kind = PolicyEngine::kinds[3];
+
+std::optional<std::uint32_t> to_number(std::string_view text) {
+    std::uint32_t number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (status != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// As LabelSet::to_string() writes it.
+LabelSet::Map to_labels(std::string_view text) {
+    LabelSet::Map labels;
+    for (const auto part : text | std::views::split(',')) {
+        const std::string_view label(part.begin(), part.end());
+        const auto equals = label.find('=');
+        labels.emplace(label.substr(0, equals), equals == std::string_view::npos ? "" : label.substr(equals + 1));
+    }
+    return labels;
+}
+
+} // namespace
+
+PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink) :
+    marker_(marker),
+    sink_(sink),
+    rules_(1, persist_number(rule_kind)),
+    identities_(persist_number(identity_kind)),
+    routes_([this](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
+        write_route(key, route, std::move(cidrs));
+    }) {}
+
+NumberTable::Persist PolicyEngine::persist_number(std::string_view kind) {
+    return [this, kind](std::uint32_t number, const std::string* text) {
+        sink_.persist(kind, std::to_string(number), text);
+    };
+}
+
+// --- state over a restart
+// ---------------------------------------------------------------------------------------------
+
+Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key, const std::string& value) {
+    const auto damaged = [&] {
+        return fail(ErrorCode::internal,
+                    fmt::format("database: {} {} is damaged: apply policies and namespaces again", kind, key));
+    };
+    if (kind == identity_kind || kind == rule_kind) {
+        const auto number = to_number(key);
+        if (!number ||
+            !(kind == identity_kind ? identities_.restore(*number, value) : rules_.restore(*number, value)))
+            return damaged();
+    } else if (kind == namespace_kind) {
+        auto labels = namespace_labels(key, to_labels(value));
+        if (!labels) return damaged();
+        namespaces_[key] = std::move(*labels);
+        relabel(key);
+    } else if (kind == document_kind) {
+        auto documents = read_network_policies(value);
+        if (!documents) return fail_in(std::move(documents), fmt::format("database: policy {}", key));
+        for (const auto& document : *documents)
+            replace_policy({document.policy.name_space, document.policy.name}, &document);
+    } else {
+        return damaged();
+    }
+    return {};
+}
+
+void PolicyEngine::sweep() {
+    identities_.sweep();
+    rules_.sweep();
+}
+
+// --- policies
+// ---------------------------------------------------------------------------------------------------------
+
+Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
+    auto documents = read_network_policies(yaml);
+    if (!documents) return std::unexpected(std::move(documents).error());
+    std::vector<PolicyStatus> statuses;
+    for (const NetworkPolicyDocument& document : *documents) {
+        const PolicyName name{document.policy.name_space, document.policy.name};
+        const auto known = policies_.find(name);
+        PolicyStatus status;
+        if (known == policies_.end()) {
+            status.action = PolicyStatus::Action::created;
+        } else {
+            const bool same = known->second.document.policy == document.policy;
+            status.action = same ? PolicyStatus::Action::unchanged : PolicyStatus::Action::changed;
+        }
+        if (status.action != PolicyStatus::Action::unchanged) {
+            replace_policy(name, &document);
+            sink_.persist(document_kind, document.policy.full_name(), &document.yaml);
+        }
+        const Applied& applied = policies_.at(name);
+        status.document = &applied.document;
+        status.selected_endpoints = selected(applied.lowered);
+        statuses.push_back(status);
+    }
+    return statuses;
+}
+
+Result<NetworkPolicyDocument> PolicyEngine::remove(const std::string& name_space, const std::string& name) {
+    const auto known = policies_.find({name_space, name});
+    if (known == policies_.end())
+        return fail(ErrorCode::not_found,
+                    fmt::format("policy {}/{}: there is none; weft policy list shows all", name_space, name));
+    NetworkPolicyDocument document = known->second.document;
+    replace_policy({name_space, name}, nullptr);
+    sink_.persist(document_kind, document.policy.full_name(), nullptr);
+    return document;
+}
+
+std::vector<PolicyStatus> PolicyEngine::list() const {
+    std::vector<PolicyStatus> statuses;
+    for (const auto& [name, applied] : policies_)
+        statuses.push_back({.document = &applied.document, .selected_endpoints = selected(applied.lowered)});
+    return statuses;
+}
+
+void PolicyEngine::replace_policy(const PolicyName& name, const NetworkPolicyDocument* document) {
+    std::optional<Applied> before;
+    if (const auto known = policies_.find(name); known != policies_.end()) {
+        before = std::move(known->second);
+        policies_.erase(known);
+    }
+    const Applied* after = nullptr;
+    if (document != nullptr) {
+        std::vector<std::uint32_t> rules;
+        LoweredPolicy lowered = lower(document->policy, [&](const std::string& text) {
+            rules.push_back(rules_.acquire(text).number);
+            return rules.back();
+        });
+        after = &policies_.emplace(name, Applied{*document, std::move(lowered), std::move(rules)}).first->second;
+    }
+    // Identities made by new CIDRs are compiled with the new policy already; the others follow.
+    const auto added = after != nullptr ? cidrs_of(after->document.policy) : std::vector<net::Prefix>{};
+    const auto removed = before ? cidrs_of(before->document.policy) : std::vector<net::Prefix>{};
+    if (!added.empty() || !removed.empty()) {
+        routes_.change_cidrs(added, removed);
+        for (auto& [endpoint_name, endpoint] : endpoints_)
+            refresh_identities(endpoint_name, endpoint);
+    }
+    for (const auto& [number, local] : locals_) {
+        const HashedLabels& labels = identities_.find(number)->labels;
+        if ((before && before->lowered.selects(labels)) || (after != nullptr && after->lowered.selects(labels)))
+            recompile(number);
+    }
+    if (before)
+        for (const std::uint32_t rule : before->rules)
+            rules_.release(rule);
+}
+
+unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
+    return static_cast<unsigned>(std::ranges::count_if(
+        endpoints_, [&](const auto& endpoint) { return policy.selects(*endpoint.second.labels); }));
+}
+
+// --- identities and their entries
+// -------------------------------------------------------------------------------------
+
+std::vector<const LoweredPolicy*> PolicyEngine::lowered_policies() const {
+    std::vector<const LoweredPolicy*> policies;
+    for (const auto& [name, applied] : policies_)
+        policies.push_back(&applied.lowered);
+    return policies;
+}
+
+std::vector<NumberedIdentity> PolicyEngine::peers() const {
+    std::vector<NumberedIdentity> peers;
+    for (const auto& [number, identity] : identities_.items())
+        peers.emplace_back(number, &identity);
+    return peers;
+}
+
+std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
+    const auto [number, first_use] = identities_.acquire(identity);
+    if (first_use && !policies_.empty()) {
+        const NumberedIdentity peer{number, identities_.find(number)};
+        const auto policies = lowered_policies();
+        for (auto& [local_number, state] : locals_)
+            for (const auto& [key, value] : compile(policies, identities_.find(local_number)->labels, {&peer, 1}))
+                if (state.entries.try_emplace(key, value).second)
+                    sink_.set_policy(to_message(local_number, key, value));
+    }
+    if (local && identity.labels.is_endpoint() && locals_[number].uses++ == 0) recompile(number);
+    return number;
+}
+
+void PolicyEngine::release(std::uint32_t number, bool local) {
+    if (const auto found = local ? locals_.find(number) : locals_.end();
+        found != locals_.end() && --found->second.uses == 0) {
+        replace_entries(number, {});
+        locals_.erase(found);
+    }
+    if (!identities_.release(number)) return;
+    for (auto& [local_number, state] : locals_) {
+        const auto begin = state.entries.lower_bound({.peer = number});
+        auto end = begin;
+        for (; end != state.entries.end() && end->first.peer == number; ++end)
+            sink_.erase_policy(to_message(local_number, end->first));
+        state.entries.erase(begin, end);
+    }
+}
+
+void PolicyEngine::recompile(std::uint32_t number) {
+    replace_entries(number, compile(lowered_policies(), identities_.find(number)->labels, peers()));
+}
+
+void PolicyEngine::replace_entries(std::uint32_t number, Entries entries) {
+    Entries& present = locals_.at(number).entries;
+    for (const auto& [key, value] : entries)
+        if (const auto known = present.find(key); known == present.end() || known->second != value)
+            sink_.set_policy(to_message(number, key, value));
+    for (const auto& [key, value] : present)
+        if (!entries.contains(key)) sink_.erase_policy(to_message(number, key));
+    present = std::move(entries);
+}
+
+// --- namespaces and endpoints
+// -----------------------------------------------------------------------------------------
+
+LabelSet PolicyEngine::labels_of_namespace(const std::string& name) const {
+    if (const auto known = namespaces_.find(name); known != namespaces_.end()) return known->second;
+    // Every namespace exists, with the label that carries its name.
+    return namespace_labels(name, {}).value_or(LabelSet{});
+}
+
+Result<void> PolicyEngine::set_namespace(const std::string& name, const LabelSet::Map& labels) {
+    auto checked = namespace_labels(name, labels);
+    if (!checked) return std::unexpected(std::move(checked).error());
+    const std::string text = checked->to_string();
+    namespaces_[name] = std::move(*checked);
+    sink_.persist(namespace_kind, name, &text);
+    relabel(name);
+    return {};
+}
+
+Result<void> PolicyEngine::remove_namespace(const std::string& name) {
+    if (namespaces_.erase(name) == 0)
+        return fail(
+            ErrorCode::not_found,
+            fmt::format("namespace {}: has no labels of its own; weft namespace list shows all", name.substr(0, 80)));
+    sink_.persist(namespace_kind, name, nullptr);
+    relabel(name);
+    return {};
+}
+
+std::map<std::string, LabelSet> PolicyEngine::namespaces() const {
+    std::map<std::string, LabelSet> all = namespaces_;
+    for (const auto& [name, endpoint] : endpoints_)
+        all.try_emplace(endpoint.settings.name_space, labels_of_namespace(endpoint.settings.name_space));
+    for (const auto& [name, applied] : policies_)
+        all.try_emplace(name.first, labels_of_namespace(name.first));
+    return all;
+}
+
+void PolicyEngine::relabel(const std::string& name_space) {
+    const LabelSet labels = labels_of_namespace(name_space);
+    for (auto& [name, endpoint] : endpoints_) {
+        if (endpoint.settings.name_space != name_space) continue;
+        endpoint.labels = std::make_shared<const HashedLabels>(endpoint.settings.labels, name_space, labels);
+        refresh_identities(name, endpoint);
+        for (const auto& [key, route] : local_routes_)
+            if (route.endpoint == name)
+                routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
+        sink_.endpoint_changed(name);
+    }
+}
+
+Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint settings) {
+    if (auto checked = check_namespace_name(settings.name_space); !checked) return checked;
+    Endpoint& endpoint = endpoints_[name];
+    endpoint.settings = std::move(settings);
+    const std::string& name_space = endpoint.settings.name_space;
+    endpoint.labels =
+        std::make_shared<const HashedLabels>(endpoint.settings.labels, name_space, labels_of_namespace(name_space));
+    refresh_identities(name, endpoint);
+    for (const auto& [key, route] : local_routes_)
+        if (route.endpoint == name)
+            routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
+    return {};
+}
+
+void PolicyEngine::erase_endpoint(const std::string& name) {
+    const auto found = endpoints_.find(name);
+    if (found == endpoints_.end()) return;
+    for (const std::uint32_t identity : found->second.identities)
+        release(identity, true);
+    endpoints_.erase(found);
+}
+
+void PolicyEngine::refresh_identities(const std::string& name, Endpoint& endpoint) {
+    const std::uint32_t before = endpoint_identity(name);
+    std::vector<std::uint32_t> identities;
+    for (const net::Address& address : endpoint.settings.addresses)
+        identities.push_back(acquire({*endpoint.labels, routes_.cidrs_around(net::Prefix::host(address))}, true));
+    std::swap(endpoint.identities, identities);
+    for (const std::uint32_t identity : identities)
+        release(identity, true);
+    if (before != 0 && before != endpoint_identity(name)) sink_.endpoint_changed(name);
+}
+
+std::uint32_t PolicyEngine::endpoint_identity(const std::string& name) const {
+    const auto found = endpoints_.find(name);
+    return found == endpoints_.end() || found->second.identities.empty() ? 0 : found->second.identities.front();
+}
+
+std::vector<bgp::LargeCommunity> PolicyEngine::endpoint_communities(const std::string& name) const {
+    const auto found = endpoints_.find(name);
+    return found == endpoints_.end() ? std::vector<bgp::LargeCommunity>{}
+                                     : found->second.labels->to_communities(marker_);
+}
+
+// --- routes
+// -----------------------------------------------------------------------------------------------------------
+
+void PolicyEngine::set_local_route(const RouteTable::Key& key, std::uint32_t next_hop, const std::string& endpoint) {
+    const auto found = endpoints_.find(endpoint);
+    assert(found != endpoints_.end());
+    local_routes_[key] = {endpoint, next_hop};
+    routes_.set(key, {.next_hop = next_hop, .local = true, .labels = found->second.labels});
+}
+
+void PolicyEngine::set_remote_route(const RouteTable::Key& key, std::uint32_t next_hop,
+                                    std::span<const bgp::LargeCommunity> communities) {
+    local_routes_.erase(key);
+    auto labels = HashedLabels::from_communities(marker_, communities);
+    routes_.set(
+        key,
+        {.next_hop = next_hop, .local = false, .labels = std::make_shared<const HashedLabels>(std::move(labels))});
+}
+
+void PolicyEngine::erase_route(const RouteTable::Key& key) {
+    local_routes_.erase(key);
+    routes_.erase(key);
+}
+
+void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,
+                               std::vector<net::Prefix> cidrs) {
+    const auto known = fib_.find(key);
+    if (route == nullptr) {
+        if (known == fib_.end()) return;
+        sink_.erase_route(key);
+        const FibEntry before = known->second;
+        fib_.erase(known);
+        release(before.identity, before.local);
+        return;
+    }
+    const FibEntry after{route->next_hop, acquire({*route->labels, std::move(cidrs)}, route->local), route->local};
+    if (known == fib_.end()) {
+        fib_.emplace(key, after);
+        sink_.set_route(key, after.next_hop, after.identity);
+        return;
+    }
+    const FibEntry before = std::exchange(known->second, after);
+    if (before.next_hop != after.next_hop || before.identity != after.identity)
+        sink_.set_route(key, after.next_hop, after.identity);
+    release(before.identity, before.local);
+}
+
+} // namespace weft::policy

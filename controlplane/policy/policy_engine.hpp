@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// PolicyEngine: the model of all that policy knows on this host, and the one place where it becomes table entries.
+// The agent tells it of namespaces, endpoints, routes and policies; it answers through a PolicySink with the
+// differences, ready for the fast path and the database.
+//
+//   policies, namespaces, endpoints, routes -> identities -> compile what changed -> PolicySink: policy entries, FIB
+//   routes, what to persist
+#pragma once
+
+#include <span>
+
+#include "controlplane/policy/compiler.hpp"
+#include "controlplane/policy/route_table.hpp"
+
+namespace weft::policy {
+
+/// Where the engine's answers go; called from within the engine's functions, which it must not call back.
+class PolicySink {
+  public:
+    virtual ~PolicySink() = default;
+
+    virtual void set_policy(const fastpath::PolicyEntry& entry) = 0;
+    virtual void erase_policy(const fastpath::PolicyKey& key) = 0;
+    virtual void set_route(const RouteTable::Key& key, std::uint32_t next_hop, std::uint32_t identity) = 0;
+    virtual void erase_route(const RouteTable::Key& key) = 0;
+    /// Its identity or its communities are others now: write it and announce its routes again.
+    virtual void endpoint_changed(const std::string& name) = 0;
+    /// To be kept for restore(); no value: to be forgotten.
+    virtual void persist(std::string_view kind, const std::string& key, const std::string* value) = 0;
+};
+
+/// An endpoint of this host.
+struct LocalEndpoint {
+    std::string name_space;
+    LabelSet labels;
+    std::vector<net::Address> addresses;
+};
+
+struct PolicyStatus {
+    enum class Action : std::uint8_t { none, created, changed, unchanged };
+
+    const NetworkPolicyDocument* document = nullptr; ///< until the next change
+    Action action = Action::none;                    ///< of apply()
+    unsigned selected_endpoints = 0;                 ///< on this host
+};
+
+class PolicyEngine {
+  public:
+    /// `marker`: the ASN that marks label communities. The sink must live as long as the engine.
+    PolicyEngine(std::uint32_t marker, PolicySink& sink);
+
+    /// The kinds of what is persisted, in the order in which they are restored.
+    static constexpr std::array<std::string_view, 4> kinds{"policy-identity", "policy-rule", "policy-namespace",
+                                                           "policy-document"};
+    /// What persist() was told in an earlier run, before anything else is done; fails for what no engine wrote.
+    [[nodiscard]] Result<void> restore(std::string_view kind, const std::string& key, const std::string& value);
+    /// All routes are known: identities and rules that nobody has claimed since restore() are forgotten.
+    void sweep();
+
+    /// Applies all policies of the text or, with the reason, none.
+    [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::string_view yaml);
+    [[nodiscard]] Result<NetworkPolicyDocument> remove(const std::string& name_space, const std::string& name);
+    [[nodiscard]] std::vector<PolicyStatus> list() const;
+
+    [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
+    /// Its labels are forgotten; endpoints and policies in it stay.
+    [[nodiscard]] Result<void> remove_namespace(const std::string& name);
+    /// With labels of their own, or with endpoints or policies.
+    [[nodiscard]] std::map<std::string, LabelSet> namespaces() const;
+
+    /// Its identities are in use from now on, and their policy goes out: call before its routes are set. Replaces one
+    /// of that name.
+    [[nodiscard]] Result<void> set_endpoint(const std::string& name, LocalEndpoint endpoint);
+    /// After its routes are erased.
+    void erase_endpoint(const std::string& name);
+    /// Of its first address; 0: there is no such endpoint.
+    [[nodiscard]] std::uint32_t endpoint_identity(const std::string& name) const;
+    /// What its routes carry.
+    [[nodiscard]] std::vector<bgp::LargeCommunity> endpoint_communities(const std::string& name) const;
+
+    /// The endpoint was set before.
+    void set_local_route(const RouteTable::Key& key, std::uint32_t next_hop, const std::string& endpoint);
+    void set_remote_route(const RouteTable::Key& key, std::uint32_t next_hop,
+                          std::span<const bgp::LargeCommunity> communities);
+    void erase_route(const RouteTable::Key& key);
+
+    /// "ingress rule 1 of default/web"; empty for a number that means nothing.
+    [[nodiscard]] std::string rule_text(std::uint32_t rule) const;
+    /// Hashes whose text this host knows, from its endpoints, namespaces and policies.
+    [[nodiscard]] std::map<LabelHash, std::string> known_labels() const;
+    /// "app=web", "namespace default", "in 10.0.0.0/8", "3 unknown labels".
+    [[nodiscard]] std::vector<std::string> describe(std::uint32_t identity,
+                                                    const std::map<LabelHash, std::string>& known) const;
+
+  private:
+    using PolicyName = std::pair<std::string, std::string>;
+
+    struct Applied {
+        NetworkPolicyDocument document;
+        LoweredPolicy lowered;
+        std::vector<std::uint32_t> rules; ///< its uses of numbers
+    };
+
+    struct Endpoint {
+        LocalEndpoint settings;
+        std::shared_ptr<const HashedLabels> labels;
+        std::vector<std::uint32_t> identities; ///< one per address
+    };
+
+    struct FibEntry {
+        std::uint32_t next_hop = 0;
+        std::uint32_t identity = 0;
+        bool local = false;
+    };
+
+    struct LocalRoute {
+        std::string endpoint;
+        std::uint32_t next_hop = 0;
+    };
+
+    /// An identity of endpoints of this host: what was compiled for it.
+    struct Local {
+        std::size_t uses = 0;
+        Entries entries;
+    };
+
+    NumberTable::Persist persist_number(std::string_view kind);
+    std::uint32_t acquire(const Identity& identity, bool local);
+    void release(std::uint32_t number, bool local);
+    void recompile(std::uint32_t number);
+    void replace_entries(std::uint32_t number, Entries entries);
+    [[nodiscard]] std::vector<const LoweredPolicy*> lowered_policies() const;
+    [[nodiscard]] std::vector<NumberedIdentity> peers() const;
+
+    void write_route(const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs);
+    [[nodiscard]] std::vector<std::uint32_t> acquire_identities(const Endpoint& endpoint);
+    void refresh_identities(const std::string& name, Endpoint& endpoint);
+    void relabel(const std::string& name_space);
+    [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
+
+    /// Puts a policy in place of the one of its name, or (none) takes it away.
+    void replace_policy(const PolicyName& name, const NetworkPolicyDocument* document);
+    [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
+
+    std::uint32_t marker_;
+    PolicySink& sink_;
+    NumberTable rules_;
+    IdentityTable identities_;
+    RouteTable routes_;
+    std::map<RouteTable::Key, FibEntry> fib_;
+    std::map<std::uint32_t, Local> locals_;
+    std::map<PolicyName, Applied> policies_;
+    std::map<std::string, LabelSet> namespaces_; ///< with labels of their own
+    std::map<std::string, Endpoint> endpoints_;
+    std::map<RouteTable::Key, LocalRoute> local_routes_;
+};
+
+} // namespace weft::policy

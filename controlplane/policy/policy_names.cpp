@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What PolicyEngine tells people: rules, and labels whose hashes came over the network.
+#include <fmt/format.h>
+
+#include "controlplane/policy/policy_engine.hpp"
+
+namespace weft::policy {
+
+namespace {
+
+using Known = std::map<LabelHash, std::string>;
+
+void learn(Known& known, LabelKind kind, std::string_view key, std::string_view value, std::string_view prefix) {
+    const std::string label = fmt::format("{}={}", key, value);
+    known.try_emplace(hash_label(kind, label), fmt::format("{}{}", prefix, label));
+}
+
+void learn(Known& known, const LabelSet& labels, LabelKind kind, std::string_view prefix) {
+    for (const auto& [key, value] : labels.items())
+        learn(known, kind, key, value, prefix);
+}
+
+constexpr std::string_view namespace_prefix = "namespace:";
+
+void learn_name(Known& known, std::string_view name) {
+    known.try_emplace(hash_label(LabelKind::namespace_name, name), fmt::format("namespace {}", name));
+    // The label that repeats the name tells nothing more.
+    known.try_emplace(hash_label(LabelKind::namespace_label, fmt::format("{}={}", namespace_name_label, name)), "");
+}
+
+void learn(Known& known, const std::optional<LabelSelector>& selector, LabelKind kind, std::string_view prefix) {
+    if (!selector) return;
+    for (const Requirement& requirement : selector->requirements)
+        for (const std::string& value : requirement.values) {
+            if (kind == LabelKind::namespace_label && requirement.key == namespace_name_label)
+                learn_name(known, value);
+            learn(known, kind, requirement.key, value, prefix);
+        }
+}
+
+} // namespace
+
+std::string PolicyEngine::rule_text(std::uint32_t rule) const {
+    const std::string* const text = rules_.find(rule);
+    return text != nullptr ? *text : std::string();
+}
+
+Known PolicyEngine::known_labels() const {
+    Known known;
+    for (const auto& [name, labels] : namespaces()) {
+        learn_name(known, name);
+        learn(known, labels, LabelKind::namespace_label, namespace_prefix);
+    }
+    for (const auto& [name, endpoint] : endpoints_)
+        learn(known, endpoint.settings.labels, LabelKind::endpoint_label, "");
+    for (const auto& [name, applied] : policies_) {
+        const NetworkPolicy& policy = applied.document.policy;
+        learn(known, policy.pods, LabelKind::endpoint_label, "");
+        for (const Direction* direction : {&policy.ingress, &policy.egress})
+            for (const Rule& rule : direction->rules)
+                for (const Peer& peer : rule.peers) {
+                    learn(known, peer.pods, LabelKind::endpoint_label, "");
+                    learn(known, peer.namespaces, LabelKind::namespace_label, namespace_prefix);
+                }
+    }
+    return known;
+}
+
+std::vector<std::string> PolicyEngine::describe(std::uint32_t number, const Known& known) const {
+    std::vector<std::string> texts;
+    if (number == identity_world) return {"world"};
+    const Identity* const identity = identities_.find(number);
+    if (identity == nullptr) return texts;
+    unsigned unknown = 0;
+    for (const LabelHash hash : identity->labels.hashes()) {
+        const auto kind = static_cast<LabelKind>(hash >> 60);
+        if (kind == LabelKind::endpoint_key || kind == LabelKind::namespace_key) continue;
+        const auto found = known.find(hash);
+        if (found == known.end()) {
+            ++unknown;
+        } else if (!found->second.empty()) {
+            texts.push_back(found->second);
+        }
+    }
+    if (unknown > 0) texts.push_back(fmt::format("{} unknown label{}", unknown, unknown == 1 ? "" : "s"));
+    for (const net::Prefix& cidr : identity->cidrs)
+        texts.push_back("in " + cidr.to_string());
+    return texts;
+}
+
+} // namespace weft::policy

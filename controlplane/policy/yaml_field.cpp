@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/policy/yaml_field.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace weft::policy {
+
+void YamlField::refuse(ErrorCode code, std::string_view why) const {
+    if (*error_) return;
+    *error_ = Error{code, fmt::format("{}{}{} (line {})", path_, path_.empty() ? "" : ": ", why, line())};
+}
+
+void YamlField::check(const Result<void>& result) const {
+    if (!result) refuse(result.error().code, result.error().message);
+}
+
+void YamlField::expect_map(std::initializer_list<std::string_view> known) const {
+    for (const auto& [name, field] : fields())
+        if (std::ranges::find(known, name) == known.end())
+            field.refuse(ErrorCode::unsupported,
+                         fmt::format("unknown field; known here: {}", fmt::join(known, ", ")));
+}
+
+YamlField YamlField::field(std::string_view name) const {
+    const YamlNode* found = nullptr;
+    if (node_ != nullptr)
+        for (const auto& [key, value] : node_->fields)
+            if (key == name) found = &value;
+    return {found, error_, fmt::format("{}{}{}", path_, path_.empty() ? "" : ".", name.substr(0, 80)), line()};
+}
+
+std::vector<YamlField> YamlField::items() const {
+    std::vector<YamlField> items;
+    if (!present()) return items;
+    if (node_->kind != YamlNode::Kind::sequence) {
+        refuse(ErrorCode::invalid, "want a list");
+        return items;
+    }
+    for (const YamlNode& node : node_->items)
+        items.push_back({&node, error_, fmt::format("{}[{}]", path_, items.size()), node.line});
+    return items;
+}
+
+std::vector<std::pair<std::string, YamlField>> YamlField::fields() const {
+    std::vector<std::pair<std::string, YamlField>> fields;
+    if (!present()) return fields;
+    if (node_->kind != YamlNode::Kind::map) {
+        refuse(ErrorCode::invalid, "want a map");
+        return fields;
+    }
+    for (const auto& [name, node] : node_->fields)
+        fields.emplace_back(name, field(name));
+    return fields;
+}
+
+std::string YamlField::text() const {
+    if (!present()) return {};
+    if (node_->kind != YamlNode::Kind::scalar) {
+        refuse(ErrorCode::invalid, "want text");
+        return {};
+    }
+    return node_->text;
+}
+
+std::optional<std::uint64_t> YamlField::number() const {
+    if (!present() || node_->kind != YamlNode::Kind::scalar || node_->quoted) return std::nullopt;
+    std::uint64_t value = 0;
+    const char* const end = node_->text.data() + node_->text.size();
+    const auto [stopped, status] = std::from_chars(node_->text.data(), end, value);
+    if (status != std::errc{} || stopped != end) return std::nullopt;
+    return value;
+}
+
+} // namespace weft::policy

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/controlplane/policy/host_tables.hpp"
+
+namespace weft::policy {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::uint32_t marker = 4267132230;
+constexpr std::uint32_t vni = 4000;
+constexpr std::uint8_t tcp = 6;
+constexpr std::uint8_t icmp = 1;
+
+net::Address address(std::string_view text) { return net::Address::parse(text).value(); }
+
+RouteTable::Key host_route(std::string_view text) { return {vni, net::Prefix::host(address(text))}; }
+
+std::string policy(std::string_view name, std::string_view spec) {
+    return fmt::format(
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {}}}\nspec: {{{}}}\n", name,
+        spec);
+}
+
+std::vector<bgp::LargeCommunity> communities(const LabelSet::Map& labels, const std::string& name_space = "default") {
+    return HashedLabels(LabelSet::make(labels).value(), name_space, namespace_labels(name_space, {}).value())
+        .to_communities(marker);
+}
+
+struct Host {
+    HostTables tables;
+    PolicyEngine engine{marker, tables};
+
+    void add(const std::string& name, const LabelSet::Map& labels, const char* at) {
+        ASSERT_TRUE(engine.set_endpoint(name, {"default", LabelSet::make(labels).value(), {address(at)}}));
+        engine.set_local_route(host_route(at), 1, name);
+    }
+
+    void apply(std::string_view yaml) {
+        const auto applied = engine.apply(yaml);
+        ASSERT_TRUE(applied) << applied.error().message;
+    }
+
+    weft_policy_value ingress(const char* to, const char* from, std::uint8_t protocol, std::uint16_t port) const {
+        return tables.decide(WEFT_INGRESS, tables.lookup(vni, address(to))->identity,
+                             tables.lookup(vni, address(from))->identity, protocol, port);
+    }
+
+    bool admits(const char* to, const char* from, std::uint8_t protocol, std::uint16_t port) const {
+        return !weft_policy_denies(ingress(to, from, protocol, port));
+    }
+};
+
+TEST(PolicyEngine, WithoutPolicyEverythingIsAllowedAndTheTableIsEmpty) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    EXPECT_TRUE(host.tables.policies.empty());
+    EXPECT_GE(host.engine.endpoint_identity("web"), identity_first);
+    EXPECT_EQ(host.engine.endpoint_identity("nobody"), 0U);
+}
+
+TEST(PolicyEngine, AllowsARemotePeerByItsCommunities) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"app", "client"}}));
+    host.engine.set_remote_route(host_route("10.244.1.2"), 70000, communities({{"app", "other"}}));
+    host.engine.set_remote_route(host_route("10.244.1.3"), 70000, communities({{"app", "client"}}, "elsewhere"));
+    host.engine.set_remote_route(host_route("10.244.1.4"), 70000, {});
+    host.apply(policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: "
+                             "{app: client}}}], ports: [{port: 80}]}]"));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.1", tcp, 80));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.1", tcp, 81));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.1", icmp, 0));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.2", tcp, 80));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.3", tcp, 80)) << "another namespace";
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.4", tcp, 80)) << "the world";
+    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.1", tcp, 80).rule),
+              "ingress rule 1 of default/web");
+    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.2", tcp, 80).rule),
+              "ingress isolation by default/web: no rule allows it");
+    EXPECT_EQ(host.engine.rule_text(999), "");
+    // One that comes later finds its place.
+    host.engine.set_remote_route(host_route("10.244.1.5"), 70000, communities({{"app", "client"}, {"new", "one"}}));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.5", tcp, 80));
+    // An address that changes hands does not keep its rights.
+    host.engine.set_remote_route(host_route("10.244.1.5"), 70000, communities({{"app", "other"}}));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.5", tcp, 80));
+    EXPECT_EQ(host.tables.contradictions, 0U);
+}
+
+TEST(PolicyEngine, RemovalEndsEnforcement) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("client", {}, "10.244.0.2");
+    host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress, Egress]"));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_EQ(host.tables.policies.size(), 4U);
+    ASSERT_TRUE(host.engine.remove("default", "deny"));
+    EXPECT_TRUE(host.tables.policies.empty());
+    EXPECT_THAT(host.engine.remove("default", "deny").error().message,
+                HasSubstr("policy default/deny: there is none"));
+}
+
+TEST(PolicyEngine, EndpointsLeaveNothingBehind) {
+    Host host;
+    host.apply(policy("a", "podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"));
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"app", "client"}}));
+    EXPECT_FALSE(host.tables.policies.empty());
+    host.engine.erase_route(host_route("10.244.0.1"));
+    host.engine.erase_endpoint("web");
+    host.engine.erase_route(host_route("10.244.1.1"));
+    EXPECT_TRUE(host.tables.policies.empty());
+    EXPECT_TRUE(host.tables.routes.empty());
+    for (const auto& [key, value] : host.tables.database)
+        EXPECT_NE(key.first, PolicyEngine::kinds[0]);
+    EXPECT_EQ(host.tables.contradictions, 0U);
+}
+
+TEST(PolicyEngine, PolicyIsThereBeforeTheRoute) {
+    Host host;
+    host.apply(policy("deny", "podSelector: {}"));
+    ASSERT_TRUE(host.engine.set_endpoint("web", {"default", {}, {address("10.244.0.1")}}));
+    EXPECT_TRUE(host.tables.routes.empty());
+    EXPECT_EQ(host.tables.policies.size(), 1U);
+    const std::uint32_t identity = host.engine.endpoint_identity("web");
+    host.engine.set_local_route(host_route("10.244.0.1"), 1, "web");
+    EXPECT_EQ(host.tables.lookup(vni, address("10.244.0.1"))->identity, identity);
+}
+
+TEST(PolicyEngine, ApplyTellsWhatItDid) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    const auto both =
+        host.engine.apply(policy("a", "podSelector: {matchLabels: {app: web}}") + policy("b", "podSelector: {}"));
+    ASSERT_TRUE(both);
+    EXPECT_EQ((*both)[0].action, PolicyStatus::Action::created);
+    EXPECT_EQ((*both)[0].selected_endpoints, 1U);
+    EXPECT_EQ((*both)[1].selected_endpoints, 2U);
+    const auto again = host.engine.apply(policy("a", "podSelector: {matchLabels: {app: web}}") +
+                                         policy("b", "podSelector: {matchLabels: {app: db}}"));
+    ASSERT_TRUE(again);
+    EXPECT_EQ((*again)[0].action, PolicyStatus::Action::unchanged);
+    EXPECT_EQ((*again)[1].action, PolicyStatus::Action::changed);
+    EXPECT_EQ(host.engine.list().size(), 2U);
+    EXPECT_EQ(host.engine.list()[1].document->policy.name, "b");
+}
+
+TEST(PolicyEngine, AllOrNoneAreApplied) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    EXPECT_FALSE(host.engine.apply(policy("a", "podSelector: {}") + policy("b", "nonsense: {}")));
+    EXPECT_TRUE(host.engine.list().empty());
+    EXPECT_TRUE(host.tables.policies.empty());
+}
+
+TEST(PolicyEngine, AChangeTouchesOnlyWhatItChanges) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    host.apply(policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]"));
+    host.tables.writes = 0;
+    host.apply(policy("db", "podSelector: {matchLabels: {app: db}}"));
+    EXPECT_EQ(host.tables.writes, 1U);
+    host.apply(policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}, {port: 81}]}]"));
+    EXPECT_EQ(host.tables.writes, 2U);
+}
+
+TEST(PolicyEngine, RelabelledNamespacesChangeIdentitiesAndCommunities) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    host.apply(policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: "
+                             "{matchLabels: {team: a}}}]}]"));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    const auto before = host.engine.endpoint_communities("web");
+    ASSERT_TRUE(host.engine.set_namespace("default", {{"team", "a"}}));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_NE(host.engine.endpoint_communities("web"), before);
+    EXPECT_THAT(host.tables.changed_endpoints, ElementsAre("db", "web"));
+    ASSERT_TRUE(host.engine.remove_namespace("default"));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_FALSE(host.engine.remove_namespace("default"));
+    EXPECT_FALSE(host.engine.set_namespace("Default", {}));
+    EXPECT_EQ(host.engine.namespaces().at("default").to_string(), "kubernetes.io/metadata.name=default");
+}
+
+TEST(PolicyEngine, BlocksMeanAddressesWhoeverHasThem) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.engine.set_remote_route({vni, net::Prefix::parse("0.0.0.0/0").value()}, 70000, {});
+    host.engine.set_remote_route(host_route("10.244.1.1"), 70001, communities({{"app", "client"}}));
+    host.apply(policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, "
+                             "except: [10.9.0.0/16]}}]}]"));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.1", tcp, 80));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.8.0.1", tcp, 80));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.9.0.1", tcp, 80));
+    EXPECT_FALSE(host.admits("10.244.0.1", "192.0.2.1", tcp, 80));
+    EXPECT_EQ(host.tables.routes.size(), 5U);
+    EXPECT_EQ(host.tables.lookup(vni, address("10.9.0.1"))->next_hop, 70000U);
+    ASSERT_TRUE(host.engine.remove("default", "web"));
+    EXPECT_EQ(host.tables.routes.size(), 3U);
+    EXPECT_EQ(host.tables.lookup(vni, address("10.9.0.1"))->identity, identity_world);
+}
+
+TEST(PolicyEngine, DescribesIdentitiesForPeople) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"app", "web"}, {"secret", "x"}}));
+    host.apply(policy("a", "podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"));
+    const auto texts =
+        host.engine.describe(host.tables.lookup(vni, address("10.244.1.1"))->identity, host.engine.known_labels());
+    EXPECT_THAT(texts,
+                testing::UnorderedElementsAre("app=web", "namespace default", "1 unknown label", "in 10.0.0.0/8"));
+    EXPECT_THAT(host.engine.describe(identity_world, {}), ElementsAre("world"));
+    EXPECT_TRUE(host.engine.describe(99999, {}).empty());
+}
+
+TEST(PolicyEngine, DamagedStateIsRefused) {
+    Host host;
+    EXPECT_FALSE(host.engine.restore("policy-identity", "300", "nonsense"));
+    EXPECT_FALSE(host.engine.restore("policy-identity", "x", "|10.0.0.0/8"));
+    EXPECT_FALSE(host.engine.restore("policy-rule", "-1", "text"));
+    EXPECT_FALSE(host.engine.restore("policy-namespace", "default", "a b=c"));
+    EXPECT_FALSE(host.engine.restore("policy-document", "default/a", "kind: Pod"));
+    EXPECT_FALSE(host.engine.restore("other", "a", "b"));
+}
+
+} // namespace
+} // namespace weft::policy
