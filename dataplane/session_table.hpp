@@ -9,11 +9,14 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include <immintrin.h>
 #include <rte_prefetch.h>
 #include <rte_spinlock.h>
 
@@ -90,6 +93,7 @@ class SessionTable {
         return (bucket ^ (tag * 0x5bd1e995UL | 1)) & mask_;
     }
 
+    static bool equal(const weft_session_key& a, const weft_session_key& b);
     [[nodiscard]] static unsigned matches(const Bucket& bucket, std::uint16_t tag);
     [[nodiscard]] std::optional<weft_session_value> find_in(const Bucket& bucket, std::uint16_t tag,
                                                             const weft_session_key& key) const;
@@ -109,5 +113,57 @@ class SessionTable {
     alignas(64) std::atomic<std::size_t> size_ = 0;
     FreeList free_;
 };
+
+// The hot path, inline: what a lookup finds stays in registers.
+
+inline bool SessionTable::equal(const weft_session_key& a, const weft_session_key& b) {
+    const auto load = [](const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); };
+    const __m256i different = _mm256_xor_si256(load(&a), load(&b));
+    std::uint64_t a_tail = 0;
+    std::uint64_t b_tail = 0;
+    std::memcpy(&a_tail, reinterpret_cast<const char*>(&a) + 32, 8);
+    std::memcpy(&b_tail, reinterpret_cast<const char*>(&b) + 32, 8);
+    return _mm256_testz_si256(different, different) && a_tail == b_tail;
+}
+
+inline unsigned SessionTable::matches(const Bucket& bucket, std::uint16_t tag) {
+    const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tags));
+    const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
+}
+
+inline void SessionTable::prefetch_entry(std::uint64_t hash) const {
+    const Bucket& bucket = buckets_[hash & mask_];
+    if (const unsigned found = matches(bucket, tag_of(hash)); found != 0)
+        rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
+}
+
+inline std::optional<weft_session_value> SessionTable::find_in(const Bucket& bucket, std::uint16_t tag,
+                                                               const weft_session_key& key) const {
+    for (;;) {
+        const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
+        std::optional<weft_session_value> found;
+        for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
+            const std::uint32_t index =
+                bucket.entries[std::countr_zero(candidates)] & static_cast<std::uint32_t>(capacity_ - 1);
+            const SessionEntry& entry = entries_[index];
+            if (equal(entry.key, key)) {
+                found = entry.value;
+                break;
+            }
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if ((sequence & 1) == 0 && bucket.sequence.load(std::memory_order_relaxed) == sequence) return found;
+        _mm_pause();
+    }
+}
+
+inline std::optional<weft_session_value> SessionTable::find(const weft_session_key& key, std::uint64_t hash) const {
+    const std::uint16_t tag = tag_of(hash);
+    const std::size_t at = hash & mask_;
+    if (auto found = find_in(buckets_[at], tag, key)) return found;
+    if (buckets_[at].overflowed.load(std::memory_order_acquire) == 0) return std::nullopt;
+    return find_in(buckets_[other(at, tag)], tag, key);
+}
 
 } // namespace weft::dataplane

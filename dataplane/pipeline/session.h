@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* Sessions: a key that both directions of a connection share, a value of the size that fills a cache line with it, and the state machine.
- * Pure functions; where entries live is each fast path's business. */
+/* Sessions: a key that both directions of a connection share, a value of the size that fills a cache line with it,
+ * and the state machine. Pure functions; where entries live is each fast path's business. */
 #pragma once
 
 #include "dataplane/pipeline/parse.h"
 
-/* The two ends in canonical order (by address, then port). A tracked fragment train has protocol 44 and its identification in the ports. */
+/* The two ends in canonical order (by address, then port). A tracked fragment train has protocol 44 and its
+ * identification in the ports. */
 struct weft_session_key {
     struct weft_address low;
     struct weft_address high;
@@ -37,14 +38,19 @@ struct weft_session_value {
     uint16_t reserved;
 };
 
-WEFT_STATIC_ASSERT(sizeof(struct weft_session_key) + sizeof(struct weft_session_value) == 64, "a session is one cache line");
+WEFT_STATIC_ASSERT(sizeof(struct weft_session_key) + sizeof(struct weft_session_value) == 64,
+                   "a session is one cache line");
 
 /* Builds the key; returns 1 when the packet's source is the low end. */
-WEFT_INLINE int weft_session_key_of(const struct weft_ip *ip, uint32_t vni, struct weft_session_key *key) {
-    const int order = __builtin_memcmp(ip->source.bytes, ip->destination.bytes, 16);
+WEFT_INLINE int weft_session_key_of(const struct weft_ip* ip, uint32_t vni, struct weft_session_key* key) {
+    const int order = weft_address_compare(&ip->source, &ip->destination);
     const int from_low = order != 0 ? order < 0 : ip->source_port <= ip->destination_port;
-    key->low = from_low ? ip->source : ip->destination;
-    key->high = from_low ? ip->destination : ip->source;
+    const struct weft_address* const low = from_low ? &ip->source : &ip->destination;
+    const struct weft_address* const high = from_low ? &ip->destination : &ip->source;
+    for (int half = 0; half < 2; half++) {
+        key->low.halves[half] = low->halves[half];
+        key->high.halves[half] = high->halves[half];
+    }
     key->low_port = from_low ? ip->source_port : ip->destination_port;
     key->high_port = from_low ? ip->destination_port : ip->source_port;
     key->vni_protocol = vni << 8 | ip->protocol;
@@ -52,7 +58,8 @@ WEFT_INLINE int weft_session_key_of(const struct weft_ip *ip, uint32_t vni, stru
 }
 
 /* The key of the train of fragments that the packet belongs to, from the key of the packet. */
-WEFT_INLINE struct weft_session_key weft_fragment_key(const struct weft_ip *ip, const struct weft_session_key *packet) {
+WEFT_INLINE struct weft_session_key weft_fragment_key(const struct weft_ip* ip,
+                                                      const struct weft_session_key* packet) {
     struct weft_session_key key = *packet;
     key.low_port = (uint16_t)ip->fragment_id;
     key.high_port = (uint16_t)(ip->fragment_id >> 16);
@@ -61,7 +68,7 @@ WEFT_INLINE struct weft_session_key weft_fragment_key(const struct weft_ip *ip, 
 }
 
 /* A seeded 64-bit hash of the key. The low half chooses buckets, the high half tags and the outer source port. */
-WEFT_INLINE uint64_t weft_session_hash(const struct weft_session_key *key, uint64_t seed) {
+WEFT_INLINE uint64_t weft_session_hash(const struct weft_session_key* key, uint64_t seed) {
     const uint64_t k0 = 0x9e3779b97f4a7c15ULL;
     const uint64_t k1 = 0xd6e8feb86659fd93ULL;
     const uint64_t ports = (uint64_t)key->vni_protocol << 32 | (uint32_t)key->high_port << 16 | key->low_port;
@@ -81,7 +88,10 @@ WEFT_INLINE uint64_t weft_session_hash(const struct weft_session_key *key, uint6
 WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
     switch (protocol) {
     case WEFT_PROTO_TCP:
-        return state == WEFT_SESSION_ESTABLISHED ? 7200 : state == WEFT_SESSION_NEW ? 120 : state == WEFT_SESSION_CLOSING ? 120 : 10;
+        return state == WEFT_SESSION_ESTABLISHED ? 7200
+               : state == WEFT_SESSION_NEW       ? 120
+               : state == WEFT_SESSION_CLOSING   ? 120
+                                                 : 10;
     case WEFT_PROTO_UDP:
         return state == WEFT_SESSION_ESTABLISHED ? 180 : 30;
     case WEFT_PROTO_FRAGMENT:
@@ -93,27 +103,30 @@ WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
     }
 }
 
-/* Has the session been silent for too long? Clocks of different cores may be a second apart, so the difference may be negative. */
-WEFT_INLINE int weft_session_is_over(const struct weft_session_value *value, uint32_t protocol, uint32_t now_s) {
+/* Has the session been silent for too long? Clocks of different cores may be a second apart, so the difference may be
+ * negative. */
+WEFT_INLINE int weft_session_is_over(const struct weft_session_value* value, uint32_t protocol, uint32_t now_s) {
     return (int32_t)(now_s - value->last_seen_s) > (int32_t)weft_session_timeout_s(protocol, value->state);
 }
 
-WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value *value) {
+WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value* value) {
     return (value->flags & WEFT_SESSION_INITIATOR_LOW) != 0;
 }
 
-/* May this packet open a session, given that policy allows it? An answer without a question may not: RST, and echo replies. Everything else
- * may: a TCP connection met in the middle is adopted in the direction that policy allows. */
-WEFT_INLINE int weft_session_may_open(const struct weft_ip *ip) {
+/* May this packet open a session, given that policy allows it? An answer without a question may not: RST, and echo
+ * replies. Everything else may: a TCP connection met in the middle is adopted in the direction that policy allows. */
+WEFT_INLINE int weft_session_may_open(const struct weft_ip* ip) {
     if (ip->protocol == WEFT_PROTO_TCP) return (ip->tcp_flags & WEFT_TCP_RST) == 0;
     if (ip->protocol == WEFT_PROTO_ICMP) return ip->icmp_type != WEFT_ICMP_ECHO_REPLY;
     if (ip->protocol == WEFT_PROTO_ICMPV6) return ip->icmp_type != WEFT_ICMPV6_ECHO_REPLY;
     return 1;
 }
 
-/* A question that begins another connection on the key of this session: a SYN when the old one is closing, or a SYN or an echo request from the
- * end that so far only answered. It is decided like any first packet, so that an old session never opens a way that policy closes. */
-WEFT_INLINE int weft_session_begins_anew(const struct weft_session_value *value, const struct weft_ip *ip, int from_low) {
+/* A question that begins another connection on the key of this session: a SYN when the old one is closing, or a SYN
+ * or an echo request from the end that so far only answered. It is decided like any first packet, so that an old
+ * session never opens a way that policy closes. */
+WEFT_INLINE int weft_session_begins_anew(const struct weft_session_value* value, const struct weft_ip* ip,
+                                         int from_low) {
     const int from_initiator = weft_session_initiator_is_low(value) == (from_low != 0);
     if (ip->protocol == WEFT_PROTO_ICMP) return !from_initiator && ip->icmp_type == WEFT_ICMP_ECHO;
     if (ip->protocol == WEFT_PROTO_ICMPV6) return !from_initiator && ip->icmp_type == WEFT_ICMPV6_ECHO;
@@ -121,8 +134,10 @@ WEFT_INLINE int weft_session_begins_anew(const struct weft_session_value *value,
     return value->state >= WEFT_SESSION_CLOSING || !from_initiator;
 }
 
-/* State and flags after a packet from the low (or high) end: state | flags << 8, so that a caller can see at once whether anything changed. */
-WEFT_INLINE uint32_t weft_session_advance(uint32_t state, uint32_t flags, uint32_t protocol, uint32_t tcp_flags, int from_low) {
+/* State and flags after a packet from the low (or high) end: state | flags << 8, so that a caller can see at once
+ * whether anything changed. */
+WEFT_INLINE uint32_t weft_session_advance(uint32_t state, uint32_t flags, uint32_t protocol, uint32_t tcp_flags,
+                                          int from_low) {
     const int from_initiator = ((flags & WEFT_SESSION_INITIATOR_LOW) != 0) == (from_low != 0);
     if (protocol == WEFT_PROTO_TCP) {
         if (tcp_flags & WEFT_TCP_RST) return (uint32_t)WEFT_SESSION_CLOSED | flags << 8;
