@@ -5,7 +5,6 @@
 #include "dataplane/pipeline.hpp"
 
 #include <array>
-#include <optional>
 
 #include <rte_prefetch.h>
 
@@ -117,8 +116,8 @@ class Burst {
     /// Session stages: how the packet may go on, or why not.
     weft_drop_reason admit(Context& context, bool from_underlay, Path& path);
     /// The session of a key, if there is one that did not end meanwhile.
-    std::optional<weft_session_value> find_session(const weft_session_key& key, std::uint64_t hash) const;
-    weft_drop_reason admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path);
+    bool find_session(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const;
+    weft_drop_reason admit_known(Context& context, weft_session_value& value, bool from_underlay, Path& path);
     weft_drop_reason admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay,
                                           Path& path) const;
     weft_drop_reason admit_new(Context& context, bool from_underlay, Path& path);
@@ -148,7 +147,8 @@ class Burst {
     unsigned used_ = 0;
 };
 
-weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type, weft_ip& ip) const {
+[[gnu::always_inline]] inline weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type,
+                                                                  weft_ip& ip) const {
     if (type != WEFT_ETHERTYPE_IPV4 && type != WEFT_ETHERTYPE_IPV6) return WEFT_DROP_unknown_ethertype;
     const std::uint8_t* const frame = data_of(packet);
     const auto reason = weft_parse_ip(frame, rte_pktmbuf_data_len(packet), rte_pktmbuf_pkt_len(packet),
@@ -163,8 +163,8 @@ weft_drop_reason Burst::parse_inner(rte_mbuf* packet, std::uint32_t type, weft_i
                                                                                 : WEFT_DROP_unsupported_offload;
 }
 
-weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context,
-                                              bool& taken) {
+[[gnu::always_inline]] inline weft_drop_reason
+Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken) {
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     std::uint8_t* const frame = data_of(packet);
     if (std::memcmp(frame + 6, endpoint.mac.data(), 6) != 0) return WEFT_DROP_spoofed_mac;
@@ -206,7 +206,7 @@ weft_drop_reason Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& 
     return WEFT_DROP_none;
 }
 
-weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context) {
+[[gnu::always_inline]] inline weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context) {
     Outer outer;
     if (const auto reason = parse_outer(packet, host_, outer); reason != WEFT_DROP_none) return reason;
     if ((context.network = tables_.network(outer.vni)) == nullptr) return WEFT_DROP_unknown_vni;
@@ -222,7 +222,7 @@ weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context
     return is_invalid_source(context.ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_none;
 }
 
-void Burst::finish_parse(Context& context, std::uint32_t vni) {
+[[gnu::always_inline]] inline void Burst::finish_parse(Context& context, std::uint32_t vni) {
     context.from_low = weft_session_key_of(&context.ip, vni, &context.key);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) context.key = weft_fragment_key(&context.ip, &context.key);
     context.hash = sessions_.hash(context.key);
@@ -287,20 +287,19 @@ void Burst::run_sessions(bool from_underlay) {
     }
 }
 
-std::optional<weft_session_value> Burst::find_session(const weft_session_key& key, std::uint64_t hash) const {
-    const auto found = sessions_.find(key, hash);
+bool Burst::find_session(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const {
+    if (!sessions_.find(key, hash, value)) return false;
     // The sweep comes by every few seconds; a session ends on time. Most were seen in this very second.
-    if (found && found->last_seen_s != now_s_ && weft_session_is_over(&*found, key.vni_protocol & 0xff, now_s_))
-        return std::nullopt;
-    return found;
+    return value.last_seen_s == now_s_ || !weft_session_is_over(&value, key.vni_protocol & 0xff, now_s_);
 }
 
 weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) {
-    const auto found = find_session(context.key, context.hash);
+    weft_session_value session;
+    const bool found = find_session(context.key, context.hash, session);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) [[unlikely]]
-        return found ? admit_later_fragment(context, *found, from_underlay, path) : WEFT_DROP_fragment_without_first;
-    if (found && !weft_session_begins_anew(&*found, &context.ip, context.from_low))
-        return admit_known(context, *found, from_underlay, path);
+        return found ? admit_later_fragment(context, session, from_underlay, path) : WEFT_DROP_fragment_without_first;
+    if (found && !weft_session_begins_anew(&session, &context.ip, context.from_low)) [[likely]]
+        return admit_known(context, session, from_underlay, path);
     if (weft_is_icmp_error(&context.ip)) return admit_icmp_error(context, from_underlay, path);
     return admit_new(context, from_underlay, path);
 }
@@ -331,7 +330,7 @@ weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, P
                                                                                  : WEFT_DROP_not_local;
 }
 
-weft_drop_reason Burst::admit_known(Context& context, weft_session_value value, bool from_underlay, Path& path) {
+weft_drop_reason Burst::admit_known(Context& context, weft_session_value& value, bool from_underlay, Path& path) {
     const bool from_initiator = (weft_session_initiator_is_low(&value) != 0) == (context.from_low != 0);
     bool changed = value.last_seen_s != now_s_;
     weft_drop_reason reason = WEFT_DROP_none;
@@ -405,9 +404,9 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
     weft_session_key key;
     const int about_from_low = weft_session_key_of(&about, context.network->vni, &key);
     if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);
-    const auto found = find_session(key, sessions_.hash(key));
-    if (!found) return WEFT_DROP_icmp_error_unrelated;
-    path.forward = tables_.next_hop(found->next_hop[about_from_low ? 0 : 1]);
+    weft_session_value session;
+    if (!find_session(key, sessions_.hash(key), session)) return WEFT_DROP_icmp_error_unrelated;
+    path.forward = tables_.next_hop(session.next_hop[about_from_low ? 0 : 1]);
     // Any router on the way may say it; the FIB knows the way back to the speaker.
     path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);
     return check_ends(context, from_underlay, path);

@@ -44,7 +44,9 @@ class SessionTable {
     /// Second step of a burst: fetches the entry that the tag promises.
     void prefetch_entry(std::uint64_t hash) const;
 
-    [[nodiscard]] std::optional<weft_session_value> find(const weft_session_key& key, std::uint64_t hash) const;
+    /// False: there is none. `value` is an argument, because it is read piece by piece: a returned optional is moved
+    /// around in pieces of other sizes, and each such load waits for the stores before it.
+    [[nodiscard]] bool find(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const;
 
     /// Adds a session, or replaces the value of one that another worker just opened. False: the table is full.
     [[nodiscard]] bool open(const weft_session_key& key, std::uint64_t hash, const weft_session_value& value);
@@ -95,8 +97,8 @@ class SessionTable {
 
     static bool equal(const weft_session_key& a, const weft_session_key& b);
     [[nodiscard]] static unsigned matches(const Bucket& bucket, std::uint16_t tag);
-    [[nodiscard]] std::optional<weft_session_value> find_in(const Bucket& bucket, std::uint16_t tag,
-                                                            const weft_session_key& key) const;
+    [[nodiscard]] bool find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
+                               weft_session_value& value) const;
     bool replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     /// Takes a free entry and a free slot, which there must be.
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
@@ -138,19 +140,19 @@ inline void SessionTable::prefetch_entry(std::uint64_t hash) const {
         rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
 }
 
-inline std::optional<weft_session_value> SessionTable::find_in(const Bucket& bucket, std::uint16_t tag,
-                                                               const weft_session_key& key) const {
+inline bool SessionTable::find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
+                                  weft_session_value& value) const {
     for (;;) {
         const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
-        std::optional<weft_session_value> found;
+        bool found = false;
         for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
             const std::uint32_t index =
                 bucket.entries[std::countr_zero(candidates)] & static_cast<std::uint32_t>(capacity_ - 1);
             const SessionEntry& entry = entries_[index];
-            if (equal(entry.key, key)) {
-                found = entry.value;
-                break;
-            }
+            if (!equal(entry.key, key)) continue;
+            value = entry.value;
+            found = true;
+            break;
         }
         std::atomic_thread_fence(std::memory_order_acquire);
         if ((sequence & 1) == 0 && bucket.sequence.load(std::memory_order_relaxed) == sequence) return found;
@@ -158,12 +160,13 @@ inline std::optional<weft_session_value> SessionTable::find_in(const Bucket& buc
     }
 }
 
-inline std::optional<weft_session_value> SessionTable::find(const weft_session_key& key, std::uint64_t hash) const {
+inline bool SessionTable::find(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const {
     const std::uint16_t tag = tag_of(hash);
     const std::size_t at = hash & mask_;
-    if (auto found = find_in(buckets_[at], tag, key)) return found;
-    if (buckets_[at].overflowed.load(std::memory_order_acquire) == 0) return std::nullopt;
-    return find_in(buckets_[other(at, tag)], tag, key);
+    if (find_in(buckets_[at], tag, key, value)) [[likely]]
+        return true;
+    if (buckets_[at].overflowed.load(std::memory_order_acquire) == 0) return false;
+    return find_in(buckets_[other(at, tag)], tag, key, value);
 }
 
 } // namespace weft::dataplane

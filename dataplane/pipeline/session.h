@@ -71,7 +71,8 @@ WEFT_INLINE struct weft_session_key weft_fragment_key(const struct weft_ip* ip,
 WEFT_INLINE uint64_t weft_session_hash(const struct weft_session_key* key, uint64_t seed) {
     const uint64_t k0 = 0x9e3779b97f4a7c15ULL;
     const uint64_t k1 = 0xd6e8feb86659fd93ULL;
-    const uint64_t ports = (uint64_t)key->vni_protocol << 32 | (uint32_t)key->high_port << 16 | key->low_port;
+    /* Not in the order of memory, or the compiler would load in one piece what was stored in three. */
+    const uint64_t ports = (uint64_t)key->low_port << 48 | (uint64_t)key->high_port << 32 | key->vni_protocol;
     /* Two independent chains, so that the multiplications overlap. */
     uint64_t a = (key->low.halves[0] ^ seed) * k0;
     uint64_t b = (key->high.halves[0] + seed) * k1;
