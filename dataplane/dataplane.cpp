@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/dataplane.hpp"
 
+#include <random>
+
 #include <fmt/format.h>
 #include <rte_cycles.h>
 #include <unistd.h>
-
-#include <random>
 
 #include "dataplane/explain.hpp"
 
@@ -15,7 +15,8 @@ namespace {
 
 fastpath::Code to_code(ErrorCode code) { return static_cast<fastpath::Code>(static_cast<int>(code) + 1); }
 
-static_assert(static_cast<int>(ErrorCode::internal) + 1 == fastpath::CODE_INTERNAL && static_cast<int>(ErrorCode::invalid) + 1 == fastpath::CODE_INVALID);
+static_assert(static_cast<int>(ErrorCode::internal) + 1 == fastpath::CODE_INTERNAL &&
+              static_cast<int>(ErrorCode::invalid) + 1 == fastpath::CODE_INVALID);
 
 void set_status(fastpath::Reply& reply, const Error& error) {
     reply.mutable_status()->set_code(to_code(error.code));
@@ -29,7 +30,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::make(DataplaneOptions options) {
     if (!pool) return std::unexpected(std::move(pool).error());
     // Seeded, so that nobody outside can choose flows that share a bucket.
     std::random_device random;
-    auto sessions = SessionTable::make(options.sessions, std::uint64_t{random()} << 32 | random());
+    auto sessions = SessionTable::make(options.sessions, std::uint64_t{random()} << 32 | random(), options.hugepages);
     if (!sessions) return std::unexpected(std::move(sessions).error());
     return std::unique_ptr<Dataplane>(new Dataplane(std::move(options), std::move(*pool), std::move(*sessions)));
 }
@@ -46,7 +47,8 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
             worker->wake();
     });
     for (unsigned number = 0; number < options_.workers; ++number)
-        workers_.push_back(std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, pool_.get(), options_.worker));
+        workers_.push_back(
+            std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, pool_.get(), options_.worker));
 }
 
 Dataplane::~Dataplane() { workers_.clear(); }
@@ -100,12 +102,13 @@ void Dataplane::counters(fastpath::CountersReply& reply) const {
 void Dataplane::info(fastpath::InfoReply& reply) const {
     reply.set_version(WEFT_VERSION);
     reply.set_pid(static_cast<std::uint32_t>(getpid()));
-    reply.set_started_unix_ms(
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(started_.time_since_epoch()).count()));
+    reply.set_started_unix_ms(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(started_.time_since_epoch()).count()));
     reply.set_workers(options_.workers);
     reply.set_hugepages(options_.hugepages);
     if (!options_.hugepages)
-        reply.add_notes("runs without hugepages: more TLB misses, so fewer packets per second; write 256 to /proc/sys/vm/nr_hugepages and restart it");
+        reply.add_notes("runs without hugepages: more TLB misses, so fewer packets per second; write 256 to "
+                        "/proc/sys/vm/nr_hugepages and restart it");
 }
 
 void Dataplane::handle(const fastpath::Request& request, const std::function<void(const fastpath::Reply&)>& answer) {
@@ -113,17 +116,28 @@ void Dataplane::handle(const fastpath::Request& request, const std::function<voi
     reply.set_id(request.id());
     switch (request.body_case()) {
     case fastpath::Request::kUpdate:
-        if (auto applied = apply(request.update()); !applied) set_status(reply, applied.error());
-        else reply.mutable_applied();
+        if (auto applied = apply(request.update()); !applied)
+            set_status(reply, applied.error());
+        else
+            reply.mutable_applied();
         break;
-    case fastpath::Request::kDump: dump(request.id(), answer); return;
-    case fastpath::Request::kCounters: counters(*reply.mutable_counters()); break;
+    case fastpath::Request::kDump:
+        dump(request.id(), answer);
+        return;
+    case fastpath::Request::kCounters:
+        counters(*reply.mutable_counters());
+        break;
     case fastpath::Request::kExplain:
-        if (auto told = explain(tables_, request.explain()); !told) set_status(reply, told.error());
-        else *reply.mutable_explain() = std::move(*told);
+        if (auto told = explain(tables_, request.explain()); !told)
+            set_status(reply, told.error());
+        else
+            *reply.mutable_explain() = std::move(*told);
         break;
-    case fastpath::Request::kInfo: info(*reply.mutable_info()); break;
-    case fastpath::Request::BODY_NOT_SET: set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
+    case fastpath::Request::kInfo:
+        info(*reply.mutable_info());
+        break;
+    case fastpath::Request::BODY_NOT_SET:
+        set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
     }
     answer(reply);
 }

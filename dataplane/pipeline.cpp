@@ -176,7 +176,7 @@ Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context
     }
     weft_ip& ip = context.ip;
     if (const auto reason = parse_inner(packet, type, ip); reason != WEFT_DROP_none) return reason;
-    if (is_neighbour_discovery(ip)) {
+    if (type == WEFT_ETHERTYPE_IPV6 && is_neighbour_discovery(ip)) {
         const auto reason = answer_neighbour(packet, ip, endpoint, host_);
         if ((taken = reason == WEFT_DROP_none)) out_.push(port_, packet);
         return reason;
@@ -287,7 +287,8 @@ void Burst::run_sessions(bool from_underlay) {
     }
 }
 
-bool Burst::find_session(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const {
+[[gnu::always_inline]] inline bool Burst::find_session(const weft_session_key& key, std::uint64_t hash,
+                                                       weft_session_value& value) const {
     if (!sessions_.find(key, hash, value)) return false;
     // The sweep comes by every few seconds; a session ends on time. Most were seen in this very second.
     return value.last_seen_s == now_s_ || !weft_session_is_over(&value, key.vni_protocol & 0xff, now_s_);

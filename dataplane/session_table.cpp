@@ -14,11 +14,21 @@ namespace weft::dataplane {
 
 namespace {
 
-/// Zeroed memory, in transparent huge pages where the kernel has some.
-void* map_memory(std::size_t size) {
-    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+std::size_t in_pages(std::size_t size) { return (size + huge_page - 1) / huge_page * huge_page; }
+
+/// Zeroed memory: in huge pages if they are wanted and enough are free, else in transparent ones where the kernel has
+/// some. A lookup at random would otherwise miss the TLB, too.
+void* map_memory(std::size_t size, bool hugepages) {
+    constexpr int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+    void* memory = MAP_FAILED;
+    if (hugepages)
+        memory = mmap(nullptr, in_pages(size), PROT_READ | PROT_WRITE, anonymous | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    if (memory != MAP_FAILED) return memory;
+    memory = mmap(nullptr, in_pages(size), PROT_READ | PROT_WRITE, anonymous, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
-    madvise(memory, size, MADV_HUGEPAGE);
+    madvise(memory, in_pages(size), MADV_HUGEPAGE);
     return memory;
 }
 
@@ -44,13 +54,13 @@ class SessionTable::Writing {
     Bucket& bucket_;
 };
 
-Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, std::uint64_t seed) {
+Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, std::uint64_t seed, bool hugepages) {
     std::unique_ptr<SessionTable> table(new SessionTable);
     table->capacity_ = std::bit_ceil(std::max<std::size_t>(capacity, 64));
     table->mask_ = table->capacity_ / 4 - 1;
     table->seed_ = seed;
-    table->buckets_ = static_cast<Bucket*>(map_memory((table->mask_ + 1) * sizeof(Bucket)));
-    table->entries_ = static_cast<SessionEntry*>(map_memory(table->capacity_ * sizeof(SessionEntry)));
+    table->buckets_ = static_cast<Bucket*>(map_memory((table->mask_ + 1) * sizeof(Bucket), hugepages));
+    table->entries_ = static_cast<SessionEntry*>(map_memory(table->capacity_ * sizeof(SessionEntry), hugepages));
     if (table->buckets_ == nullptr || table->entries_ == nullptr)
         return fail(ErrorCode::exhausted, fmt::format("no memory for {} sessions ({} MiB): lower --sessions",
                                                       table->capacity_, table->bytes() >> 20));
@@ -61,8 +71,8 @@ Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, s
 }
 
 SessionTable::~SessionTable() {
-    if (buckets_ != nullptr) munmap(buckets_, (mask_ + 1) * sizeof(Bucket));
-    if (entries_ != nullptr) munmap(entries_, capacity_ * sizeof(SessionEntry));
+    if (buckets_ != nullptr) munmap(buckets_, in_pages((mask_ + 1) * sizeof(Bucket)));
+    if (entries_ != nullptr) munmap(entries_, in_pages(capacity_ * sizeof(SessionEntry)));
 }
 
 std::size_t SessionTable::bytes() const {

@@ -33,8 +33,9 @@ struct alignas(64) SessionEntry {
 class SessionTable {
   public:
     /// `capacity` sessions, rounded up to a power of two; memory is taken at once, 64 bytes for the entry and about
-    /// 16 for its share of a bucket.
-    [[nodiscard]] static Result<std::unique_ptr<SessionTable>> make(std::size_t capacity, std::uint64_t seed);
+    /// 16 for its share of a bucket, in huge pages if `hugepages` and as far as they are free.
+    [[nodiscard]] static Result<std::unique_ptr<SessionTable>> make(std::size_t capacity, std::uint64_t seed,
+                                                                    bool hugepages = false);
     ~SessionTable();
 
     [[nodiscard]] std::uint64_t hash(const weft_session_key& key) const { return weft_session_hash(&key, seed_); }
