@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A weft.v1 server on a UNIX socket in a directory of its own, whose answers are values that the test sets; it
+// remembers what it was asked.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include "controlplane/api/weft.grpc.pb.h"
+
+namespace weft::ctl {
+
+class CannedAgent final : public v1::Agent::Service {
+  public:
+    CannedAgent() {
+        std::string pattern = std::filesystem::temp_directory_path() / "weft-ctl-XXXXXX";
+        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
+        directory_ = pattern;
+        grpc::ServerBuilder builder;
+        builder.AddListeningPort("unix:" + socket(), grpc::InsecureServerCredentials());
+        builder.RegisterService(this);
+        server_ = builder.BuildAndStart();
+        if (!server_) throw std::runtime_error("no server at " + socket());
+    }
+
+    CannedAgent(const CannedAgent&) = delete;
+    CannedAgent& operator=(const CannedAgent&) = delete;
+
+    ~CannedAgent() override {
+        stop();
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+    }
+
+    void stop() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+    [[nodiscard]] std::string socket() const { return directory_ / "weftd.sock"; }
+
+    [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
+
+    // What it answers.
+    grpc::Status refusal; ///< if not OK: the answer to everything
+    v1::StatusReply status;
+    std::vector<v1::Endpoint> endpoints;
+    std::vector<v1::Namespace> namespaces;
+    std::vector<v1::Route> routes;
+    std::vector<v1::RouteEvent> events;
+    std::vector<v1::Peer> peers;
+    std::vector<v1::Policy> policies;
+    std::vector<v1::CountersReply> counters; ///< one after the other; the last again and again
+    v1::ExplainReply explanation;
+
+    // What it was asked.
+    v1::AddEndpointRequest added;
+    v1::Namespace set;
+    v1::ListRoutesRequest routes_asked;
+    v1::ApplyPolicyRequest applied;
+    v1::DeletePolicyRequest policy_deleted;
+    v1::ExplainRequest explain_asked;
+
+    grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::StatusReply* reply) override {
+        *reply = status;
+        return refusal;
+    }
+
+    grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
+                               v1::ListEndpointsReply* reply) override {
+        for (const v1::Endpoint& endpoint : endpoints)
+            if (request->name().empty() || request->name() == endpoint.name()) *reply->add_endpoints() = endpoint;
+        return refusal;
+    }
+
+    grpc::Status AddEndpoint(grpc::ServerContext*, const v1::AddEndpointRequest* request,
+                             v1::Endpoint* reply) override {
+        added = *request;
+        reply->set_name(request->name());
+        reply->set_state("ready");
+        reply->add_addresses("10.244.0.9");
+        reply->add_addresses("fd00:244::9");
+        return refusal;
+    }
+
+    grpc::Status DeleteEndpoint(grpc::ServerContext*, const v1::DeleteEndpointRequest* request,
+                                v1::Endpoint* reply) override {
+        for (const v1::Endpoint& endpoint : endpoints)
+            if (request->name() == endpoint.name()) {
+                *reply = endpoint;
+                return refusal;
+            }
+        return {grpc::StatusCode::NOT_FOUND, "endpoint " + request->name() + ": there is none of this name"};
+    }
+
+    grpc::Status ListNamespaces(grpc::ServerContext*, const v1::ListNamespacesRequest*,
+                                v1::ListNamespacesReply* reply) override {
+        reply->mutable_namespaces()->Assign(namespaces.begin(), namespaces.end());
+        return refusal;
+    }
+
+    grpc::Status SetNamespace(grpc::ServerContext*, const v1::Namespace* request, v1::Namespace* reply) override {
+        set = *request;
+        *reply = *request;
+        return refusal;
+    }
+
+    grpc::Status DeleteNamespace(grpc::ServerContext*, const v1::DeleteNamespaceRequest* request,
+                                 v1::Namespace* reply) override {
+        reply->set_name(request->name());
+        return refusal;
+    }
+
+    grpc::Status ListRoutes(grpc::ServerContext*, const v1::ListRoutesRequest* request,
+                            grpc::ServerWriter<v1::Route>* writer) override {
+        routes_asked = *request;
+        for (const v1::Route& route : routes)
+            writer->Write(route);
+        return refusal;
+    }
+
+    grpc::Status WatchRoutes(grpc::ServerContext*, const v1::ListRoutesRequest* request,
+                             grpc::ServerWriter<v1::RouteEvent>* writer) override {
+        routes_asked = *request;
+        for (const v1::RouteEvent& event : events)
+            writer->Write(event);
+        return refusal;
+    }
+
+    grpc::Status ListPeers(grpc::ServerContext*, const v1::ListPeersRequest* request,
+                           v1::ListPeersReply* reply) override {
+        for (const v1::Peer& peer : peers)
+            if (request->address().empty() || request->address() == peer.address()) *reply->add_peers() = peer;
+        return refusal;
+    }
+
+    grpc::Status ApplyPolicy(grpc::ServerContext*, const v1::ApplyPolicyRequest* request,
+                             v1::ApplyPolicyReply* reply) override {
+        applied = *request;
+        reply->mutable_policies()->Assign(policies.begin(), policies.end());
+        return refusal;
+    }
+
+    grpc::Status ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest* request,
+                              v1::ListPoliciesReply* reply) override {
+        for (const v1::Policy& policy : policies)
+            if ((request->namespace_().empty() || request->namespace_() == policy.namespace_()) &&
+                (request->name().empty() || request->name() == policy.name()))
+                *reply->add_policies() = policy;
+        return refusal;
+    }
+
+    grpc::Status DeletePolicy(grpc::ServerContext*, const v1::DeletePolicyRequest* request,
+                              v1::Policy* reply) override {
+        policy_deleted = *request;
+        reply->set_namespace_(request->namespace_());
+        reply->set_name(request->name());
+        return refusal;
+    }
+
+    grpc::Status GetCounters(grpc::ServerContext*, const v1::GetCountersRequest*, v1::CountersReply* reply) override {
+        if (!counters.empty()) *reply = counters.front();
+        if (counters.size() > 1) counters.erase(counters.begin());
+        return refusal;
+    }
+
+    grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::ExplainReply* reply) override {
+        explain_asked = *request;
+        *reply = explanation;
+        return refusal;
+    }
+
+  private:
+    std::filesystem::path directory_;
+    std::unique_ptr<grpc::Server> server_;
+};
+
+} // namespace weft::ctl

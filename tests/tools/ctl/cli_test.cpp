@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whole commands against an agent with canned answers: what they ask, what they print, and how they end.
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "tests/tools/ctl/canned_agent.hpp"
+#include "tools/ctl/cli.hpp"
+
+namespace weft::ctl {
+namespace {
+
+using Words = std::vector<std::string>;
+using std::chrono::steady_clock;
+
+struct Ended {
+    Exit exit;
+    std::string out;
+    std::string err;
+
+    [[nodiscard]] Json json() const { return Json::parse(out); }
+};
+
+/// Runs the CLI against a socket; time passes only as --watch sleeps.
+Ended run_at(const std::string& socket, const Words& words, const std::string& input = {}) {
+    std::ostringstream out, err;
+    std::istringstream in(input);
+    steady_clock::time_point now{};
+    Environment environment{.out = out, .err = err, .in = in, .socket = socket};
+    environment.now = [&now] { return now; };
+    environment.sleep = [&now](steady_clock::duration time) { now += time; };
+    const Exit exit = run(words, environment);
+    return {exit, out.str(), err.str()};
+}
+
+class Cli : public testing::Test {
+  protected:
+    Ended weft(const Words& words, const std::string& input = {}) { return run_at(agent.socket(), words, input); }
+
+    CannedAgent agent;
+};
+
+v1::Endpoint endpoint(const std::string& name, const std::string& address, const std::string& app) {
+    v1::Endpoint endpoint;
+    endpoint.set_name(name);
+    endpoint.set_namespace_("default");
+    endpoint.set_network("default");
+    endpoint.set_vni(4000);
+    endpoint.add_addresses(address);
+    endpoint.set_netns("/run/netns/" + name);
+    endpoint.set_ifname("eth0");
+    endpoint.set_identity(5);
+    endpoint.set_state("ready");
+    (*endpoint.mutable_labels())["app"] = app;
+    return endpoint;
+}
+
+v1::Route route(const std::string& prefix, const std::string& peer, bool best) {
+    v1::Route route;
+    route.set_network("default");
+    route.set_vni(4000);
+    route.set_prefix(prefix);
+    route.set_next_hop("192.0.2.2");
+    route.set_peer(peer);
+    route.set_best(best);
+    route.set_why(best ? "only route" : "longer AS path");
+    return route;
+}
+
+TEST_F(Cli, EndpointListIsSortedAndAligned) {
+    agent.endpoints = {endpoint("web-10", "10.244.0.10", "web"), endpoint("web-2", "10.244.0.2", "web"),
+                       endpoint("db", "10.244.0.3", "db")};
+    EXPECT_EQ(weft({"endpoint", "list"}).out,
+              "NAME    NAMESPACE  NETWORK  ADDRESSES    STATE  IDENTITY  NETNS              LABELS\n"
+              "db      default    default  10.244.0.3   ready         5  /run/netns/db      app=db\n"
+              "web-2   default    default  10.244.0.2   ready         5  /run/netns/web-2   app=web\n"
+              "web-10  default    default  10.244.0.10  ready         5  /run/netns/web-10  app=web\n");
+}
+
+TEST_F(Cli, EndpointListFilters) {
+    agent.endpoints = {endpoint("web", "10.244.0.10", "web"), endpoint("db", "10.244.0.3", "db")};
+    const Json json = weft({"endpoint", "list", "--label", "app=db", "-o", "json"}).json();
+    ASSERT_EQ(json["endpoints"].size(), 1U);
+    EXPECT_EQ(json["endpoints"][0]["name"], "db");
+    EXPECT_EQ(json["endpoints"][0]["labels"], Json({{"app", "db"}}));
+    EXPECT_TRUE(weft({"endpoint", "list", "--namespace", "other", "-o", "json"}).json()["endpoints"].empty());
+}
+
+TEST_F(Cli, AnEmptyListSaysSoBesideTheOutput) {
+    const Ended ended = weft({"endpoint", "list"});
+    EXPECT_EQ(ended.exit, Exit::ok);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_NE(ended.err.find("no endpoints"), std::string::npos);
+    EXPECT_EQ(weft({"endpoint", "list", "-o", "json"}).json(), Json({{"endpoints", Json::array()}}));
+}
+
+TEST_F(Cli, EndpointShowNamesTheNearest) {
+    agent.endpoints = {endpoint("web-1", "10.244.0.2", "web")};
+    EXPECT_NE(weft({"endpoint", "show", "web-1"}).out.find("interface  eth0 in /run/netns/web-1"), std::string::npos);
+    EXPECT_EQ(weft({"endpoint", "show", "web-1", "-o", "json"}).json()["vni"], 4000);
+    const Ended ended = weft({"endpoint", "show", "wbe-1"});
+    EXPECT_EQ(ended.exit, Exit::failed);
+    EXPECT_EQ(ended.err, "weft: no endpoint of this host is named 'wbe-1'; did you mean 'web-1'?\n");
+}
+
+TEST_F(Cli, EndpointAddAsksForWhatWasSaid) {
+    const Ended ended =
+        weft({"endpoint", "add", "web-1", "--netns", "blue", "--namespace", "shop", "--label", "app=web", "--label",
+              "tier=front", "--address", "10.9.0.1", "--address", "fd09::1", "--network", "n", "--ifname", "net0"});
+    EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
+    EXPECT_EQ(ended.out, "web-1: ready, 10.244.0.9, fd00:244::9\n");
+    EXPECT_EQ(agent.added.netns(), "/run/netns/blue");
+    EXPECT_EQ(agent.added.namespace_(), "shop");
+    EXPECT_EQ(agent.added.labels().at("tier"), "front");
+    EXPECT_EQ(agent.added.addresses_size(), 2);
+    EXPECT_EQ(agent.added.network(), "n");
+    EXPECT_EQ(agent.added.ifname(), "net0");
+    EXPECT_EQ(weft({"endpoint", "add", "x", "--netns", "/proc/7/ns/net"}).exit, Exit::ok);
+    EXPECT_EQ(agent.added.netns(), "/proc/7/ns/net");
+    EXPECT_EQ(weft({"endpoint", "add", "x"}).exit, Exit::usage);
+    EXPECT_EQ(weft({"endpoint", "add", "x", "--netns", "n", "--label", "bad"}).exit, Exit::usage);
+}
+
+TEST_F(Cli, WhatTheAgentRefusesIsPassedOn) {
+    const Ended ended = weft({"endpoint", "delete", "nobody"});
+    EXPECT_EQ(ended.exit, Exit::failed);
+    EXPECT_EQ(ended.err, "weft: endpoint nobody: there is none of this name\n");
+    agent.refusal = {grpc::StatusCode::UNAVAILABLE, "the fast path does not answer: look at weftd's log"};
+    const Ended away = weft({"status"});
+    EXPECT_EQ(away.exit, Exit::failed) << "weftd itself is there";
+    EXPECT_EQ(away.err, "weft: the fast path does not answer: look at weftd's log\n");
+    agent.refusal = {grpc::StatusCode::UNIMPLEMENTED, ""};
+    EXPECT_NE(weft({"peer", "list"}).err.find("older than this weft"), std::string::npos);
+}
+
+TEST_F(Cli, AMessageFromAfarCannotMoveTheCursor) {
+    agent.refusal = {grpc::StatusCode::INTERNAL, "peer said \x1b[2J"};
+    EXPECT_EQ(weft({"peer", "list"}).err, "weft: peer said \\x1b[2J\n");
+}
+
+TEST_F(Cli, NamespaceSetReplacesLabels) {
+    EXPECT_EQ(weft({"namespace", "set", "shop", "team=blue", "env=prod"}).out, "shop: env=prod,team=blue\n");
+    EXPECT_EQ(agent.set.labels_size(), 2);
+    EXPECT_EQ(weft({"namespace", "set", "shop"}).out, "shop: no labels\n");
+    agent.namespaces = {agent.set};
+    EXPECT_EQ(weft({"namespace", "list"}).out, "NAMESPACE  LABELS\nshop       -\n");
+    EXPECT_EQ(weft({"namespace", "delete", "shop"}).out, "shop: deleted\n");
+}
+
+TEST_F(Cli, RoutesAreSortedAsNumbersTheBestFirst) {
+    agent.routes = {route("fd00::/64", "192.0.2.9", true), route("10.244.10.0/24", "192.0.2.9", true),
+                    route("10.244.2.0/24", "192.0.2.10", false), route("10.244.2.0/24", "192.0.2.9", true)};
+    EXPECT_EQ(weft({"route", "list"}).out, "   NETWORK  PREFIX          NEXT HOP   PEER        WHY\n"
+                                           "*  default  10.244.2.0/24   192.0.2.2  192.0.2.9   only route\n"
+                                           "   default  10.244.2.0/24   192.0.2.2  192.0.2.10  longer AS path\n"
+                                           "*  default  10.244.10.0/24  192.0.2.2  192.0.2.9   only route\n"
+                                           "*  default  fd00::/64       192.0.2.2  192.0.2.9   only route\n");
+    EXPECT_EQ(agent.routes_asked.view(), v1::ROUTE_VIEW_LOC);
+}
+
+TEST_F(Cli, RouteListAsksForItsView) {
+    EXPECT_EQ(
+        weft({"route", "list", "10.244.1.0/24", "--view", "adj-out", "--peer", "192.0.2.9", "--network", "blue"})
+            .exit,
+        Exit::ok);
+    EXPECT_EQ(agent.routes_asked.view(), v1::ROUTE_VIEW_ADJ_OUT);
+    EXPECT_EQ(agent.routes_asked.peer(), "192.0.2.9");
+    EXPECT_EQ(agent.routes_asked.network(), "blue");
+    EXPECT_EQ(agent.routes_asked.prefix(), "10.244.1.0/24");
+    EXPECT_EQ(weft({"route", "list", "--peer", "192.0.2.9"}).exit, Exit::usage);
+    EXPECT_EQ(weft({"route", "list", "10.244.1.1/24"}).exit, Exit::usage);
+}
+
+TEST_F(Cli, RouteGetShowsWinnersAndLosers) {
+    v1::Route winner = route("10.244.1.7/32", "192.0.2.9", true);
+    winner.set_router_mac("02:00:00:00:00:01");
+    auto& community = *winner.add_large_communities();
+    community.set_global(4267132230);
+    community.set_local1(1);
+    community.set_local2(2);
+    agent.routes = {route("10.244.1.7/32", "192.0.2.10", false), winner};
+    const Ended ended = weft({"route", "get", "10.244.1.7"});
+    EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
+    EXPECT_LT(ended.out.find("only route"), ended.out.find("longer AS path"));
+    EXPECT_NE(ended.out.find("4267132230:1:2"), std::string::npos);
+    EXPECT_TRUE(weft({"route", "get", "10.244.1.7", "-o", "json"}).json()["routes"][0]["med"].is_null());
+    agent.routes.clear();
+    EXPECT_EQ(weft({"route", "get", "10.244.1.7"}).exit, Exit::failed);
+    EXPECT_EQ(weft({"route", "get", "nonsense"}).exit, Exit::usage);
+}
+
+TEST_F(Cli, RouteWatchPrintsEachChange) {
+    v1::RouteEvent came, went;
+    *came.mutable_route() = route("10.244.1.7/32", "192.0.2.9", true);
+    *went.mutable_route() = came.route();
+    went.set_withdrawn(true);
+    agent.events = {came, went};
+    const Ended ended = weft({"route", "watch"});
+    EXPECT_EQ(ended.out, "+ default 10.244.1.7/32 via 192.0.2.2 from 192.0.2.9 (only route)\n"
+                         "- default 10.244.1.7/32 via 192.0.2.2 from 192.0.2.9 (only route)\n");
+    EXPECT_EQ(ended.exit, Exit::unreachable) << "the stream should never end";
+    std::istringstream lines(weft({"route", "watch", "-o", "json"}).out);
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_EQ(Json::parse(line)["route"]["prefix"], "10.244.1.7/32");
+}
+
+TEST_F(Cli, PeersByAddressAsNumbers) {
+    for (const char* const address : {"192.0.2.10", "2001:db8::1", "192.0.2.9"}) {
+        v1::Peer peer;
+        peer.set_address(address);
+        peer.set_remote_as(65000);
+        peer.set_state("Established");
+        peer.set_in_state_s(3700);
+        agent.peers.push_back(peer);
+    }
+    agent.peers[0].set_last_error("hold timer expired");
+    EXPECT_EQ(weft({"peer", "list"}).out,
+              "PEER            AS  STATE        SINCE  RECEIVED  ACCEPTED  ADVERTISED  LAST ERROR\n"
+              "192.0.2.9    65000  Established  1h 1m         0         0           0  -\n"
+              "192.0.2.10   65000  Established  1h 1m         0         0           0  hold timer expired\n"
+              "2001:db8::1  65000  Established  1h 1m         0         0           0  -\n");
+    EXPECT_NE(weft({"peer", "show", "192.0.2.10"}).out.find("hold timer expired"), std::string::npos);
+    EXPECT_EQ(weft({"peer", "show", "192.0.2.77"}).exit, Exit::failed);
+}
+
+TEST_F(Cli, PolicyApplyReadsFilesAndStandardInputAsOneSet) {
+    v1::Policy policy;
+    policy.set_namespace_("default");
+    policy.set_name("web");
+    policy.add_types("Ingress");
+    policy.set_rules(1);
+    policy.set_selected_endpoints(2);
+    policy.set_action("created");
+    agent.policies = {policy};
+    const std::string file = agent.directory() / "a.yaml";
+    std::ofstream(file) << "kind: A";
+    const Ended ended = weft({"policy", "apply", "-f", file, "-f", "-"}, "kind: B\n");
+    EXPECT_EQ(ended.out, "default/web: created (Ingress; 1 rule; selects 2 endpoints here)\n") << ended.err;
+    EXPECT_EQ(agent.applied.yaml(), "kind: A\n---\nkind: B\n");
+}
+
+TEST_F(Cli, PolicyApplyRefusesWhatItCannotRead) {
+    EXPECT_EQ(weft({"policy", "apply"}).exit, Exit::usage);
+    EXPECT_EQ(weft({"policy", "apply", "-f", "/nonexistent.yaml"}).err,
+              "weft: /nonexistent.yaml cannot be opened: No such file or directory\n");
+    EXPECT_EQ(weft({"policy", "apply", "-f", agent.directory()}).exit, Exit::failed);
+    EXPECT_EQ(weft({"policy", "apply", "-f", "-"}, "  \n").exit, Exit::failed);
+    EXPECT_NE(weft({"policy", "apply", "-f", "-"}, std::string(4'000'001, 'x')).err.find("longer than"),
+              std::string::npos);
+    EXPECT_EQ(agent.applied.yaml(), "");
+}
+
+TEST_F(Cli, PolicyNamesHaveANamespace) {
+    v1::Policy policy;
+    policy.set_namespace_("shop");
+    policy.set_name("web");
+    policy.set_yaml("kind: NetworkPolicy\n\x1b");
+    agent.policies = {policy};
+    EXPECT_EQ(weft({"policy", "show", "shop/web"}).out,
+              "# shop/web: no direction; 0 rules; selects 0 endpoints here\nkind: NetworkPolicy\n\\x1b\n");
+    EXPECT_EQ(weft({"policy", "show", "web", "--namespace", "shop"}).exit, Exit::ok);
+    EXPECT_EQ(weft({"policy", "show", "web"}).err,
+              "weft: no policy is named 'default/web'; `weft policy list` shows them\n");
+    EXPECT_EQ(weft({"policy", "show", "shpo/web"}).err,
+              "weft: no policy is named 'shpo/web'; did you mean 'shop/web'?\n");
+    EXPECT_EQ(weft({"policy", "delete", "shop/web"}).out, "shop/web: deleted\n");
+    EXPECT_EQ(agent.policy_deleted.namespace_(), "shop");
+    EXPECT_EQ(weft({"policy", "delete", "/web"}).exit, Exit::usage);
+    EXPECT_EQ(weft({"policy", "delete", "a/web", "--namespace", "b"}).exit, Exit::usage);
+}
+
+v1::CountersReply counters(std::uint64_t packets, std::uint64_t dropped) {
+    v1::CountersReply reply;
+    auto& port = *reply.add_ports();
+    port.set_name("web-1");
+    port.set_up(true);
+    port.set_rx_packets(packets);
+    port.set_rx_bytes(packets * 100);
+    auto& drop = *port.add_drops();
+    drop.set_reason("egress_policy");
+    drop.set_text("the source's egress policy does not allow it");
+    drop.set_packets(dropped);
+    return reply;
+}
+
+TEST_F(Cli, CountersListPortsAndDrops) {
+    agent.counters = {counters(1000, 7)};
+    EXPECT_EQ(weft({"counters"}).out,
+              "PORT   UP   RX PACKETS  RX BYTES  TX PACKETS  TX BYTES  DROPPED\n"
+              "web-1  yes        1000    100000           0         0        7\n"
+              "\n"
+              "PORT   DROP REASON    PACKETS  MEANS\n"
+              "web-1  egress_policy        7  the source's egress policy does not allow it\n");
+    EXPECT_EQ(weft({"counters", "-o", "json"}).json()["ports"][0]["drops"][0]["packets"], 7);
+    EXPECT_EQ(weft({"counters", "wbe-1"}).err, "weft: no port is named 'wbe-1'; did you mean 'web-1'?\n");
+}
+
+TEST_F(Cli, CountersWatchPrintsRates) {
+    agent.counters = {counters(1000, 7), counters(5000, 9), counters(5000, 9)};
+    EXPECT_EQ(weft({"counters", "--watch", "2", "--times", "1"}).out,
+              "PORT   RX PACKETS/S  RX BIT/S  TX PACKETS/S  TX BIT/S  DROPPED/S\n"
+              "web-1          2.0k      1.6M             0         0        1.0\n"
+              "\n"
+              "PORT   DROP REASON    PACKETS/S\n"
+              "web-1  egress_policy        1.0\n"
+              "over 2.0 s\n\n");
+    agent.counters = {counters(1000, 7), counters(5000, 9)};
+    std::istringstream lines(weft({"counters", "--watch=2", "--times=2", "-o", "json"}).out);
+    std::string first, second, third;
+    ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second));
+    EXPECT_FALSE(std::getline(lines, third));
+    EXPECT_EQ(Json::parse(first)["ports"][0]["rx_packets_per_s"], 2000.0);
+    EXPECT_EQ(Json::parse(first)["ports"][0]["drops"][0]["packets_per_s"], 1.0);
+    EXPECT_EQ(Json::parse(second)["ports"][0]["rx_packets_per_s"], 0.0);
+    EXPECT_EQ(weft({"counters", "--times", "2"}).exit, Exit::usage);
+}
+
+TEST_F(Cli, ExplainEndsWithTheVerdict) {
+    auto& step = *agent.explanation.add_steps();
+    step.set_stage("fib");
+    step.set_detail("10.244.1.7 is VTEP 192.0.2.2");
+    agent.explanation.set_allowed(true);
+    const Ended allowed = weft({"explain", "web-1", "10.244.1.7", "tcp", "80"});
+    EXPECT_EQ(allowed.exit, Exit::ok) << allowed.err;
+    EXPECT_EQ(allowed.out, "web-1 to 10.244.1.7, tcp port 80\n"
+                           "   STAGE  WHAT HAPPENS\n"
+                           "1  fib    10.244.1.7 is VTEP 192.0.2.2\n"
+                           "allowed\n");
+    EXPECT_EQ(agent.explain_asked.protocol(), "tcp");
+    EXPECT_EQ(agent.explain_asked.port(), 80U);
+    agent.explanation.set_allowed(false);
+    agent.explanation.set_drop_reason("ingress_policy");
+    agent.explanation.set_rule("ingress rule 1 of default/web");
+    const Ended denied = weft({"explain", "web-1", "web-2"});
+    EXPECT_EQ(denied.exit, Exit::denied);
+    EXPECT_NE(denied.out.find("denied: ingress_policy (the destination's ingress policy does not allow it), by "
+                              "ingress rule 1 of default/web\n"),
+              std::string::npos)
+        << denied.out;
+    EXPECT_EQ(weft({"explain", "web-1", "web-2", "-o", "json"}).exit, Exit::denied);
+    for (const Words& wrong :
+         {Words{"explain", "a", "b", "tcp"}, Words{"explain", "a", "b", "icmp", "8"},
+          Words{"explain", "a", "b", "tcp", "0"}, Words{"explain", "a", "b", "tpc", "80"}, Words{"explain", "a"}})
+        EXPECT_EQ(weft(wrong).exit, Exit::usage);
+}
+
+TEST_F(Cli, StatusTellsTheWholeHost) {
+    agent.status.set_version("0.1.0");
+    agent.status.set_host_name("host-1");
+    agent.status.set_uplink("eth0");
+    agent.status.add_vteps("192.0.2.1");
+    agent.status.mutable_fast_path()->set_kind("dpdk");
+    agent.status.mutable_fast_path()->set_state("running");
+    agent.status.mutable_fast_path()->set_in_sync(true);
+    auto& gauge = *agent.status.mutable_fast_path()->add_gauges();
+    gauge.set_name("sessions");
+    gauge.set_used(90);
+    gauge.set_capacity(100);
+    agent.status.add_warnings("peer 192.0.2.9 is down: look at `weft peer show 192.0.2.9`");
+    const Ended ended = weft({"status"});
+    EXPECT_EQ(ended.exit, Exit::ok);
+    for (const char* const part : {"0.1.0 on host-1", "eth0, VTEP 192.0.2.1", "dpdk, running, in sync",
+                                   "sessions    90       100  90 %", "warning: peer 192.0.2.9 is down"})
+        EXPECT_NE(ended.out.find(part), std::string::npos) << part << " in\n" << ended.out;
+    EXPECT_EQ(weft({"status", "-o", "json"}).json()["fast_path"]["in_sync"], true);
+    EXPECT_EQ(weft({"version", "-o", "json"}).json()["weftd"], "0.1.0");
+}
+
+TEST_F(Cli, CompletionAsksTheAgent) {
+    agent.endpoints = {endpoint("web-10", "10.244.0.2", "web"), endpoint("web-2", "10.244.0.3", "web")};
+    EXPECT_EQ(weft({"__complete", "--", "endpoint", "show", "we"}).out,
+              "words\nweb-2\t10.244.0.3\nweb-10\t10.244.0.2\n");
+    EXPECT_EQ(
+        run_at("/nonexistent", {"__complete", "--", "--socket", agent.socket(), "endpoint", "show", "web-1"}).out,
+        "words\nweb-10\t10.244.0.2\n");
+    EXPECT_EQ(run_at("/nonexistent", {"__complete", "--", "endpoint", "show", ""}).out, "words\n");
+    EXPECT_EQ(weft({"__complete", "--", "policy", "apply", "-f", ""}).out, "files\n");
+}
+
+TEST_F(Cli, AnAgentThatDoesNotAnswerInTime) {
+    agent.stop();
+    // A socket that accepts, since connections queue, and never says a word.
+    const std::string path = agent.directory() / "mute.sock";
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::memcpy(address.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener, 4), 0);
+    const Ended ended = run_at(path, {"status", "--timeout", "0.2"});
+    EXPECT_EQ(ended.exit, Exit::unreachable);
+    EXPECT_NE(ended.err.find("has not answered within 0.2 s"), std::string::npos) << ended.err;
+    close(listener);
+    const Ended dead = run_at(path, {"status"});
+    EXPECT_EQ(dead.exit, Exit::unreachable);
+    EXPECT_NE(dead.err.find("refuses: the weftd that made it is gone; start weftd again"), std::string::npos)
+        << dead.err;
+}
+
+TEST(Unreachable, EachReasonHasItsRemedy) {
+    const Ended absent = run_at("/nonexistent/weftd.sock", {"status"});
+    EXPECT_EQ(absent.exit, Exit::unreachable);
+    EXPECT_EQ(absent.err, "weft: socket /nonexistent/weftd.sock does not exist: weftd is not running here; start it, "
+                          "or name its socket with --socket\n");
+    EXPECT_EQ(run_at("/etc/passwd", {"status"}).err,
+              "weft: /etc/passwd is not a socket; name weftd's socket with --socket\n");
+    EXPECT_EQ(run_at(std::string(200, 'x'), {"status"}).exit, Exit::usage);
+    EXPECT_EQ(run_at("/nonexistent", {"doctor", "-o", "json"}).json()["agent"]["reachable"], false);
+    EXPECT_EQ(run_at("/nonexistent", {"version"}).out, "weft " WEFT_VERSION "\n");
+}
+
+TEST(Help, TeachesOnEveryLevel) {
+    for (const Words& words : {Words{"--help"}, Words{"help"}, Words{"endpoint", "--help"},
+                               Words{"help", "endpoint", "add"}, Words{"endpoint", "add", "-h"}}) {
+        const Ended ended = run_at("/nonexistent", words);
+        EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
+        EXPECT_NE(ended.out.find("Examples\n"), std::string::npos);
+    }
+    const Ended bare = run_at("/nonexistent", {"endpoint"});
+    EXPECT_EQ(bare.exit, Exit::usage);
+    EXPECT_EQ(bare.out, "");
+    EXPECT_NE(bare.err.find("delete  detach a container"), std::string::npos) << bare.err;
+    EXPECT_EQ(run_at("/nonexistent", {"help", "nonsense"}).exit, Exit::usage);
+}
+
+} // namespace
+} // namespace weft::ctl

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tools/ctl/client.hpp"
+
+#include <fmt/format.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include "controlplane/api/weft.grpc.pb.h"
+#include "tools/ctl/unix_socket.hpp"
+
+namespace weft::ctl {
+
+struct Client::Link {
+    std::string path;
+    std::chrono::milliseconds timeout;
+    std::unique_ptr<v1::Agent::Stub> stub;
+
+    void bound(grpc::ClientContext& context) const {
+        context.set_deadline(std::chrono::system_clock::now() + timeout);
+    }
+
+    /// UNAVAILABLE comes from weftd (its fast path is away) or from gRPC (weftd is). Knocking again tells which.
+    [[nodiscard]] Failure failure(const grpc::Status& status) const {
+        const std::string& said = status.error_message();
+        switch (status.error_code()) {
+        case grpc::StatusCode::UNAVAILABLE: {
+            auto again = connect_unix_socket(path);
+            if (!again)
+                return {Exit::unreachable,
+                        fmt::format("weftd went away before it had answered: {}", again.error().message)};
+            close(*again);
+            return {Exit::failed, said.empty() ? "weftd broke the connection off; look at its log" : said};
+        }
+        case grpc::StatusCode::DEADLINE_EXCEEDED:
+            return {Exit::unreachable, fmt::format("weftd at {} has not answered within {:g} s: it is busy or "
+                                                   "stopped; look at its log, or wait longer with --timeout",
+                                                   path, static_cast<double>(timeout.count()) / 1000)};
+        case grpc::StatusCode::UNIMPLEMENTED:
+            return {Exit::failed, said.empty()
+                                      ? "weftd does not know this request: it is older than this weft; update weftd"
+                                      : fmt::format("weftd does not serve this request: {}", said)};
+        case grpc::StatusCode::PERMISSION_DENIED:
+            return {Exit::failed, said.empty() ? "weftd does not permit it: run weft as root" : said};
+        default:
+            return {Exit::failed, said.empty()
+                                      ? fmt::format("weftd failed with code {} and no reason; look at its log",
+                                                    static_cast<int>(status.error_code()))
+                                      : said};
+        }
+    }
+
+    template <class Request, class Reply>
+    Outcome<Reply> ask(grpc::Status (v1::Agent::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                       const Request& request) {
+        grpc::ClientContext context;
+        bound(context);
+        Reply reply;
+        const grpc::Status status = (stub.get()->*method)(&context, request, &reply);
+        if (!status.ok()) return std::unexpected(failure(status));
+        return reply;
+    }
+};
+
+Client::Client(std::unique_ptr<Link> link) : link_(std::move(link)) {}
+
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Outcome<Client> Client::connect(const std::string& socket_path, std::chrono::milliseconds timeout) {
+    auto descriptor = connect_unix_socket(socket_path);
+    if (!descriptor) return pass_on(std::move(descriptor));
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1); // the agent is trusted to answer, and dumps can be long
+    const auto channel = grpc::CreateCustomInsecureChannelFromFd("weftd", *descriptor, arguments);
+    return Client(std::make_unique<Link>(socket_path, timeout, v1::Agent::NewStub(channel)));
+}
+
+Outcome<v1::StatusReply> Client::status() { return link_->ask(&v1::Agent::Stub::GetStatus, v1::GetStatusRequest{}); }
+
+Outcome<v1::ListEndpointsReply> Client::endpoints(const std::string& name) {
+    v1::ListEndpointsRequest request;
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::ListEndpoints, request);
+}
+
+Outcome<v1::Endpoint> Client::add_endpoint(const v1::AddEndpointRequest& request) {
+    return link_->ask(&v1::Agent::Stub::AddEndpoint, request);
+}
+
+Outcome<v1::Endpoint> Client::delete_endpoint(const std::string& name) {
+    v1::DeleteEndpointRequest request;
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::DeleteEndpoint, request);
+}
+
+Outcome<v1::ListNamespacesReply> Client::namespaces() {
+    return link_->ask(&v1::Agent::Stub::ListNamespaces, v1::ListNamespacesRequest{});
+}
+
+Outcome<v1::Namespace> Client::set_namespace(const v1::Namespace& request) {
+    return link_->ask(&v1::Agent::Stub::SetNamespace, request);
+}
+
+Outcome<v1::Namespace> Client::delete_namespace(const std::string& name) {
+    v1::DeleteNamespaceRequest request;
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::DeleteNamespace, request);
+}
+
+Outcome<std::vector<v1::Route>> Client::routes(const v1::ListRoutesRequest& request) {
+    grpc::ClientContext context;
+    link_->bound(context);
+    const auto reader = link_->stub->ListRoutes(&context, request);
+    std::vector<v1::Route> routes;
+    v1::Route route;
+    while (reader->Read(&route))
+        routes.push_back(std::move(route));
+    if (const grpc::Status status = reader->Finish(); !status.ok()) return std::unexpected(link_->failure(status));
+    return routes;
+}
+
+Outcome<void> Client::watch_routes(const v1::ListRoutesRequest& request,
+                                   const std::function<bool(const v1::RouteEvent&)>& take) {
+    grpc::ClientContext context;
+    const auto reader = link_->stub->WatchRoutes(&context, request);
+    v1::RouteEvent event;
+    bool wanted = true;
+    while (wanted && reader->Read(&event))
+        wanted = take(event);
+    if (!wanted) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    if (!status.ok() && wanted) return std::unexpected(link_->failure(status));
+    return {};
+}
+
+Outcome<v1::ListPeersReply> Client::peers(const std::string& address) {
+    v1::ListPeersRequest request;
+    request.set_address(address);
+    return link_->ask(&v1::Agent::Stub::ListPeers, request);
+}
+
+Outcome<v1::ApplyPolicyReply> Client::apply_policy(const std::string& yaml) {
+    v1::ApplyPolicyRequest request;
+    request.set_yaml(yaml);
+    return link_->ask(&v1::Agent::Stub::ApplyPolicy, request);
+}
+
+Outcome<v1::ListPoliciesReply> Client::policies(const std::string& label_namespace, const std::string& name) {
+    v1::ListPoliciesRequest request;
+    request.set_namespace_(label_namespace);
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::ListPolicies, request);
+}
+
+Outcome<v1::Policy> Client::delete_policy(const std::string& label_namespace, const std::string& name) {
+    v1::DeletePolicyRequest request;
+    request.set_namespace_(label_namespace);
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::DeletePolicy, request);
+}
+
+Outcome<v1::CountersReply> Client::counters() {
+    return link_->ask(&v1::Agent::Stub::GetCounters, v1::GetCountersRequest{});
+}
+
+Outcome<v1::ExplainReply> Client::explain(const v1::ExplainRequest& request) {
+    return link_->ask(&v1::Agent::Stub::Explain, request);
+}
+
+} // namespace weft::ctl

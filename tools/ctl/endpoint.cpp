@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weft endpoint: containers' attachments to the network.
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "tools/ctl/arguments.hpp"
+#include "tools/ctl/context.hpp"
+#include "tools/ctl/nouns.hpp"
+#include "tools/ctl/text.hpp"
+
+namespace weft::ctl {
+
+namespace {
+
+std::string addresses_of(const v1::Endpoint& endpoint, std::string_view separator) {
+    return fmt::format("{}", fmt::join(endpoint.addresses(), separator));
+}
+
+std::string labels_of(const google::protobuf::Map<std::string, std::string>& labels, std::string_view separator) {
+    std::vector<std::string> texts;
+    for (const auto& [key, value] : labels)
+        texts.push_back(fmt::format("{}={}", key, value));
+    std::ranges::sort(texts);
+    return join(texts, separator);
+}
+
+Cell state_of(const v1::Endpoint& endpoint) {
+    return {endpoint.state(), endpoint.state() == "ready" ? Tone::good : Tone::warning};
+}
+
+std::string details_of(const v1::Endpoint& endpoint, Style style) {
+    Details details;
+    details.add("name", endpoint.name());
+    details.add("namespace", endpoint.namespace_());
+    details.add("state", state_of(endpoint));
+    details.add("network", fmt::format("{} (VNI {})", endpoint.network(), endpoint.vni()));
+    details.add("addresses", addresses_of(endpoint, "\n"));
+    details.add("interface", fmt::format("{} in {}, MTU {}, MAC {}", endpoint.ifname(), endpoint.netns(),
+                                         endpoint.mtu(), endpoint.mac()));
+    details.add("labels", labels_of(endpoint.labels(), "\n"));
+    details.add("identity", std::to_string(endpoint.identity()));
+    details.add("port", std::to_string(endpoint.port()));
+    if (endpoint.created_unix_s() != 0) details.add("created", utc_time(endpoint.created_unix_s()));
+    return details.render(style);
+}
+
+bool selected(const v1::Endpoint& endpoint, const Arguments& arguments,
+              const std::map<std::string, std::string>& labels) {
+    if (arguments.has("namespace") && endpoint.namespace_() != arguments.get("namespace")) return false;
+    if (arguments.has("network") && endpoint.network() != arguments.get("network")) return false;
+    return std::ranges::all_of(labels, [&](const auto& label) {
+        const auto found = endpoint.labels().find(label.first);
+        return found != endpoint.labels().end() && found->second == label.second;
+    });
+}
+
+Outcome<Exit> list(Context& context, const Arguments& arguments) {
+    auto labels = parse_labels(arguments.all("label"));
+    if (!labels) return pass_on(std::move(labels));
+    auto client = context.connect();
+    if (!client) return pass_on(std::move(client));
+    auto reply = client->endpoints();
+    if (!reply) return pass_on(std::move(reply));
+    std::vector<v1::Endpoint> endpoints;
+    for (v1::Endpoint& endpoint : *reply->mutable_endpoints())
+        if (selected(endpoint, arguments, *labels)) endpoints.push_back(std::move(endpoint));
+    std::ranges::sort(endpoints, natural_less,
+                      [](const v1::Endpoint& endpoint) -> std::string_view { return endpoint.name(); });
+    if (context.json) {
+        reply->mutable_endpoints()->Assign(endpoints.begin(), endpoints.end());
+        context.print_json(*reply);
+        return Exit::ok;
+    }
+    Table table({{"NAME"},
+                 {"NAMESPACE"},
+                 {"NETWORK"},
+                 {"ADDRESSES"},
+                 {"STATE"},
+                 {"IDENTITY", align_right},
+                 {"NETNS"},
+                 {"LABELS"}});
+    for (const v1::Endpoint& endpoint : endpoints)
+        table.add({endpoint.name(), endpoint.namespace_(), endpoint.network(), addresses_of(endpoint, ","),
+                   state_of(endpoint), std::uint64_t{endpoint.identity()}, endpoint.netns(),
+                   labels_of(endpoint.labels(), ",")});
+    if (table.empty())
+        context.remark("no endpoints; `weft endpoint add --help` says how to attach one");
+    else
+        context.print(table.render(context.style));
+    return Exit::ok;
+}
+
+/// The sentence for a name that no endpoint has.
+Failure no_endpoint(Client& client, const std::string& name) {
+    std::vector<std::string_view> names;
+    const auto all = client.endpoints();
+    if (all)
+        for (const v1::Endpoint& endpoint : all->endpoints())
+            names.push_back(endpoint.name());
+    const std::string hint = did_you_mean(name, names);
+    return {Exit::failed, fmt::format("no endpoint of this host is named '{}'{}", name,
+                                      hint.empty() ? "; `weft endpoint list` shows them" : hint)};
+}
+
+Outcome<Exit> show(Context& context, const Arguments& arguments) {
+    auto client = context.connect();
+    if (!client) return pass_on(std::move(client));
+    const std::string name = arguments.get("NAME");
+    auto reply = client->endpoints(name);
+    if (!reply) return pass_on(std::move(reply));
+    const auto& endpoints = reply->endpoints();
+    const auto found = std::ranges::find(endpoints, name, &v1::Endpoint::name);
+    if (found == endpoints.end()) return std::unexpected(no_endpoint(*client, name));
+    if (context.json)
+        context.print_json(*found);
+    else
+        context.print(details_of(*found, context.style));
+    return Exit::ok;
+}
+
+/// A bare name is what `ip netns` calls it; a path is told absolutely, since the agent has another working directory.
+std::string netns_path(const std::string& given) {
+    if (!given.contains('/')) return "/run/netns/" + given;
+    std::error_code error;
+    const auto path = std::filesystem::absolute(given, error);
+    return error ? given : path.lexically_normal().string();
+}
+
+Outcome<Exit> add(Context& context, const Arguments& arguments) {
+    if (!arguments.has("netns"))
+        return refuse(Exit::usage, "endpoint add needs --netns: the container's network namespace, as a path or a "
+                                   "name that `ip netns` lists");
+    auto labels = parse_labels(arguments.all("label"));
+    if (!labels) return pass_on(std::move(labels));
+    v1::AddEndpointRequest request;
+    request.set_name(arguments.get("NAME"));
+    request.set_netns(netns_path(arguments.get("netns")));
+    request.set_namespace_(arguments.get("namespace"));
+    request.set_network(arguments.get("network"));
+    request.set_ifname(arguments.get("ifname"));
+    request.set_mac(arguments.get("mac"));
+    for (const std::string& address : arguments.all("address"))
+        request.add_addresses(address);
+    for (const auto& [key, value] : *labels)
+        (*request.mutable_labels())[key] = value;
+    auto client = context.connect();
+    if (!client) return pass_on(std::move(client));
+    const auto endpoint = client->add_endpoint(request);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    if (context.json)
+        context.print_json(*endpoint);
+    else
+        context.print(fmt::format("{}: {}, {}\n", context.style.paint(endpoint->name(), Tone::strong),
+                                  context.style.paint(endpoint->state(), state_of(*endpoint).tone),
+                                  printable(addresses_of(*endpoint, ", "))));
+    return Exit::ok;
+}
+
+Outcome<Exit> remove(Context& context, const Arguments& arguments) {
+    auto client = context.connect();
+    if (!client) return pass_on(std::move(client));
+    const auto endpoint = client->delete_endpoint(arguments.get("NAME"));
+    if (!endpoint) return std::unexpected(endpoint.error());
+    if (context.json)
+        context.print_json(*endpoint);
+    else
+        context.print(fmt::format("{}: deleted, {} free again\n", context.style.paint(endpoint->name(), Tone::strong),
+                                  printable(addresses_of(*endpoint, ", "))));
+    return Exit::ok;
+}
+
+} // namespace
+
+Command endpoint_command() {
+    const Operand existing{.name = "NAME", .help = "the endpoint's name", .completes = Completes::endpoint};
+    return {
+        .name = "endpoint",
+        .summary = "containers attached to the network",
+        .examples = {{"weft endpoint add web-1 --netns web-1 --label app=web"},
+                     {"weft endpoint list"},
+                     {"weft endpoint delete web-1"}},
+        .verbs =
+            {{.name = "list",
+              .summary = "this host's endpoints",
+              .options =
+                  {{.name = "namespace",
+                    .help = "only those in this namespace",
+                    .value = "NS",
+                    .completes = Completes::label_namespace},
+                   {.name = "network",
+                    .help = "only those in this network",
+                    .value = "N",
+                    .completes = Completes::network},
+                   {.name = "label", .help = "only those with this label", .value = "KEY=VALUE", .repeatable = true}},
+              .examples = {{"weft endpoint list"},
+                           {"weft endpoint list --label app=web --label tier=front"},
+                           {"weft endpoint list -o json | jq -r '.endpoints[].addresses[]'",
+                            "every address of this host"}},
+              .run = list},
+             {.name = "show",
+              .summary = "everything about one endpoint",
+              .operands = {existing},
+              .examples = {{"weft endpoint show web-1"}},
+              .run = show},
+             {.name = "add",
+              .summary = "attach a container",
+              .details = "Gives the container an interface with addresses and routes, sets its policy, and announces "
+                         "it to other hosts. "
+                         "When the command returns, all of that is in force; when it fails, nothing of it is.",
+              .operands = {{.name = "NAME", .help = "a name of your choice, unique on this host"}},
+              .options =
+                  {{.name = "netns",
+                    .help = "the container's network namespace; a bare name means /run/netns/NAME",
+                    .value = "PATH",
+                    .completes = Completes::netns},
+                   {.name = "namespace",
+                    .help = "whose policies apply; default: default",
+                    .value = "NS",
+                    .completes = Completes::label_namespace},
+                   {.name = "label", .help = "what policies select by", .value = "KEY=VALUE", .repeatable = true},
+                   {.name = "address",
+                    .help = "instead of an address from the host's block",
+                    .value = "A",
+                    .repeatable = true},
+                   {.name = "network", .help = "default: default", .value = "N", .completes = Completes::network},
+                   {.name = "ifname", .help = "the interface's name in the container; default: eth0", .value = "I"},
+                   {.name = "mac",
+                    .help = "the interface's MAC address; default: derived from its address",
+                    .value = "MAC"}},
+              .examples = {{"weft endpoint add web-1 --netns web-1 --label app=web",
+                            "the namespace that `ip netns add web-1` made"},
+                           {"weft endpoint add db --netns /proc/4711/ns/net --namespace shop",
+                            "the namespace of process 4711"},
+                           {"weft endpoint add dns --netns dns --address 10.244.0.53 --address fd00:244::53"}},
+              .run = add},
+             {.name = "delete",
+              .summary = "detach a container",
+              .details = "Withdraws its routes, removes its interface and frees its addresses.",
+              .operands = {existing},
+              .examples = {{"weft endpoint delete web-1"}},
+              .run = remove}},
+    };
+}
+
+} // namespace weft::ctl
