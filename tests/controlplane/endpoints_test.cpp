@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Attach and detach against a real network namespace, a real speaker (without neighbours) and a fast path in memory:
+// the order of the steps, what a failed step leaves behind (nothing), and what a restart finds.
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "controlplane/endpoints.hpp"
+#include "tests/controlplane/memory_fast_path.hpp"
+#include "tests/controlplane/temporary_directory.hpp"
+
+namespace weft::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A network namespace with an interface eth0, kept by a thread that lives in it.
+class Namespace {
+  public:
+    Namespace() :
+        thread_([this] {
+            const bool made =
+                unshare(CLONE_NEWNET) == 0 && std::system("ip link add eth0 type veth peer name far0") == 0;
+            std::unique_lock lock(mutex_);
+            path_ = made ? "/proc/" + std::to_string(getpid()) + "/task/" + std::to_string(gettid()) + "/ns/net" : "";
+            ready_ = true;
+            changed_.notify_all();
+            changed_.wait(lock, [this] { return ended_; });
+        }) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return ready_; });
+    }
+
+    Namespace(const Namespace&) = delete;
+    Namespace& operator=(const Namespace&) = delete;
+
+    ~Namespace() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        changed_.notify_all();
+        thread_.join();
+    }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string path_;
+    bool ready_ = false;
+    bool ended_ = false;
+    std::thread thread_;
+};
+
+class EndpointsTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (geteuid() != 0) GTEST_SKIP() << "makes network namespaces: run as root";
+        config.host_name = "h1";
+        NetworkSettings network{.name = "default",
+                                .vni = *net::Vni::make(4000),
+                                .targets = {},
+                                .blocks = {*net::Prefix::parse("10.9.0.0/29"), *net::Prefix::parse("fd09::/64")}};
+        config.networks = {network};
+        start();
+    }
+
+    /// Everything of an agent that ends with its process; what stays is the directory and the fast path.
+    void start() {
+        fast_path.hang_up();
+        endpoints.reset();
+        speaker.reset();
+        sync.emplace();
+        store.emplace(*Store::open(directory.path()));
+        bgp::SpeakerConfig settings;
+        settings.accept = false;
+        settings.router_id = 1;
+        settings.networks = {
+            {.vni = *net::Vni::make(4000), .name = "default", .rd = {}, .import_targets = {}, .export_targets = {}}};
+        speaker = *bgp::Speaker::start(
+            loop, settings, {.on_routes = [](const bgp::RouteUpdate&) {}, .on_converged = [] {}, .on_peer = {}});
+        endpoints = std::make_unique<Endpoints>(
+            loop, config, uplink, *store, *sync, *speaker,
+            EndpointTraits{.identity =
+                               [](const v1::Endpoint& endpoint) {
+                                   return static_cast<std::uint32_t>(1000 + endpoint.labels_size());
+                               },
+                           .labels = [](const v1::Endpoint&) { return std::vector<bgp::LargeCommunity>{}; }});
+        ASSERT_TRUE(endpoints->restore());
+        sync->connected(fast_path, fast_path.tables());
+        run();
+    }
+
+    void run() {
+        for (int quiet = 0; quiet < 3;) {
+            loop.restart();
+            const bool worked = loop.poll() > 0 || fast_path.due() > 0;
+            fast_path.run();
+            quiet = worked ? 0 : quiet + 1;
+        }
+    }
+
+    Result<v1::Endpoint> add(const std::string& name, const std::string& netns,
+                             const std::vector<std::string>& addresses = {}) {
+        v1::AddEndpointRequest request;
+        request.set_name(name);
+        request.set_netns(netns);
+        for (const auto& address : addresses)
+            request.add_addresses(address);
+        Result<v1::Endpoint> result = fail(ErrorCode::internal, "no answer");
+        endpoints->add(request, [&](Result<v1::Endpoint> attached) { result = std::move(attached); });
+        run();
+        return result;
+    }
+
+    Result<v1::Endpoint> remove(const std::string& name) {
+        Result<v1::Endpoint> result = fail(ErrorCode::internal, "no answer");
+        endpoints->remove(name, [&](Result<v1::Endpoint> detached) { result = std::move(detached); });
+        run();
+        return result;
+    }
+
+    [[nodiscard]] std::size_t announced() const {
+        std::size_t count = 0;
+        speaker->for_each_route(bgp::RibView::loc, {}, [&](const bgp::RouteEntry&) { ++count; });
+        return count;
+    }
+
+    void expect_nothing_left() {
+        EXPECT_TRUE(fast_path.ports.empty());
+        EXPECT_TRUE(fast_path.endpoints.empty());
+        EXPECT_TRUE(fast_path.next_hops.empty());
+        EXPECT_TRUE(fast_path.routes.empty());
+        EXPECT_EQ(announced(), 0U);
+        EXPECT_TRUE(endpoints->all().empty());
+        EXPECT_EQ(endpoints->addresses_used("default"), 0U);
+        std::size_t rows = 0;
+        EXPECT_TRUE(store->for_each("endpoint", [&](std::string_view, std::string_view) { ++rows; }));
+        EXPECT_EQ(rows, 0U);
+    }
+
+    TemporaryDirectory directory;
+    Namespace web;
+    Namespace database;
+    boost::asio::io_context loop;
+    Config config;
+    Uplink uplink;
+    MemoryFastPath fast_path;
+    std::optional<Store> store;
+    std::optional<FibSync> sync;
+    std::unique_ptr<bgp::Speaker> speaker;
+    std::unique_ptr<Endpoints> endpoints;
+};
+
+TEST_F(EndpointsTest, attaches_port_before_tables_and_announces_last) {
+    std::size_t announced_at_last_update = 99;
+    fast_path.refuse = [&](const auto&) -> std::optional<Error> {
+        announced_at_last_update = announced();
+        return std::nullopt;
+    };
+    fast_path.updates.clear();
+    const auto attached = add("web-1", web.path());
+    ASSERT_TRUE(attached) << attached.error().message;
+    EXPECT_EQ(attached->state(), "ready");
+    EXPECT_EQ(attached->addresses(0), "10.9.0.1");
+    EXPECT_EQ(attached->addresses(1), "fd09::1");
+    ASSERT_EQ(fast_path.updates.size(), 2U);
+    EXPECT_EQ(fast_path.updates[0].ports_size(), 1);
+    EXPECT_EQ(fast_path.updates[0].endpoints_size() + fast_path.updates[0].routes_size(), 0);
+    EXPECT_EQ(fast_path.updates[1].endpoints_size(), 1);
+    EXPECT_EQ(fast_path.updates[1].routes_size(), 2);
+    EXPECT_EQ(announced_at_last_update, 0U);
+    EXPECT_EQ(announced(), 2U);
+}
+
+TEST_F(EndpointsTest, detaches_completely) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    const auto detached = remove("web-1");
+    ASSERT_TRUE(detached) << detached.error().message;
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, undoes_everything_when_the_port_is_refused) {
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.ports_size() > 0 ? std::optional(Error{ErrorCode::internal, "port 2: no"}) : std::nullopt;
+    };
+    const auto refused = add("web-1", web.path());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message, "endpoint web-1: port 2: no");
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, undoes_everything_when_the_tables_are_full) {
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"}) : std::nullopt;
+    };
+    ASSERT_FALSE(add("web-1", web.path()));
+    expect_nothing_left();
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    EXPECT_TRUE(add("web-1", web.path())) << "and the same name can be tried again";
+}
+
+TEST_F(EndpointsTest, refuses_duplicates_and_nonsense_by_name) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    const auto message = [](const Result<v1::Endpoint>& result) {
+        return result ? "accepted" : result.error().message;
+    };
+    EXPECT_EQ(message(add("web-1", database.path())),
+              "endpoint web-1: the name is taken (ready): choose another, or weft endpoint delete web-1");
+    EXPECT_EQ(
+        message(add("web-2", database.path(), {"10.9.0.1"})),
+        "endpoint web-2: address 10.9.0.1 belongs to endpoint web-1: choose another, or weft endpoint delete web-1");
+    EXPECT_EQ(message(add("web-2", database.path(), {"10.9.0.4", "10.9.0.5"})),
+              "endpoint web-2: address 10.9.0.5: one address of each family at most");
+    EXPECT_EQ(message(add("web-2", database.path(), {"224.0.0.1"})),
+              "endpoint web-2: address 224.0.0.1: an endpoint needs a global unicast address");
+    EXPECT_NE(message(add("web-2", "/nonexistent")).find("network namespace /nonexistent: No such file"),
+              std::string::npos);
+    EXPECT_NE(message(add("web-2", "/dev/null")).find("/dev/null is not a network namespace"), std::string::npos);
+    EXPECT_NE(message(add("web/2", database.path())).find("name 'web/2'"), std::string::npos);
+    EXPECT_NE(message(add("web-2", web.path())).find("belongs to endpoint web-1"), std::string::npos);
+    EXPECT_EQ(message(remove("web-9")), "no endpoint is named web-9: weft endpoint list shows them");
+    EXPECT_EQ(endpoints->addresses_used("default"), 2U) << "a refused attach keeps no address";
+}
+
+TEST_F(EndpointsTest, takes_up_after_a_restart_without_touching_the_fast_path) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    ASSERT_TRUE(add("db-1", database.path()));
+    fast_path.updates.clear();
+    start();
+    EXPECT_EQ(endpoints->all().size(), 2U);
+    EXPECT_EQ(announced(), 4U);
+    for (const auto& update : fast_path.updates)
+        EXPECT_EQ(update.ByteSizeLong(), 0U) << update.ShortDebugString();
+    const auto taken = add("web-2", web.path(), {"10.9.0.2"});
+    EXPECT_FALSE(taken) << "leases are kept";
+    EXPECT_TRUE(remove("web-1"));
+    EXPECT_TRUE(remove("db-1"));
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, undoes_what_a_crash_interrupted) {
+    v1::AddEndpointRequest request;
+    request.set_name("web-1");
+    request.set_netns(web.path());
+    endpoints->add(request, [](Result<v1::Endpoint>) {});
+    loop.restart();
+    loop.poll();         // the port is asked for
+    fast_path.run_one(); // and made; here the agent ends
+    EXPECT_EQ(fast_path.ports.size(), 1U);
+    start();
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, waits_for_a_namespace_that_went_and_comes_back) {
+    {
+        Namespace brief;
+        ASSERT_TRUE(add("job-1", brief.path()));
+    }
+    endpoints->ports_down({endpoints->find("job-1")->port()});
+    run();
+    EXPECT_TRUE(endpoints->find("job-1")->state().starts_with("waiting: "));
+    EXPECT_EQ(announced(), 0U);
+    EXPECT_TRUE(fast_path.routes.empty());
+    EXPECT_TRUE(remove("job-1"));
+    expect_nothing_left();
+}
+
+} // namespace
+} // namespace weft::agent

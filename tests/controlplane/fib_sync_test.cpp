@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// FibSync against a fast path in memory: what is desired arrives, in folded updates, and comes back after restarts
+// and refusals.
+#include <gtest/gtest.h>
+
+#include "controlplane/fast_path_wire.hpp"
+#include "controlplane/fib_sync.hpp"
+#include "tests/controlplane/memory_fast_path.hpp"
+
+namespace weft::agent {
+namespace {
+
+void want_route(FibSync& sync, const char* prefix, std::uint32_t next_hop) {
+    fastpath::Route route;
+    route.set_vni(4000);
+    *route.mutable_prefix() = wire(*net::Prefix::parse(prefix));
+    route.set_next_hop(next_hop);
+    const auto key = FibSync::key_of(4000, route.prefix());
+    sync.routes.set(key, std::move(route));
+}
+
+void forget_route(FibSync& sync, const char* prefix) {
+    sync.routes.erase(FibSync::key_of(4000, wire(*net::Prefix::parse(prefix))));
+}
+
+void want_port(FibSync& sync, std::uint32_t id) {
+    fastpath::Port port;
+    port.set_id(id);
+    sync.ports.set(id, std::move(port));
+}
+
+class FibSyncTest : public testing::Test {
+  protected:
+    void connect() {
+        sync.connected(fast_path, fast_path.tables());
+        fast_path.run();
+    }
+
+    /// Commits and gives the answers; the result of the commit, if it came.
+    std::optional<Result<void>> commit() {
+        std::optional<Result<void>> result;
+        sync.commit([&](Result<void> applied) { result = std::move(applied); });
+        fast_path.run();
+        return result;
+    }
+
+    MemoryFastPath fast_path;
+    FibSync sync;
+};
+
+TEST_F(FibSyncTest, waits_for_a_fast_path_and_then_acknowledges) {
+    want_route(sync, "10.0.0.1/32", 5);
+    std::optional<Result<void>> result;
+    sync.commit([&](Result<void> applied) { result = std::move(applied); });
+    EXPECT_FALSE(result);
+    EXPECT_FALSE(sync.in_sync());
+    connect();
+    ASSERT_TRUE(result);
+    EXPECT_TRUE(*result);
+    EXPECT_TRUE(sync.in_sync());
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+}
+
+TEST_F(FibSyncTest, folds_changes_that_come_while_an_update_is_under_way) {
+    connect();
+    fast_path.updates.clear();
+    want_route(sync, "10.0.0.1/32", 5);
+    sync.commit();
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        want_route(sync, "10.0.0.2/32", i);
+        sync.commit();
+    }
+    fast_path.run();
+    ASSERT_EQ(fast_path.updates.size(), 2U);
+    EXPECT_EQ(fast_path.updates[1].routes_size(), 1);
+    EXPECT_EQ(fast_path.updates[1].routes(0).next_hop(), 99U);
+}
+
+TEST_F(FibSyncTest, sends_nothing_for_a_change_that_was_taken_back) {
+    connect();
+    want_route(sync, "10.0.0.1/32", 5);
+    forget_route(sync, "10.0.0.1/32");
+    fast_path.updates.clear();
+    ASSERT_TRUE(commit());
+    for (const auto& update : fast_path.updates)
+        EXPECT_EQ(update.ByteSizeLong(), 0U) << update.ShortDebugString();
+    EXPECT_TRUE(fast_path.routes.empty());
+}
+
+TEST_F(FibSyncTest, adopts_what_is_there_and_sweeps_routes_only_when_told) {
+    connect();
+    want_route(sync, "10.0.0.1/32", 5);
+    want_port(sync, 7);
+    ASSERT_TRUE(commit());
+    FibSync next; // the agent came back, and has announced nothing yet
+    want_route(next, "10.0.0.2/32", 6);
+    next.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    EXPECT_EQ(fast_path.routes.size(), 2U) << "a route that nobody has claimed yet stays";
+    EXPECT_TRUE(fast_path.ports.empty()) << "ports are known from the database at once";
+    next.sweep_routes();
+    fast_path.run();
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+    EXPECT_TRUE(next.in_sync());
+}
+
+TEST_F(FibSyncTest, rebuilds_everything_in_a_fast_path_that_came_up_empty) {
+    connect();
+    want_route(sync, "10.0.0.1/32", 5);
+    want_port(sync, 7);
+    ASSERT_TRUE(commit());
+    sync.disconnected();
+    want_route(sync, "10.0.0.2/32", 5);
+    MemoryFastPath other;
+    sync.connected(other, other.tables());
+    other.run();
+    EXPECT_EQ(other.routes.size(), 2U);
+    EXPECT_EQ(other.ports.size(), 1U);
+    EXPECT_TRUE(sync.in_sync());
+}
+
+TEST_F(FibSyncTest, fails_who_waits_when_the_fast_path_dies) {
+    connect();
+    want_route(sync, "10.0.0.1/32", 5);
+    std::optional<Result<void>> result;
+    sync.commit([&](Result<void>) {});
+    want_route(sync, "10.0.0.2/32", 5);
+    sync.commit([&](Result<void> applied) { result = std::move(applied); });
+    sync.disconnected();
+    ASSERT_TRUE(result);
+    ASSERT_FALSE(*result);
+    EXPECT_EQ(result->error().code, ErrorCode::unavailable);
+}
+
+TEST_F(FibSyncTest, tells_a_refusal_and_goes_on_once_the_cause_is_gone) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        for (const auto& port : update.ports())
+            if (port.id() == 9) return Error{ErrorCode::invalid, "port 9: no"};
+        return std::nullopt;
+    };
+    want_port(sync, 9);
+    want_route(sync, "10.0.0.1/32", 5);
+    std::optional<Result<void>> result;
+    sync.commit([&](Result<void> applied) {
+        result = std::move(applied);
+        sync.ports.erase(9); // the caller undoes what it asked for
+    });
+    fast_path.run();
+    ASSERT_TRUE(result);
+    ASSERT_FALSE(*result);
+    EXPECT_EQ(result->error().message, "port 9: no");
+    EXPECT_EQ(fast_path.routes.size(), 1U) << "what was refused beside the culprit is sent again";
+    EXPECT_TRUE(sync.in_sync());
+}
+
+TEST_F(FibSyncTest, does_not_hammer_a_fast_path_that_always_refuses) {
+    connect();
+    fast_path.refuse = [](const auto&) { return Error{ErrorCode::exhausted, "full"}; };
+    want_route(sync, "10.0.0.1/32", 5);
+    fast_path.updates.clear();
+    ASSERT_TRUE(commit());
+    EXPECT_LE(fast_path.updates.size(), 4U);
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+}
+
+} // namespace
+} // namespace weft::agent

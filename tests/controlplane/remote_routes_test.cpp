@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// RemoteRoutes: the speaker's best paths become next hops, shared per tunnel, and routes; both go when nobody needs
+// them.
+#include <gtest/gtest.h>
+
+#include "controlplane/remote_routes.hpp"
+#include "tests/controlplane/memory_fast_path.hpp"
+
+namespace weft::agent {
+namespace {
+
+const net::Vni vni = *net::Vni::make(4000);
+
+bgp::NetworkPath path(const char* vtep, std::uint8_t mac = 1) {
+    return {.vtep = *net::Address::parse(vtep),
+            .label = 4000,
+            .router_mac = net::Mac({2, 0, 0, 0, 0, mac}),
+            .attributes = std::make_shared<bgp::PathAttributes>(),
+            .local = false};
+}
+
+class RemoteRoutesTest : public testing::Test {
+  protected:
+    RemoteRoutesTest() { sync.connected(fast_path, {}); }
+
+    void tell(const char* prefix, std::vector<bgp::NetworkPath> paths) {
+        bgp::RouteUpdate update;
+        update.paths[{vni, *net::Prefix::parse(prefix)}] = std::move(paths);
+        remote.apply(update);
+        fast_path.run();
+    }
+
+    MemoryFastPath fast_path;
+    FibSync sync;
+    Uplink uplink{.interface = "eth0", .vtep = *net::Address::parse("10.99.0.1")};
+    RemoteRoutes remote{sync, uplink, 1, [](const bgp::PathAttributes&) { return 77U; }};
+};
+
+TEST_F(RemoteRoutesTest, shares_a_next_hop_between_routes_of_one_tunnel) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    tell("10.0.0.2/32", {path("10.99.0.2")});
+    tell("10.0.0.3/32", {path("10.99.0.3")});
+    EXPECT_EQ(fast_path.routes.size(), 3U);
+    EXPECT_EQ(fast_path.next_hops.size(), 2U);
+    for (const auto& [key, route] : fast_path.routes) {
+        EXPECT_EQ(route.identity(), 77U);
+        EXPECT_TRUE(fast_path.next_hops.contains(route.next_hop()));
+    }
+}
+
+TEST_F(RemoteRoutesTest, is_unresolved_until_the_kernel_knows_the_way_and_keeps_it_while_it_asks_again) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    EXPECT_TRUE(fast_path.next_hops.begin()->second.vtep().outer_destination_mac().empty());
+    remote.resolved(*net::Address::parse("10.99.0.2"), ResolvedNeighbor{net::Mac({2, 1}), net::Mac({2, 2})});
+    fast_path.run();
+    EXPECT_EQ(fast_path.next_hops.begin()->second.vtep().outer_destination_mac().size(), 6U);
+    remote.resolved(*net::Address::parse("10.99.0.2"), std::nullopt);
+    fast_path.run();
+    EXPECT_EQ(fast_path.next_hops.begin()->second.vtep().outer_destination_mac().size(), 6U);
+}
+
+TEST_F(RemoteRoutesTest, moves_a_route_and_drops_the_next_hop_that_nobody_uses) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    tell("10.0.0.1/32", {path("10.99.0.3")});
+    ASSERT_EQ(fast_path.next_hops.size(), 1U);
+    EXPECT_EQ(remote.vtep_of(fast_path.next_hops.begin()->first), net::Address::parse("10.99.0.3"));
+    tell("10.0.0.1/32", {});
+    EXPECT_TRUE(fast_path.routes.empty());
+    EXPECT_TRUE(fast_path.next_hops.empty());
+}
+
+TEST_F(RemoteRoutesTest, keeps_the_ids_of_an_adopted_fast_path) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    tell("10.0.0.2/32", {path("10.99.0.3")});
+    const auto before = fast_path.routes;
+    FibSync next_sync;
+    RemoteRoutes next(next_sync, uplink, 1, [](const bgp::PathAttributes&) { return 77U; });
+    next.adopt(fast_path.tables());
+    next_sync.connected(fast_path, fast_path.tables());
+    bgp::RouteUpdate update; // in another order
+    update.paths[{vni, *net::Prefix::parse("10.0.0.2/32")}] = {path("10.99.0.3")};
+    next.apply(update);
+    fast_path.run();
+    update.paths[{vni, *net::Prefix::parse("10.0.0.1/32")}] = {path("10.99.0.2")};
+    next.apply(update);
+    fast_path.run();
+    next_sync.sweep_routes();
+    fast_path.run();
+    ASSERT_EQ(fast_path.routes.size(), before.size());
+    for (const auto& [key, route] : fast_path.routes)
+        EXPECT_EQ(route.next_hop(), before.at(key).next_hop());
+}
+
+TEST_F(RemoteRoutesTest, leaves_local_routes_to_their_owner) {
+    auto local = path("10.99.0.1");
+    local.local = true;
+    tell("10.0.0.1/32", {local});
+    EXPECT_TRUE(fast_path.routes.empty());
+}
+
+} // namespace
+} // namespace weft::agent
