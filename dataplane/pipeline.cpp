@@ -142,7 +142,9 @@ class Burst {
     PortCounts& counts_;
     const std::uint32_t now_s_;
     Output& out_;
-    const Endpoint* endpoint_ = nullptr; ///< that the burst came from, when from one
+    const Endpoint* endpoint_ = nullptr;     ///< that the burst came from, when from one
+    const Network* known_network_ = nullptr; ///< of the last packet from the underlay that was from a known VTEP
+    weft_address known_vtep_{};
     std::array<Context, burst_max> contexts_;
     unsigned used_ = 0;
 };
@@ -209,8 +211,18 @@ Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context
 [[gnu::always_inline]] inline weft_drop_reason Burst::check_underlay_packet(rte_mbuf* packet, Context& context) {
     Outer outer;
     if (const auto reason = parse_outer(packet, host_, outer); reason != WEFT_DROP_none) return reason;
-    if ((context.network = tables_.network(outer.vni)) == nullptr) return WEFT_DROP_unknown_vni;
-    if (!tables_.is_vtep(outer.source)) return WEFT_DROP_unknown_vtep;
+    // Packets come in trains from one VTEP and network: those need no second look.
+    if (known_network_ == nullptr || known_network_->vni != outer.vni ||
+        !weft_address_equal(&known_vtep_, &outer.source)) {
+        known_network_ = tables_.network(outer.vni);
+        known_vtep_ = outer.source;
+        if (known_network_ == nullptr) return WEFT_DROP_unknown_vni;
+        if (!tables_.is_vtep(outer.source)) {
+            known_network_ = nullptr;
+            return WEFT_DROP_unknown_vtep;
+        }
+    }
+    context.network = known_network_;
     context.outer_source = outer.source;
     rte_pktmbuf_adj(packet, static_cast<std::uint16_t>(outer.inner_offset));
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <functional>
 
 #include <fmt/format.h>
 #include <immintrin.h>
@@ -33,6 +32,19 @@ void* map_memory(std::size_t size, bool hugepages) {
 }
 
 } // namespace
+
+class SessionTable::Locked {
+  public:
+    explicit Locked(rte_spinlock_t& lock) : lock_(lock) { rte_spinlock_lock(&lock_); }
+
+    ~Locked() { rte_spinlock_unlock(&lock_); }
+
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+
+  private:
+    rte_spinlock_t& lock_;
+};
 
 class SessionTable::Writing {
   public:
@@ -79,6 +91,22 @@ std::size_t SessionTable::bytes() const {
     return (mask_ + 1) * sizeof(Bucket) + capacity_ * (sizeof(SessionEntry) + sizeof(std::uint32_t));
 }
 
+template <class Change>
+void SessionTable::change(std::uint64_t hash, Change change) {
+    const std::uint16_t tag = tag_of(hash);
+    const std::size_t at = hash & mask_;
+    {
+        Writing writing(buckets_[at]);
+        if (change(buckets_[at], tag)) return;
+    }
+    if (buckets_[at].overflowed.load(std::memory_order_acquire) == 0) return;
+    for (unsigned i = 1; i <= alternates; ++i) {
+        Bucket& away = buckets_[alternate_of(at, tag, i)];
+        Writing writing(away);
+        if (change(away, tag)) return;
+    }
+}
+
 bool SessionTable::replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
                               const weft_session_value& value) {
     for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
@@ -91,13 +119,10 @@ bool SessionTable::replace_in(Bucket& bucket, std::uint16_t tag, const weft_sess
 }
 
 std::optional<std::uint32_t> SessionTable::take() {
-    rte_spinlock_lock(&free_.lock);
-    std::optional<std::uint32_t> index;
-    if (!free_.indices.empty()) {
-        index = free_.indices.back();
-        free_.indices.pop_back();
-    }
-    rte_spinlock_unlock(&free_.lock);
+    const Locked locked(free_.lock);
+    if (free_.indices.empty()) return std::nullopt;
+    const std::uint32_t index = free_.indices.back();
+    free_.indices.pop_back();
     return index;
 }
 
@@ -108,18 +133,26 @@ bool SessionTable::open(const weft_session_key& key, std::uint64_t hash, const w
     {
         Writing writing(home);
         if (replace_in(home, tag, key, value)) return true;
-        if (home.overflowed.load(std::memory_order_relaxed) == 0 && matches(home, 0) != 0)
+        if (home.overflowed.load(std::memory_order_relaxed) == 0 && has_room(home))
             return add_in(home, tag, key, value);
     }
-    // Both buckets, in the order of memory, so that two openers cannot wait for each other.
-    Bucket& away = buckets_[other(at, tag)];
-    Writing first(std::min(&home, &away, std::less{}) == &home ? home : away);
-    Writing second(std::min(&home, &away, std::less{}) == &home ? away : home);
-    if (replace_in(home, tag, key, value) || replace_in(away, tag, key, value)) return true;
-    if (matches(home, 0) != 0) return add_in(home, tag, key, value);
-    if (matches(away, 0) == 0 || !add_in(away, tag, key, value)) return false;
-    home.overflowed.store(1, std::memory_order_release);
-    return true;
+    // One opener at a time goes on from here, so that whoever holds two buckets waits for nobody who does.
+    const Locked overflow(overflow_);
+    Writing writing(home);
+    if (replace_in(home, tag, key, value)) return true;
+    for (unsigned i = 1; i <= alternates; ++i) {
+        Writing alternate(buckets_[alternate_of(at, tag, i)]);
+        if (replace_in(buckets_[alternate_of(at, tag, i)], tag, key, value)) return true;
+    }
+    if (has_room(home)) return add_in(home, tag, key, value);
+    for (unsigned i = 1; i <= alternates; ++i) {
+        Bucket& away = buckets_[alternate_of(at, tag, i)];
+        Writing alternate(away);
+        if (!has_room(away)) continue;
+        home.overflowed.store(1, std::memory_order_release);
+        return add_in(away, tag, key, value);
+    }
+    return false;
 }
 
 bool SessionTable::add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
@@ -135,15 +168,7 @@ bool SessionTable::add_in(Bucket& bucket, std::uint16_t tag, const weft_session_
 }
 
 void SessionTable::update(const weft_session_key& key, std::uint64_t hash, const weft_session_value& value) {
-    const std::uint16_t tag = tag_of(hash);
-    const std::size_t at = hash & mask_;
-    {
-        Writing writing(buckets_[at]);
-        if (replace_in(buckets_[at], tag, key, value)) return;
-    }
-    Bucket& away = buckets_[other(at, tag)];
-    Writing writing(away);
-    replace_in(away, tag, key, value);
+    change(hash, [&](Bucket& bucket, std::uint16_t tag) { return replace_in(bucket, tag, key, value); });
 }
 
 bool SessionTable::close_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key) {
@@ -160,21 +185,12 @@ bool SessionTable::close_in(Bucket& bucket, std::uint16_t tag, const weft_sessio
 }
 
 void SessionTable::close(const weft_session_key& key, std::uint64_t hash) {
-    const std::uint16_t tag = tag_of(hash);
-    const std::size_t at = hash & mask_;
-    {
-        Writing writing(buckets_[at]);
-        if (close_in(buckets_[at], tag, key)) return;
-    }
-    Bucket& away = buckets_[other(at, tag)];
-    Writing writing(away);
-    close_in(away, tag, key);
+    change(hash, [&](Bucket& bucket, std::uint16_t tag) { return close_in(bucket, tag, key); });
 }
 
 void SessionTable::release(std::uint32_t index) {
-    rte_spinlock_lock(&free_.lock);
+    const Locked locked(free_.lock);
     free_.indices.push_back(index);
-    rte_spinlock_unlock(&free_.lock);
 }
 
 void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {

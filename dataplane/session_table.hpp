@@ -4,7 +4,7 @@
 // sequence number per bucket tells them to look again); opening, changing and closing take the bucket's lock. Nothing
 // is evicted: a full table refuses.
 //
-//   hash -> bucket A (and B = A ^ f(tag), only when A overflowed) -> tag matches -> entry index -> key compared ->
+//   hash -> bucket (and its alternates, only when it overflowed) -> tag matches -> entry index -> key compared ->
 //   value copied
 #pragma once
 
@@ -69,17 +69,19 @@ class SessionTable {
 
   private:
     static constexpr unsigned slots = 8;
+    static constexpr unsigned alternates = 4;
 
     struct alignas(64) Bucket {
         std::uint16_t tags[slots] = {}; ///< 0: free
         std::uint32_t entries[slots] = {};
         std::atomic<std::uint32_t> sequence = 0;  ///< odd while a writer is at work
-        std::atomic<std::uint8_t> overflowed = 0; ///< some key of this bucket lives in its other one
+        std::atomic<std::uint8_t> overflowed = 0; ///< some key of this bucket lives in an alternate
         rte_spinlock_t lock = {};
     };
 
     static_assert(sizeof(Bucket) == 64);
 
+    class Locked;
     /// Locks a bucket and marks it as changing.
     class Writing;
 
@@ -92,14 +94,20 @@ class SessionTable {
 
     static std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 32 | 1); }
 
-    [[nodiscard]] std::size_t other(std::size_t bucket, std::uint16_t tag) const {
-        return (bucket ^ (tag * 0x5bd1e995UL | 1)) & mask_;
+    /// The `i`-th bucket, from 1, where a key goes whose own bucket is full.
+    [[nodiscard]] std::size_t alternate_of(std::size_t bucket, std::uint16_t tag, unsigned i) const {
+        return (bucket ^ ((tag + i * 0x9e3779b97f4a7c15ULL) * 0xd6e8feb86659fd93ULL >> 32 | 1)) & mask_;
     }
+
+    [[nodiscard]] static bool has_room(const Bucket& bucket) { return matches(bucket, 0) != 0; }
 
     static bool equal(const weft_session_key& a, const weft_session_key& b);
     [[nodiscard]] static unsigned matches(const Bucket& bucket, std::uint16_t tag);
     [[nodiscard]] bool find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
                                weft_session_value& value) const;
+    /// Calls change(bucket, tag) for the buckets where the key can be, until one says true.
+    template <class Change>
+    void change(std::uint64_t hash, Change change);
     bool replace_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     /// Takes a free entry and a free slot, which there must be.
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
@@ -115,6 +123,7 @@ class SessionTable {
     std::size_t sweep_at_ = 0;
     alignas(64) std::atomic<std::size_t> size_ = 0;
     FreeList free_;
+    rte_spinlock_t overflow_ = {}; ///< held by who holds more than one bucket
 };
 
 // The hot path, inline: what a lookup finds stays in registers.
@@ -167,7 +176,9 @@ inline bool SessionTable::find(const weft_session_key& key, std::uint64_t hash, 
     if (find_in(buckets_[at], tag, key, value)) [[likely]]
         return true;
     if (buckets_[at].overflowed.load(std::memory_order_acquire) == 0) return false;
-    return find_in(buckets_[other(at, tag)], tag, key, value);
+    for (unsigned i = 1; i <= alternates; ++i)
+        if (find_in(buckets_[alternate_of(at, tag, i)], tag, key, value)) return true;
+    return false;
 }
 
 } // namespace weft::dataplane
