@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Copying between mbuf chains, for those who cut one packet into several: segmentation and fragmentation. Neither
-// owns a chain.
+// mbuf chains as sequences of bytes: copying between them, for those who cut one packet into several (segmentation and
+// fragmentation), and summing them. Nothing here owns a chain.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -71,5 +73,27 @@ class ChainReader {
     rte_mbuf* segment_;
     std::uint32_t offset_ = 0;
 };
+
+/// The one's complement sum of part of a chain, as it stands in memory and not inverted; nothing when the chain is
+/// shorter. DPDK 22.11's rte_raw_cksum_mbuf() loses carries of a segment that begins at an odd place.
+[[nodiscard]] inline std::optional<std::uint16_t> sum_chain(const rte_mbuf* packet, std::uint32_t offset,
+                                                            std::uint32_t length) {
+    std::uint32_t sum = 0;
+    std::uint32_t done = 0;
+    for (; packet != nullptr && done < length; packet = packet->next) {
+        if (offset >= packet->data_len) {
+            offset -= packet->data_len;
+            continue;
+        }
+        const std::uint32_t part = std::min(packet->data_len - offset, length - done);
+        const std::uint16_t of_part = rte_raw_cksum(rte_pktmbuf_mtod_offset(packet, const void*, offset), part);
+        sum += (done & 1) != 0 ? __builtin_bswap16(of_part) : of_part;
+        done += part;
+        offset = 0;
+    }
+    if (done != length) return std::nullopt;
+    sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16));
+}
 
 } // namespace weft::dataplane

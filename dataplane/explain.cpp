@@ -95,6 +95,8 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     };
     const bool source_local = is_kind(decision.source_next_hop, NextHop::Kind::local);
     const bool destination_local = is_kind(decision.destination_next_hop, NextHop::Kind::local);
+    if (source_local && tables.endpoint(decision.source_next_hop->port) == nullptr)
+        return story.stop("source", describe(decision.source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
     // What does not begin here comes from the underlay, and must end here.
     if (!source_local && !is_kind(decision.source_next_hop, NextHop::Kind::vtep))
         return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include <rte_ip.h>
-
 #include "dataplane/chain.hpp"
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/checksum.h"
@@ -37,10 +35,6 @@ struct Layout {
         v4 = (packet->ol_flags & RTE_MBUF_F_TX_IPV4) != 0;
     }
 };
-
-bool sum_to_end(const rte_mbuf* packet, std::uint32_t from, std::uint16_t& sum) {
-    return rte_raw_cksum_mbuf(packet, from, rte_pktmbuf_pkt_len(packet) - from, &sum) == 0;
-}
 
 void set_ipv4(std::uint8_t* header, std::uint32_t total, std::uint16_t id) {
     weft_store_be16(header + 2, total);
@@ -75,9 +69,9 @@ bool finish_segment(rte_mbuf* segment, const Layout& at, std::uint32_t frame_l4_
     const std::uint32_t pseudo =
         weft_load_be16(tcp + 16) + (static_cast<std::uint32_t>(~frame_l4_length) & 0xffff) + (length - at.l4);
     weft_store_be16(tcp + 16, weft_sum_fold(pseudo));
-    std::uint16_t sum = 0;
-    if (!sum_to_end(segment, at.l4, sum)) return false;
-    weft_store_be16(tcp + 16, static_cast<std::uint16_t>(~__builtin_bswap16(sum)));
+    const auto sum = sum_chain(segment, at.l4, length - at.l4);
+    if (!sum) return false;
+    weft_store_be16(tcp + 16, static_cast<std::uint16_t>(~__builtin_bswap16(*sum)));
     return true;
 }
 
@@ -88,9 +82,9 @@ weft_drop_reason complete_checksum(rte_mbuf* packet) {
     const bool udp = (packet->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
     const std::uint32_t field = at.l4 + (udp ? 6U : 16U);
     if (field + 2 > rte_pktmbuf_data_len(packet)) return WEFT_DROP_unsupported_offload;
-    std::uint16_t sum = 0;
-    if (!sum_to_end(packet, at.l4, sum)) return WEFT_DROP_unsupported_offload;
-    auto checksum = static_cast<std::uint16_t>(~__builtin_bswap16(sum));
+    const auto sum = sum_chain(packet, at.l4, rte_pktmbuf_pkt_len(packet) - at.l4);
+    if (!sum) return WEFT_DROP_unsupported_offload;
+    auto checksum = static_cast<std::uint16_t>(~__builtin_bswap16(*sum));
     if (udp && checksum == 0) checksum = 0xffff;
     weft_store_be16(data_of(packet, field), checksum);
     packet->ol_flags &=

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/virtio_header.hpp"
 
-#include <rte_ip.h>
-
+#include "dataplane/chain.hpp"
 #include "dataplane/packet.hpp"
 #include "dataplane/pipeline/types.h"
 
@@ -16,9 +15,9 @@ constexpr std::uint16_t udp_field = 6;
 /// A checksum of neither TCP nor UDP: rare, so it is summed at once.
 weft_drop_reason sum_now(rte_mbuf* packet, std::uint32_t start, std::uint32_t field) {
     if (field + 2 > rte_pktmbuf_data_len(packet)) return WEFT_DROP_unsupported_offload;
-    std::uint16_t sum = 0;
-    if (rte_raw_cksum_mbuf(packet, start, rte_pktmbuf_pkt_len(packet) - start, &sum) != 0) return WEFT_DROP_unsupported_offload;
-    weft_store_be16(data_of(packet, field), static_cast<std::uint16_t>(~__builtin_bswap16(sum)));
+    const auto sum = sum_chain(packet, start, rte_pktmbuf_pkt_len(packet) - start);
+    if (!sum) return WEFT_DROP_unsupported_offload;
+    weft_store_be16(data_of(packet, field), static_cast<std::uint16_t>(~__builtin_bswap16(*sum)));
     return WEFT_DROP_none;
 }
 
