@@ -60,6 +60,7 @@ struct Packet {
     std::uint16_t source_port = 40000;
     std::uint16_t destination_port = 8080;
     std::uint8_t tcp_flags = 0x02;
+    std::uint32_t sequence = 1000;
     std::uint8_t icmp_type = 0; ///< of the family's ICMP
     std::uint8_t icmp_code = 0;
     std::uint32_t icmp_rest = 0;
@@ -103,8 +104,8 @@ struct Packet {
             field = 6;
             break;
         case L4::tcp:
-            segment = be16(source_port) + be16(destination_port) + be32(1000) + be32(2000) + Bytes{0x50, tcp_flags} +
-                      be16(4096) + be16(0) + be16(0) + payload;
+            segment = be16(source_port) + be16(destination_port) + be32(sequence) + be32(2000) +
+                      Bytes{0x50, tcp_flags} + be16(4096) + be16(0) + be16(0) + payload;
             field = 16;
             break;
         case L4::icmp:

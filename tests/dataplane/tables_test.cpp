@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tables: what goes in comes out again, what is wrong is refused by name and changes nothing, and readers never see
+// half a change.
+#include <random>
+#include <thread>
+
+#include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include "dataplane/tables.hpp"
+#include "tests/pipeline/world.hpp"
+
+namespace weft::dataplane {
+namespace {
+
+using cases::Bytes;
+using cases::text_of;
+using cases::World;
+using fastpath::TableUpdate;
+
+const World world{4, 4};
+
+/// One host without workers.
+struct Writer {
+    Quiescence quiescence{1};
+    Tables tables{quiescence};
+
+    TableUpdate dump() const { return tables.dump(); }
+};
+
+bool same_entries(const TableUpdate& a, const TableUpdate& b, std::string& difference) {
+    google::protobuf::util::MessageDifferencer differencer;
+    differencer.set_repeated_field_comparison(google::protobuf::util::MessageDifferencer::AS_SET);
+    differencer.ReportDifferencesToString(&difference);
+    return differencer.Compare(a, b);
+}
+
+#define EXPECT_SAME_ENTRIES(a, b)                                                                                    \
+    do {                                                                                                             \
+        std::string difference;                                                                                      \
+        EXPECT_TRUE(same_entries(a, b, difference)) << difference;                                                   \
+    } while (false)
+
+TableUpdate everything() {
+    TableUpdate update = world.tables();
+    const World v6{6, 6};
+    const TableUpdate second = v6.tables();
+    update.mutable_host()->set_vtep_v6(second.host().vtep_v6());
+    update.mutable_routes()->MergeFrom(second.routes());
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        update.MergeFrom(World::policy(i % 2 == 0 ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS, 100 + i,
+                                       i % 7, i % 3 == 0 ? 0 : 6, i % 3 == 2 ? i : 0,
+                                       i % 5 == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY, i * 1000));
+        update.mutable_policies()->rbegin()->set_rule(~i);
+    }
+    return update;
+}
+
+TEST(Tables, DumpHoldsWhatWasApplied) {
+    Writer writer;
+    const TableUpdate update = everything();
+    ASSERT_TRUE(writer.tables.apply(update));
+    EXPECT_SAME_ENTRIES(update, writer.dump());
+}
+
+TEST(Tables, DumpRebuildsTheTables) {
+    Writer first;
+    ASSERT_TRUE(first.tables.apply(everything()));
+    Writer second;
+    ASSERT_TRUE(second.tables.apply(first.dump()));
+    EXPECT_SAME_ENTRIES(first.dump(), second.dump());
+}
+
+TEST(Tables, ApplyingTwiceIsApplyingOnce) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(everything()));
+    ASSERT_TRUE(writer.tables.apply(everything()));
+    EXPECT_SAME_ENTRIES(everything(), writer.dump());
+}
+
+TEST(Tables, DeletionLeavesNothing) {
+    Writer writer;
+    const TableUpdate update = everything();
+    ASSERT_TRUE(writer.tables.apply(update));
+    TableUpdate deletion;
+    for (const auto& route : update.routes()) {
+        deletion.add_deleted_routes()->set_vni(route.vni());
+        *deletion.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
+    }
+    for (const auto& next_hop : update.next_hops())
+        deletion.add_deleted_next_hops(next_hop.id());
+    for (const auto& endpoint : update.endpoints())
+        deletion.add_deleted_endpoints(endpoint.port());
+    for (const auto& policy : update.policies())
+        *deletion.add_deleted_policies() = policy.key();
+    for (const auto& network : update.networks())
+        deletion.add_deleted_networks(network.vni());
+    ASSERT_TRUE(writer.tables.apply(deletion));
+    TableUpdate empty;
+    *empty.mutable_host() = update.host();
+    EXPECT_SAME_ENTRIES(empty, writer.dump());
+    // And what is gone may go again.
+    EXPECT_TRUE(writer.tables.apply(deletion));
+}
+
+TEST(Tables, EveryUpdateMovesTheEpoch) {
+    Writer writer;
+    const auto before = writer.tables.epoch();
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    EXPECT_NE(writer.tables.epoch(), before);
+}
+
+struct Refusal {
+    const char* name;
+    TableUpdate update;
+    const char* told; ///< what the message must name
+};
+
+TableUpdate changed(void (*change)(TableUpdate&)) {
+    TableUpdate update;
+    change(update);
+    return update;
+}
+
+TableUpdate vtep_with(void (*change)(fastpath::VtepNextHop&)) {
+    TableUpdate update;
+    world.add_vtep(update, 50, world.vtep(7), world.c_router, world.next_nic);
+    change(*update.mutable_next_hops(0)->mutable_vtep());
+    return update;
+}
+
+TableUpdate route_with(void (*change)(fastpath::Route&)) {
+    TableUpdate update;
+    World::add_route(update, world.address(7, 1), 32, World::to_c, 5);
+    change(*update.mutable_routes(0));
+    return update;
+}
+
+TableUpdate endpoint_with(void (*change)(fastpath::Endpoint&)) {
+    TableUpdate update;
+    World::add_endpoint(update, 60, "late", world.web_mac, world.address(7, 1), 9);
+    change(*update.mutable_endpoints(0));
+    return update;
+}
+
+TableUpdate policy_with(void (*change)(fastpath::PolicyEntry&)) {
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, 1, 2, 6, 80, fastpath::VERDICT_DENY);
+    change(*update.mutable_policies(0));
+    return update;
+}
+
+std::vector<Refusal> refusals() {
+    return {
+        {"HostWithoutRouterMac", changed([](auto& u) { u.mutable_host()->set_gateway_mac("123456"); }), "router MAC"},
+        {"HostWithLongVtep", changed([](auto& u) { u.mutable_host()->set_vtep_v4("12345"); }), "VTEP"},
+        {"HostWithoutPort", changed([](auto& u) {
+             u.mutable_host()->set_router_mac("123456");
+             u.mutable_host()->set_gateway_mac("123456");
+         }),
+         "VXLAN port"},
+        {"NetworkZero", changed([](auto& u) { u.add_networks()->set_vni(0); }), "VNI"},
+        {"NetworkBeyond24Bits", changed([](auto& u) { u.add_networks()->set_vni(1U << 24); }), "VNI"},
+        {"EndpointOnPortZero", endpoint_with([](auto& e) { e.set_port(0); }), "late on port 0"},
+        {"EndpointWithoutNetwork", endpoint_with([](auto& e) { e.set_vni(77); }), "77"},
+        {"EndpointWithShortMac", endpoint_with([](auto& e) { e.set_mac("12345"); }), "6 bytes"},
+        {"EndpointWithOddAddress", endpoint_with([](auto& e) { e.set_addresses(0, "123"); }), "late"},
+        {"EndpointWithMappedAddress", endpoint_with([](auto& e) {
+             e.set_addresses(0, std::string(10, '\0') + "\xff\xff"
+                                                        "1234");
+         }),
+         "IPv4-mapped"},
+        {"NextHopZero", changed([](auto& u) { u.add_next_hops()->mutable_drop(); }), "next hop 0"},
+        {"NextHopBeyondTheTable", changed([](auto& u) {
+             u.add_next_hops()->set_id((1U << 22) + 1);
+             u.mutable_next_hops(0)->mutable_drop();
+         }),
+         "4194305"},
+        {"NextHopOfNoKind", changed([](auto& u) { u.add_next_hops()->set_id(9); }), "next hop 9"},
+        {"VtepWithoutAddress", vtep_with([](auto& v) { v.clear_address(); }), "next hop 50"},
+        {"VtepWithoutRouterMac", vtep_with([](auto& v) { v.clear_inner_destination_mac(); }), "6 bytes"},
+        {"VtepWithLongMac", vtep_with([](auto& v) { v.set_outer_destination_mac("1234567"); }), "6 bytes"},
+        {"VtepOfNoNetwork", vtep_with([](auto& v) { v.set_vni(0); }), "VNI"},
+        {"VtepWithTinyMtu", vtep_with([](auto& v) { v.set_mtu(67); }), "MTU of 67"},
+        {"RouteOfUnknownNetwork", route_with([](auto& r) { r.set_vni(77); }), "77"},
+        {"RouteToUnknownNextHop", route_with([](auto& r) { r.set_next_hop(99); }), "next hop 99"},
+        {"RouteWithHostBits", route_with([](auto& r) { r.mutable_prefix()->set_length(24); }), "host bits"},
+        {"RouteLongerThanTheAddress", route_with([](auto& r) { r.mutable_prefix()->set_length(33); }), "route"},
+        {"RouteOfNoFamily", route_with([](auto& r) { r.mutable_prefix()->set_address("12345"); }), "route"},
+        {"PolicyWithoutDirection",
+         policy_with([](auto& p) { p.mutable_key()->set_direction(fastpath::DIRECTION_UNSPECIFIED); }), "direction"},
+        {"PolicyWithoutVerdict", policy_with([](auto& p) { p.set_verdict(fastpath::VERDICT_UNSPECIFIED); }),
+         "verdict"},
+        {"PolicyPortWithoutProtocol", policy_with([](auto& p) { p.mutable_key()->set_protocol(0); }), "protocol"},
+        {"PolicyPortBeyond16Bits", policy_with([](auto& p) { p.mutable_key()->set_port(65536); }), "65535"},
+        {"PolicyProtocolBeyond8Bits", policy_with([](auto& p) { p.mutable_key()->set_protocol(256); }), "255"},
+        {"PolicyPrecedenceBeyond30Bits", policy_with([](auto& p) { p.set_precedence(1U << 30); }), "precedence"},
+        {"NextHopInUse", changed([](auto& u) { u.add_deleted_next_hops(World::to_c); }), "still used"},
+        {"NetworkInUse", changed([](auto& u) { u.add_deleted_networks(World::vni); }), "still has"},
+    };
+}
+
+class TablesRefuse : public testing::TestWithParam<Refusal> {};
+
+TEST_P(TablesRefuse, ByNameAndUnchanged) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(everything()));
+    const auto applied = writer.tables.apply(GetParam().update);
+    ASSERT_FALSE(applied);
+    EXPECT_EQ(applied.error().code, ErrorCode::invalid);
+    EXPECT_NE(applied.error().message.find(GetParam().told), std::string::npos) << applied.error().message;
+    EXPECT_SAME_ENTRIES(everything(), writer.dump());
+}
+
+INSTANTIATE_TEST_SUITE_P(Entry, TablesRefuse, testing::ValuesIn(refusals()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Tables, FailedUpdateKeepsWhatCameBeforeTheEntry) {
+    Writer writer;
+    TableUpdate update = world.tables();
+    update.mutable_next_hops(2)->mutable_vtep()->set_mtu(1);
+    const std::uint32_t first = update.next_hops(0).id();
+    const std::uint32_t failed = update.next_hops(2).id();
+    const std::uint32_t later = update.next_hops(3).id();
+    ASSERT_FALSE(writer.tables.apply(update));
+    EXPECT_NE(writer.tables.network(World::vni), nullptr);
+    EXPECT_NE(writer.tables.endpoint(World::web), nullptr);
+    EXPECT_NE(writer.tables.next_hop(first), nullptr);
+    EXPECT_EQ(writer.tables.next_hop(failed), nullptr);
+    EXPECT_EQ(writer.tables.next_hop(later), nullptr);
+    EXPECT_EQ(writer.dump().routes_size(), 0);
+    // The agent sends it again, mended.
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    EXPECT_SAME_ENTRIES(world.tables(), writer.dump());
+}
+
+TEST(Tables, MovedRouteFreesItsNextHop) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    ASSERT_TRUE(writer.tables.apply(world.route(world.cache_ip(), World::to_d, 1)));
+    TableUpdate deletion;
+    deletion.add_deleted_next_hops(World::to_c);
+    EXPECT_TRUE(writer.tables.apply(deletion));
+    EXPECT_EQ(writer.tables.next_hop(World::to_c), nullptr);
+}
+
+TEST(Tables, VtepIsKnownAsLongAsANextHopLeadsToIt) {
+    Writer writer;
+    weft_address address{};
+    const Bytes bytes = world.vtep(7);
+    address = weft_address_v4(bytes.data());
+    TableUpdate update;
+    world.add_vtep(update, 50, bytes, world.c_router, world.next_nic);
+    world.add_vtep(update, 51, bytes, world.d_router, world.next_nic);
+    ASSERT_TRUE(writer.tables.apply(update));
+    EXPECT_TRUE(writer.tables.is_vtep(address));
+    TableUpdate one;
+    one.add_deleted_next_hops(50);
+    ASSERT_TRUE(writer.tables.apply(one));
+    EXPECT_TRUE(writer.tables.is_vtep(address));
+    TableUpdate other; // replaced by one to another address
+    world.add_vtep(other, 51, world.vtep(8), world.d_router, world.next_nic);
+    ASSERT_TRUE(writer.tables.apply(other));
+    EXPECT_FALSE(writer.tables.is_vtep(address));
+}
+
+TEST(Tables, NewHostAddressReachesEveryTemplate) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    TableUpdate update;
+    *update.mutable_host() = world.tables().host();
+    update.mutable_host()->set_vtep_v4(text_of(world.vtep(99)));
+    ASSERT_TRUE(writer.tables.apply(update));
+    for (const std::uint32_t id : {World::to_c, World::to_d}) {
+        const NextHop* const next_hop = writer.tables.next_hop(id);
+        ASSERT_NE(next_hop, nullptr);
+        const auto source = next_hop->tunnel_template.begin() + 26;
+        EXPECT_EQ(Bytes(source, source + 4), world.vtep(99));
+    }
+}
+
+TEST(Tables, MtuIsWhatTheOuterLengthsCanSay) {
+    Writer writer;
+    TableUpdate update;
+    world.add_vtep(update, 50, world.vtep(7), world.c_router, world.next_nic, 0);
+    world.add_vtep(update, 51, world.vtep(7), world.c_router, world.next_nic, 9000);
+    ASSERT_TRUE(writer.tables.apply(update));
+    EXPECT_EQ(writer.tables.next_hop(50)->mtu, 65535U - 50);
+    EXPECT_EQ(writer.tables.next_hop(51)->mtu, 9000U);
+}
+
+/// Races the FIB against a list of prefixes, both families, two networks, with deletions.
+class FibRace : public testing::TestWithParam<int> {};
+
+TEST_P(FibRace, LongestMatchIsThatOfAList) {
+    std::mt19937 random(static_cast<unsigned>(GetParam()));
+    const int family = GetParam();
+    const World w{family, 4};
+    Writer writer;
+    TableUpdate base;
+    for (const std::uint32_t vni : {7U, 8U})
+        base.add_networks()->set_vni(vni);
+    for (std::uint32_t id = 1; id <= 20; ++id)
+        World::add_local(base, id, id);
+    ASSERT_TRUE(writer.tables.apply(base));
+
+    struct Known {
+        std::uint32_t vni;
+        Bytes address;
+        std::uint32_t length;
+        std::uint32_t next_hop;
+    };
+
+    std::vector<Known> known;
+    const std::uint32_t bits = family == 4 ? 32 : 128;
+    // Few distinct bits, so that prefixes nest.
+    const auto any_address = [&] {
+        Bytes address(bits / 8);
+        for (auto& byte : address)
+            byte = static_cast<std::uint8_t>(random() % 8 == 0 ? random() : 0);
+        return address;
+    };
+    const auto covers = [](const Bytes& prefix, std::uint32_t length, const Bytes& address) {
+        for (std::uint32_t bit = 0; bit < length; ++bit)
+            if (((prefix[bit / 8] ^ address[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
+        return true;
+    };
+    for (int round = 0; round < 300; ++round) {
+        TableUpdate update;
+        if (!known.empty() && random() % 3 == 0) {
+            const std::size_t at = random() % known.size();
+            auto& key = *update.add_deleted_routes();
+            key.set_vni(known[at].vni);
+            key.mutable_prefix()->set_address(text_of(known[at].address));
+            key.mutable_prefix()->set_length(known[at].length);
+            known.erase(known.begin() + static_cast<std::ptrdiff_t>(at));
+        } else {
+            const std::uint32_t length = random() % 4 == 0 ? bits : static_cast<std::uint32_t>(random() % (bits + 1));
+            Known route{7 + static_cast<std::uint32_t>(random() % 2), any_address(), length,
+                        1 + static_cast<std::uint32_t>(random() % 20)};
+            for (std::uint32_t bit = length; bit < bits; ++bit)
+                route.address[bit / 8] &= static_cast<std::uint8_t>(~(1U << (7 - bit % 8)));
+            std::erase_if(known, [&](const Known& k) {
+                return k.vni == route.vni && k.address == route.address && k.length == length;
+            });
+            auto& message = *update.add_routes();
+            message.set_vni(route.vni);
+            message.mutable_prefix()->set_address(text_of(route.address));
+            message.mutable_prefix()->set_length(length);
+            message.set_next_hop(route.next_hop);
+            message.set_identity(route.next_hop + 1000);
+            known.push_back(route);
+        }
+        ASSERT_TRUE(writer.tables.apply(update));
+        for (int probe = 0; probe < 20; ++probe) {
+            const Bytes address = any_address();
+            const std::uint32_t vni = 7 + static_cast<std::uint32_t>(random() % 2);
+            const Known* best = nullptr;
+            for (const Known& route : known)
+                if (route.vni == vni && covers(route.address, route.length, address) &&
+                    (best == nullptr || route.length > best->length))
+                    best = &route;
+            const weft_address key = family == 4 ? weft_address_v4(address.data()) : weft_address_v6(address.data());
+            if (family == 6 && weft_address_is_v4(&key)) continue;
+            const RouteValue found = writer.tables.route(*writer.tables.network(vni), key);
+            ASSERT_EQ(found.next_hop, best != nullptr ? best->next_hop : 0) << "round " << round;
+            ASSERT_EQ(found.identity, best != nullptr ? best->next_hop + 1000 : 0);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Family, FibRace, testing::Values(4, 6),
+                         [](const auto& info) { return "v" + std::to_string(info.param); });
+
+TEST(Tables, PolicyDecidesLikeAListOfEntries) {
+    std::mt19937 random(1);
+    Writer writer;
+    std::map<std::array<std::uint32_t, 5>, std::array<std::uint32_t, 3>> entries; // key -> precedence, verdict, rule
+    TableUpdate update;
+    for (std::uint32_t rule = 1; rule <= 400; ++rule) {
+        const std::uint32_t protocol = random() % 3 == 0 ? 0 : random() % 2 == 0 ? 6 : 17;
+        const std::array<std::uint32_t, 5> key{1 + static_cast<std::uint32_t>(random() % 2),
+                                               1 + static_cast<std::uint32_t>(random() % 4),
+                                               static_cast<std::uint32_t>(random() % 4), protocol,
+                                               protocol == 0 ? 0 : static_cast<std::uint32_t>(random() % 3)};
+        const std::array<std::uint32_t, 3> value{static_cast<std::uint32_t>(random() % 4),
+                                                 1 + static_cast<std::uint32_t>(random() % 2), rule};
+        entries[key] = value;
+        auto& entry = *update.add_policies();
+        entry.mutable_key()->set_direction(static_cast<fastpath::Direction>(key[0]));
+        entry.mutable_key()->set_local_identity(key[1]);
+        entry.mutable_key()->set_peer_identity(key[2]);
+        entry.mutable_key()->set_protocol(key[3]);
+        entry.mutable_key()->set_port(key[4]);
+        entry.set_precedence(value[0]);
+        entry.set_verdict(static_cast<fastpath::Verdict>(value[1]));
+        entry.set_rule(value[2]);
+    }
+    ASSERT_TRUE(writer.tables.apply(update));
+    for (std::uint32_t direction : {1U, 2U})
+        for (std::uint32_t local = 1; local <= 5; ++local)
+            for (std::uint32_t peer = 1; peer <= 5; ++peer)
+                for (std::uint32_t protocol : {1U, 6U, 17U})
+                    for (std::uint32_t port = 0; port <= 3; ++port) {
+                        bool any = false;
+                        std::uint32_t precedence = 0;
+                        bool deny = false;
+                        for (const auto& [key, value] : entries) {
+                            const bool matches =
+                                key[0] == direction && key[1] == local && (key[2] == 0 || key[2] == peer) &&
+                                (key[3] == 0 || key[3] == protocol) && (key[4] == 0 || key[4] == port);
+                            if (!matches || (any && value[0] < precedence)) continue;
+                            deny = value[1] == 2 || (any && value[0] == precedence && deny);
+                            precedence = value[0];
+                            any = true;
+                        }
+                        const weft_policy_value found =
+                            writer.tables.policy(static_cast<weft_direction>(direction), local, peer, protocol, port);
+                        ASSERT_EQ(weft_policy_denies(found) != 0, any && deny)
+                            << direction << ' ' << local << ' ' << peer << ' ' << protocol << ' ' << port;
+                        ASSERT_EQ(found.precedence_verdict != 0, any);
+                    }
+}
+
+TEST(Tables, ReadersSeeOneRouteOrTheOther) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    const Bytes cache = world.cache_ip();
+    const weft_address address = weft_address_v4(cache.data());
+    std::atomic<bool> stop = false;
+    std::uint64_t wrong = 0;
+    std::uint64_t reads = 0;
+    writer.quiescence.register_worker(0);
+    writer.quiescence.online(0);
+    std::thread reader([&] {
+        while (!stop.load(std::memory_order_relaxed)) {
+            const Network* const network = writer.tables.network(World::vni);
+            const RouteValue route = writer.tables.route(*network, address);
+            // Identity and next hop change together, and the next hop is what its id says.
+            const NextHop* const next_hop = writer.tables.next_hop(route.next_hop);
+            const bool right = next_hop != nullptr && ((route.next_hop == World::to_c && route.identity == 1) ||
+                                                       (route.next_hop == World::to_d && route.identity == 2) ||
+                                                       route.identity == World::id_cache);
+            wrong += right ? 0 : 1;
+            ++reads;
+            writer.quiescence.quiescent(0);
+        }
+        writer.quiescence.offline(0);
+    });
+    for (std::uint32_t i = 0; i < 600; ++i) {
+        TableUpdate update = world.route(cache, i % 2 == 0 ? World::to_c : World::to_d, i % 2 == 0 ? 1 : 2);
+        // Growth at the same time: arrays are replaced under the reader.
+        for (std::uint32_t more = 0; more < 20; ++more)
+            World::add_route(update,
+                             {10, static_cast<std::uint8_t>(100 + i % 100), static_cast<std::uint8_t>(more),
+                              static_cast<std::uint8_t>(i / 100)},
+                             32, World::to_d, 3);
+        world.add_vtep(update, 100 + i, world.vtep(9), world.c_router, world.next_nic);
+        ASSERT_TRUE(writer.tables.apply(update));
+    }
+    stop = true;
+    reader.join();
+    writer.quiescence.unregister_worker(0);
+    EXPECT_EQ(wrong, 0U);
+    EXPECT_GT(reads, 600U);
+}
+
+} // namespace
+} // namespace weft::dataplane
