@@ -38,14 +38,17 @@ Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, U
     config_(config),
     store_(std::move(store)),
     uplink_(std::move(uplink)),
-    remote_(
-        std::make_unique<RemoteRoutes>(sync_, uplink_, uplink_port, [](const bgp::PathAttributes&) { return 0U; })),
+    policy_tables_(sync_, store_),
+    policy_(config_.label_asn, policy_tables_),
+    remote_(std::make_unique<RemoteRoutes>(sync_, policy_, uplink_, uplink_port)),
     port_timer_(loop) {}
 
 Agent::~Agent() = default;
 
 Result<void> Agent::begin() {
     set_host_tables();
+    // Before the first route: numbers keep their meaning, and no endpoint has a moment without its policy.
+    if (auto restored = restore_policy(policy_, store_); !restored) return restored;
     if (uplink_.exists()) {
         auto resolver = NeighborResolver::start(
             loop_, uplink_.interface, [this](const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor) {
@@ -55,10 +58,7 @@ Result<void> Agent::begin() {
         remote_->set_resolver(*std::move(resolver));
     }
     if (auto started = start_speaker(); !started) return started;
-    endpoints_ = std::make_unique<Endpoints>(
-        loop_, config_, uplink_, store_, sync_, *speaker_,
-        EndpointTraits{.identity = [](const v1::Endpoint&) { return 0U; },
-                       .labels = [](const v1::Endpoint&) { return std::vector<bgp::LargeCommunity>{}; }});
+    endpoints_ = std::make_unique<Endpoints>(loop_, config_, uplink_, store_, sync_, policy_, *speaker_);
     if (auto restored = endpoints_->restore(); !restored) return restored;
     speaker_->local_routes_complete();
     return {};
@@ -101,7 +101,11 @@ Result<void> Agent::start_speaker() {
                                      .export_targets = network.targets});
     }
     bgp::Speaker::Events events{.on_routes = [this](bgp::RouteUpdate update) { routes_changed(update); },
-                                .on_converged = [this] { sync_.sweep_routes(); },
+                                .on_converged =
+                                    [this] {
+                                        policy_.sweep();
+                                        sync_.sweep_routes();
+                                    },
                                 .on_peer =
                                     [](const bgp::PeerStatus& peer) {
                                         spdlog::info("neighbour {}: {}", peer.address.to_string(), peer.state);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Agent: weftd's parts put together, and what its API can ask of them. Everything runs on one event loop; answers
-// that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp.
+// that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp, namespaces and
+// policies in agent_policy.cpp.
 //
-//   API -> Agent -> Endpoints (attach, detach) -> FibSync -> fast path
-//                        \-> Speaker <-> other hosts -> RemoteRoutes -> FibSync
+//   API -> Agent -> Endpoints (attach, detach) ---> PolicyEngine -> FibSync -> fast path
+//                        \-> Speaker <-> other hosts -> RemoteRoutes -> PolicyEngine
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "controlplane/endpoints.hpp"
 #include "controlplane/fast_path_supervisor.hpp"
 #include "controlplane/fib_sync.hpp"
+#include "controlplane/policy_tables.hpp"
 #include "controlplane/remote_routes.hpp"
 #include "controlplane/store.hpp"
 #include "controlplane/uplink.hpp"
@@ -43,6 +46,12 @@ class Agent {
 
     void add_endpoint(const v1::AddEndpointRequest& request, Done<v1::Endpoint> done);
     void delete_endpoint(const v1::DeleteEndpointRequest& request, Done<v1::Endpoint> done);
+    void apply_policy(const v1::ApplyPolicyRequest& request, const Done<v1::ApplyPolicyReply>& done);
+    void delete_policy(const v1::DeletePolicyRequest& request, const Done<v1::Policy>& done);
+    [[nodiscard]] Result<v1::ListPoliciesReply> list_policies(const v1::ListPoliciesRequest& request) const;
+    void set_namespace(const v1::Namespace& request, const Done<v1::Namespace>& done);
+    void delete_namespace(const v1::DeleteNamespaceRequest& request, const Done<v1::Namespace>& done);
+    [[nodiscard]] v1::ListNamespacesReply list_namespaces() const;
     void status(Done<v1::StatusReply> done);
     void counters(Done<v1::CountersReply> done);
     void explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done);
@@ -69,12 +78,16 @@ class Agent {
     void fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
     void watch_ports();
     void routes_changed(const bgp::RouteUpdate& update);
+    /// Policy has changed: writes and announces what that changed, and answers when it is in force.
+    template <class Reply>
+    void enforce(Reply reply, const Done<Reply>& done);
 
     [[nodiscard]] const NetworkSettings* network(const std::string& name) const;
     [[nodiscard]] const NetworkSettings* network(std::uint32_t vni) const;
     /// "web-1 10.244.0.2", or the address alone.
     [[nodiscard]] std::string port_name(std::uint32_t port) const;
     void name_route(v1::Route& route) const;
+    void label_routes(std::span<v1::Route> routes) const;
     void list_fib(const std::function<void(v1::Route)>& visit) const;
     struct Flow;
     [[nodiscard]] Result<Flow> resolve_flow(const v1::ExplainRequest& request) const;
@@ -86,6 +99,8 @@ class Agent {
     std::function<void(const Error&)> on_fatal_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     FibSync sync_;
+    PolicyTables policy_tables_;
+    policy::PolicyEngine policy_;
     std::unique_ptr<RemoteRoutes> remote_;
     std::unique_ptr<bgp::Speaker> speaker_;
     std::unique_ptr<Endpoints> endpoints_;

@@ -94,6 +94,7 @@ void Agent::status(Done<v1::StatusReply> done) {
     reply.set_peers_configured(
         static_cast<std::uint32_t>(std::ranges::count(peers, false, &bgp::PeerStatus::dynamic)));
     reply.set_routes(sync_.routes.desired().size());
+    reply.set_policies(static_cast<std::uint32_t>(policy_.list().size()));
     for (const auto& [name, endpoint] : endpoints_->all())
         if (endpoint.state().starts_with("waiting"))
             reply.add_warnings(fmt::format("endpoint {} is {}", name, endpoint.state()));
@@ -250,6 +251,7 @@ Result<std::vector<v1::Route>> Agent::list_routes(const v1::ListRoutesRequest& r
         });
     }
     if (longest_match) keep_longest_match(routes, *longest_match);
+    label_routes(routes);
     return routes;
 }
 
@@ -367,16 +369,18 @@ void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> do
     question.set_protocol(flow->protocol);
     question.set_source_port(50000); // any: no policy looks at it
     question.set_destination_port(request.port());
-    fast_path->explain(std::move(question), [done = std::move(done)](Result<fastpath::ExplainReply> answer) {
+    fast_path->explain(std::move(question), [this, done = std::move(done)](Result<fastpath::ExplainReply> answer) {
         if (!answer) return done(std::unexpected(std::move(answer).error()));
         v1::ExplainReply reply;
         for (const auto& step : answer->steps()) {
             auto& each = *reply.add_steps();
             each.set_stage(step.stage());
-            each.set_detail(step.detail());
+            const std::string rule = policy_.rule_text(step.rule());
+            each.set_detail(rule.empty() ? step.detail() : fmt::format("{}: {}", step.detail(), rule));
             each.set_stops(step.stops());
         }
         reply.set_allowed(answer->verdict() == fastpath::VERDICT_ALLOW);
+        reply.set_rule(policy_.rule_text(answer->rule()));
         if (!reply.allowed()) reply.set_drop_reason(drop_reason(answer->drop_reason()).name);
         done(std::move(reply));
     });

@@ -95,6 +95,38 @@ class Service final : public v1::Agent::CallbackService {
         return answer(context, reply, [this, request](auto done) { agent_.delete_endpoint(*request, done); });
     }
 
+    grpc::ServerUnaryReactor* ListNamespaces(grpc::CallbackServerContext* context, const v1::ListNamespacesRequest*,
+                                             v1::ListNamespacesReply* reply) override {
+        return answer(context, reply, [this](auto done) { done(agent_.list_namespaces()); });
+    }
+
+    grpc::ServerUnaryReactor* SetNamespace(grpc::CallbackServerContext* context, const v1::Namespace* request,
+                                           v1::Namespace* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.set_namespace(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* DeleteNamespace(grpc::CallbackServerContext* context,
+                                              const v1::DeleteNamespaceRequest* request,
+                                              v1::Namespace* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.delete_namespace(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* ApplyPolicy(grpc::CallbackServerContext* context, const v1::ApplyPolicyRequest* request,
+                                          v1::ApplyPolicyReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.apply_policy(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* ListPolicies(grpc::CallbackServerContext* context,
+                                           const v1::ListPoliciesRequest* request,
+                                           v1::ListPoliciesReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.list_policies(*request)); });
+    }
+
+    grpc::ServerUnaryReactor* DeletePolicy(grpc::CallbackServerContext* context,
+                                           const v1::DeletePolicyRequest* request, v1::Policy* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.delete_policy(*request, done); });
+    }
+
     grpc::ServerUnaryReactor* ListPeers(grpc::CallbackServerContext* context, const v1::ListPeersRequest* request,
                                         v1::ListPeersReply* reply) override {
         return answer(context, reply, [this, request](auto done) { done(agent_.list_peers(*request)); });

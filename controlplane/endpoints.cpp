@@ -61,14 +61,14 @@ net::Vni vni_of(const v1::Endpoint& endpoint) { return *net::Vni::make(endpoint.
 } // namespace
 
 Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store,
-                     FibSync& sync, bgp::Speaker& speaker, EndpointTraits traits) :
+                     FibSync& sync, policy::PolicyEngine& policy, bgp::Speaker& speaker) :
     loop_(loop),
     config_(config),
     uplink_(uplink),
     store_(store),
     sync_(sync),
+    policy_(policy),
     speaker_(speaker),
-    traits_(std::move(traits)),
     retry_timer_(loop) {
     for (const auto& network : config_.networks)
         for (const auto& block : network.blocks)
@@ -101,7 +101,7 @@ Result<void> Endpoints::restore() {
         endpoint.set_vni(network->vni.value());
         endpoint.set_mtu(uplink_.endpoint_mtu);
         auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
-        record.set_identity(traits_.identity(record));
+        if (auto identified = identify(record); !identified) return fail_in(std::move(identified), record.name());
         if (auto exists = check_netns(record.netns()); !exists) {
             wait_for_namespace(record, exists.error().message);
             continue;
@@ -119,6 +119,7 @@ void Endpoints::add(const v1::AddEndpointRequest& request, Attached done) {
     auto prepared = prepare(request);
     if (!prepared) return done(std::unexpected(std::move(prepared).error().in("endpoint " + request.name())));
     if (auto saved = save(*prepared); !saved) {
+        policy_.erase_endpoint(prepared->name());
         release_addresses(*prepared);
         return done(fail_in(std::move(saved), "endpoint " + request.name()));
     }
@@ -135,7 +136,7 @@ Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
     endpoint.set_netns(request.netns());
     endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
     *endpoint.mutable_labels() = request.labels();
-    for (auto checked : {check_name("name", endpoint.name()), check_name("namespace", endpoint.namespace_()),
+    for (auto checked : {check_name("name", endpoint.name()), policy::check_namespace_name(endpoint.namespace_()),
                          check_ifname(endpoint.ifname())})
         if (!checked) return std::unexpected(std::move(checked).error());
     if (endpoints_.contains(endpoint.name()))
@@ -171,7 +172,10 @@ Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
         release_addresses(endpoint);
         return std::unexpected(std::move(taken).error());
     }
-    endpoint.set_identity(traits_.identity(endpoint));
+    if (auto identified = identify(endpoint); !identified) {
+        release_addresses(endpoint);
+        return std::unexpected(std::move(identified).error());
+    }
     return endpoint;
 }
 
@@ -295,6 +299,7 @@ void Endpoints::undo(const std::string& name, Error error, const Attached& done)
     const v1::Endpoint endpoint = endpoints_.at(name);
     spdlog::warn("endpoint {} not attached: {}", name, error.message);
     erase_tables(endpoint);
+    policy_.erase_endpoint(name);
     sync_.commit();
     release_addresses(endpoint);
     static_cast<void>(store_.erase(kind, name));
@@ -320,6 +325,7 @@ void Endpoints::detach(const std::string& name, Attached done) {
     const v1::Endpoint& endpoint = endpoints_.at(name);
     withdraw(endpoint);
     erase_tables(endpoint);
+    policy_.erase_endpoint(name);
     sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
         // Nothing is left to undo: what the fast path still has is swept when it is back.
         if (!applied) spdlog::warn("endpoint {}: {}", name, applied.error().message);
@@ -332,6 +338,16 @@ void Endpoints::detach(const std::string& name, Attached done) {
             done(std::move(gone));
         next();
     });
+}
+
+Result<void> Endpoints::identify(v1::Endpoint& endpoint) {
+    auto labels = policy::LabelSet::make({endpoint.labels().begin(), endpoint.labels().end()});
+    if (!labels) return std::unexpected(std::move(labels).error());
+    auto set = policy_.set_endpoint(
+        endpoint.name(),
+        {.name_space = endpoint.namespace_(), .labels = *std::move(labels), .addresses = addresses_of(endpoint)});
+    if (set) endpoint.set_identity(policy_.endpoint_identity(endpoint.name()));
+    return set;
 }
 
 void Endpoints::set_port(const v1::Endpoint& endpoint) {
@@ -357,13 +373,7 @@ void Endpoints::set_tables(const v1::Endpoint& endpoint) {
     next_hop.mutable_local()->set_port(endpoint.port());
     for (const auto& address : addresses_of(endpoint)) {
         entry.add_addresses(wire(address));
-        fastpath::Route route;
-        route.set_vni(endpoint.vni());
-        *route.mutable_prefix() = wire(net::Prefix::host(address));
-        route.set_next_hop(endpoint.port());
-        route.set_identity(endpoint.identity());
-        const auto key = FibSync::key_of(route.vni(), route.prefix());
-        sync_.routes.set(key, std::move(route));
+        policy_.set_local_route({endpoint.vni(), net::Prefix::host(address)}, endpoint.port(), endpoint.name());
     }
     sync_.endpoints.set(endpoint.port(), std::move(entry));
     sync_.next_hops.set(endpoint.port(), std::move(next_hop));
@@ -371,7 +381,7 @@ void Endpoints::set_tables(const v1::Endpoint& endpoint) {
 
 void Endpoints::erase_tables(const v1::Endpoint& endpoint) {
     for (const auto& address : addresses_of(endpoint))
-        sync_.routes.erase(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
+        policy_.erase_local_route({endpoint.vni(), net::Prefix::host(address)});
     sync_.next_hops.erase(endpoint.port());
     sync_.endpoints.erase(endpoint.port());
     sync_.ports.erase(endpoint.port());
@@ -379,8 +389,9 @@ void Endpoints::erase_tables(const v1::Endpoint& endpoint) {
 
 void Endpoints::announce(const v1::Endpoint& endpoint) {
     for (const auto& address : addresses_of(endpoint))
-        speaker_.announce(
-            {.vni = vni_of(endpoint), .prefix = net::Prefix::host(address), .labels = traits_.labels(endpoint)});
+        speaker_.announce({.vni = vni_of(endpoint),
+                           .prefix = net::Prefix::host(address),
+                           .labels = policy_.endpoint_communities(endpoint.name())});
 }
 
 void Endpoints::withdraw(const v1::Endpoint& endpoint) {
@@ -388,14 +399,13 @@ void Endpoints::withdraw(const v1::Endpoint& endpoint) {
         speaker_.withdraw(vni_of(endpoint), net::Prefix::host(address));
 }
 
-void Endpoints::refresh_traits() {
-    for (auto& [name, endpoint] : endpoints_) {
-        const auto identity = traits_.identity(endpoint);
-        if (endpoint.state() != ready || identity == endpoint.identity()) continue;
-        endpoint.set_identity(identity);
-        set_tables(endpoint);
-        announce(endpoint);
-    }
+void Endpoints::refresh(const std::string& name) {
+    const auto found = endpoints_.find(name);
+    if (found == endpoints_.end()) return;
+    found->second.set_identity(policy_.endpoint_identity(name));
+    if (found->second.state() != ready) return;
+    set_tables(found->second);
+    announce(found->second);
 }
 
 void Endpoints::ports_down(const std::set<std::uint32_t>& ports) {
@@ -427,6 +437,7 @@ void Endpoints::retry_waiting() {
                     for (const auto& address : addresses_of(kept))
                         for (auto& block : blocks_[kept.network()])
                             if (block.prefix().contains(address)) static_cast<void>(block.reserve(address));
+                    static_cast<void>(identify(kept));
                     kept.set_state("waiting: " + attached.error().message);
                     static_cast<void>(save(kept));
                     const std::string name = kept.name();

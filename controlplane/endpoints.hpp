@@ -19,16 +19,11 @@
 #include "controlplane/config.hpp"
 #include "controlplane/fib_sync.hpp"
 #include "controlplane/ipam.hpp"
+#include "controlplane/policy/policy_engine.hpp"
 #include "controlplane/store.hpp"
 #include "controlplane/uplink.hpp"
 
 namespace weft::agent {
-
-/// What policy makes of an endpoint.
-struct EndpointTraits {
-    std::function<std::uint32_t(const v1::Endpoint&)> identity;
-    std::function<std::vector<bgp::LargeCommunity>(const v1::Endpoint&)> labels; ///< that travel on its routes
-};
 
 class Endpoints {
   public:
@@ -37,7 +32,7 @@ class Endpoints {
     static constexpr std::uint32_t first_port = 2; ///< 1 is the uplink
 
     Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store, FibSync& sync,
-              bgp::Speaker& speaker, EndpointTraits traits);
+              policy::PolicyEngine& policy, bgp::Speaker& speaker);
 
     /// Takes up what the database knows: ready endpoints are desired and announced again, half-done ones are gone.
     [[nodiscard]] Result<void> restore();
@@ -46,8 +41,8 @@ class Endpoints {
     void remove(const std::string& name, Attached done);
     /// Tells which ports the fast path found dead: their namespaces went, or were made anew.
     void ports_down(const std::set<std::uint32_t>& ports);
-    /// Writes identities and announcements again, after policy has changed what it makes of endpoints.
-    void refresh_traits();
+    /// Policy knows it by another identity or other labels now: writes and announces it again.
+    void refresh(const std::string& name);
 
     [[nodiscard]] const v1::Endpoint* find(const std::string& name) const;
     [[nodiscard]] const v1::Endpoint* find(net::Vni vni, const net::Address& address) const;
@@ -72,6 +67,8 @@ class Endpoints {
     void connect(const std::string& name, Attached done);
     void undo(const std::string& name, Error error, const Attached& done);
     void detach(const std::string& name, Attached done);
+    /// Policy takes it up, and its identity is set.
+    [[nodiscard]] Result<void> identify(v1::Endpoint& endpoint);
     void set_port(const v1::Endpoint& endpoint);
     void set_tables(const v1::Endpoint& endpoint);
     void erase_tables(const v1::Endpoint& endpoint);
@@ -89,8 +86,8 @@ class Endpoints {
     const Uplink& uplink_;
     Store& store_;
     FibSync& sync_;
+    policy::PolicyEngine& policy_;
     bgp::Speaker& speaker_;
-    EndpointTraits traits_;
     boost::asio::steady_timer retry_timer_;
     std::map<std::string, v1::Endpoint> endpoints_;
     std::map<std::string, std::vector<AddressBlock>> blocks_; ///< by network

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/fib_sync.hpp"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 namespace weft::agent {
@@ -29,7 +31,7 @@ void FibSync::connected(fastpath::FastPath& fast_path, const fastpath::TableUpda
     ports.adopt(index<std::uint32_t>(tables.ports(), [](const auto& entry) { return entry.id(); }), true);
     policies.adopt(
         index<std::string>(tables.policies(), [](const auto& entry) { return entry.key().SerializeAsString(); }),
-        true);
+        swept_);
     endpoints.adopt(index<std::uint32_t>(tables.endpoints(), [](const auto& entry) { return entry.port(); }), true);
     next_hops.adopt(index<std::uint32_t>(tables.next_hops(), [](const auto& entry) { return entry.id(); }), swept_);
     routes.adopt(
@@ -51,6 +53,7 @@ void FibSync::sweep_routes() {
     routes.sweep();
     next_hops.sweep();
     networks.sweep();
+    policies.sweep();
     commit();
 }
 
@@ -68,6 +71,9 @@ fastpath::TableUpdate FibSync::take_update() {
                        [&](std::uint32_t id) { update.add_deleted_ports(id); });
     policies.take_changes([&](const auto& entry) { *update.add_policies() = entry; },
                           [&](const std::string& key) { update.add_deleted_policies()->ParseFromString(key); });
+    // What is allowed comes before what is denied, so that a flow which both allow is not dropped between the two.
+    std::ranges::stable_partition(*update.mutable_policies(),
+                                  [](const auto& entry) { return entry.verdict() == fastpath::VERDICT_ALLOW; });
     endpoints.take_changes([&](const auto& entry) { *update.add_endpoints() = entry; },
                            [&](std::uint32_t port) { update.add_deleted_endpoints(port); });
     next_hops.take_changes([&](const auto& entry) { *update.add_next_hops() = entry; },

@@ -7,8 +7,9 @@
 
 namespace weft::agent {
 
-RemoteRoutes::RemoteRoutes(FibSync& sync, const Uplink& uplink, std::uint32_t uplink_port, IdentityOf identity_of) :
-    sync_(sync), uplink_(uplink), uplink_port_(uplink_port), identity_of_(std::move(identity_of)) {}
+RemoteRoutes::RemoteRoutes(FibSync& sync, policy::PolicyEngine& policy, const Uplink& uplink,
+                           std::uint32_t uplink_port) :
+    sync_(sync), policy_(policy), uplink_(uplink), uplink_port_(uplink_port) {}
 
 void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
     for (const auto& next_hop : tables.next_hops()) {
@@ -53,16 +54,13 @@ void RemoteRoutes::release(const Tunnel& tunnel) {
 
 void RemoteRoutes::apply(const bgp::RouteUpdate& update) {
     for (const auto& [key, paths] : update.paths) {
-        fastpath::Route route;
-        route.set_vni(key.first.value());
-        *route.mutable_prefix() = wire(key.second);
-        const auto route_key = FibSync::key_of(route.vni(), route.prefix());
+        const policy::RouteTable::Key route{key.first.value(), key.second};
         const auto known = routes_.find(key);
         const bool remote = !paths.empty() && !paths.front().local;
         if (!remote) {
             if (known == routes_.end()) continue;
             // A local endpoint writes its route itself; only what is ours to write is ours to erase.
-            if (paths.empty()) sync_.routes.erase(route_key);
+            if (paths.empty()) policy_.erase_remote_route(route);
             release(Tunnel(known->second));
             routes_.erase(known);
             continue;
@@ -75,9 +73,7 @@ void RemoteRoutes::apply(const bgp::RouteUpdate& update) {
             write(tunnel, use.id);
             if (resolver_) resolver_->watch(paths.front().vtep);
         }
-        route.set_next_hop(use.id);
-        route.set_identity(identity_of_(*paths.front().attributes));
-        sync_.routes.set(route_key, std::move(route));
+        policy_.set_remote_route(route, use.id, paths.front().attributes->large_communities);
         if (known != routes_.end()) {
             release(Tunnel(known->second));
             known->second = tunnel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// RemoteRoutes: turns the speaker's best paths into the fast path's next hops and routes. A next hop is shared by all
-// routes to one VTEP with one label and router MAC, and waits for the kernel to resolve the VTEP's link-layer
-// address.
+// RemoteRoutes: turns the speaker's best paths into the fast path's next hops, and into routes for policy to label. A
+// next hop is shared by all routes to one VTEP with one label and router MAC, and waits for the kernel to resolve the
+// VTEP's link-layer address.
 #pragma once
 
 #include <map>
@@ -10,17 +10,15 @@
 
 #include "controlplane/fib_sync.hpp"
 #include "controlplane/neighbor_resolver.hpp"
+#include "controlplane/policy/policy_engine.hpp"
 #include "controlplane/uplink.hpp"
 #include "routing/route_update.hpp"
 
 namespace weft::agent {
 
-/// Who lives behind a route, for policy.
-using IdentityOf = std::function<std::uint32_t(const bgp::PathAttributes&)>;
-
 class RemoteRoutes {
   public:
-    RemoteRoutes(FibSync& sync, const Uplink& uplink, std::uint32_t uplink_port, IdentityOf identity_of);
+    RemoteRoutes(FibSync& sync, policy::PolicyEngine& policy, const Uplink& uplink, std::uint32_t uplink_port);
 
     /// Before the first update; without it (single host) nothing is ever resolved.
     void set_resolver(std::unique_ptr<NeighborResolver> resolver) { resolver_ = std::move(resolver); }
@@ -50,9 +48,9 @@ class RemoteRoutes {
     void write(const Tunnel& tunnel, std::uint32_t id);
 
     FibSync& sync_;
+    policy::PolicyEngine& policy_;
     const Uplink& uplink_;
     std::uint32_t uplink_port_;
-    IdentityOf identity_of_;
     std::unique_ptr<NeighborResolver> resolver_;
     std::map<Tunnel, Use> tunnels_;
     std::map<Tunnel, std::uint32_t> adopted_;

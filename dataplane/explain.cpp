@@ -21,14 +21,16 @@ constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
 /// Collects steps; the last one may stop the packet.
 class Story {
   public:
-    void tell(const char* stage, std::string detail) {
+    void tell(const char* stage, std::string detail, std::uint32_t rule = 0) {
         auto& step = *reply_.add_steps();
         step.set_stage(stage);
         step.set_detail(std::move(detail));
+        step.set_rule(rule);
     }
 
-    fastpath::ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason) {
-        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]));
+    fastpath::ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason,
+                                std::uint32_t rule = 0) {
+        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]), rule);
         reply_.mutable_steps()->rbegin()->set_stops(true);
         reply_.set_verdict(fastpath::VERDICT_DENY);
         reply_.set_drop_reason(reason);
@@ -116,15 +118,15 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
                                      : fastpath::DIRECTION_EGRESS);
     if (source_local) {
         if (decision.reason == WEFT_DROP_egress_policy)
-            return story.stop("egress policy", describe(decision.egress), decision.reason);
-        story.tell("egress policy", describe(decision.egress));
+            return story.stop("egress policy", describe(decision.egress), decision.reason, decision.egress.rule);
+        story.tell("egress policy", describe(decision.egress), decision.egress.rule);
     } else {
         story.tell("egress policy", "enforced by the source's host");
     }
     if (destination_local) {
         if (decision.reason == WEFT_DROP_ingress_policy)
-            return story.stop("ingress policy", describe(decision.ingress), decision.reason);
-        story.tell("ingress policy", describe(decision.ingress));
+            return story.stop("ingress policy", describe(decision.ingress), decision.reason, decision.ingress.rule);
+        story.tell("ingress policy", describe(decision.ingress), decision.ingress.rule);
     } else {
         story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");
     }

@@ -30,6 +30,8 @@ using LabelHash = std::uint64_t;
 
 [[nodiscard]] LabelHash hash_label(LabelKind kind, std::string_view text);
 
+[[nodiscard]] constexpr LabelKind kind_of(LabelHash hash) { return static_cast<LabelKind>(hash >> 60); }
+
 /// All that is known about who stands behind a route: a set of hashes. Empty: no weft endpoint, but the world
 /// outside.
 class HashedLabels {

@@ -346,9 +346,12 @@ void PolicyEngine::set_remote_route(const RouteTable::Key& key, std::uint32_t ne
         {.next_hop = next_hop, .local = false, .labels = std::make_shared<const HashedLabels>(std::move(labels))});
 }
 
-void PolicyEngine::erase_route(const RouteTable::Key& key) {
-    local_routes_.erase(key);
-    routes_.erase(key);
+void PolicyEngine::erase_local_route(const RouteTable::Key& key) {
+    if (local_routes_.erase(key) > 0) routes_.erase(key);
+}
+
+void PolicyEngine::erase_remote_route(const RouteTable::Key& key) {
+    if (!local_routes_.contains(key)) routes_.erase(key);
 }
 
 void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,

@@ -82,13 +82,17 @@ class PolicyEngine {
     void set_local_route(const RouteTable::Key& key, std::uint32_t next_hop, const std::string& endpoint);
     void set_remote_route(const RouteTable::Key& key, std::uint32_t next_hop,
                           std::span<const bgp::LargeCommunity> communities);
-    void erase_route(const RouteTable::Key& key);
+    /// Erase what the other two set, and only that: a prefix may be an endpoint's today and another host's tomorrow.
+    void erase_local_route(const RouteTable::Key& key);
+    void erase_remote_route(const RouteTable::Key& key);
 
     /// "ingress rule 1 of default/web"; empty for a number that means nothing.
     [[nodiscard]] std::string rule_text(std::uint32_t rule) const;
     /// Hashes whose text this host knows, from its endpoints, namespaces and policies.
     [[nodiscard]] std::map<LabelHash, std::string> known_labels() const;
     /// "app=web", "namespace default", "in 10.0.0.0/8", "3 unknown labels".
+    [[nodiscard]] std::vector<std::string> describe(std::span<const bgp::LargeCommunity> communities,
+                                                    const std::map<LabelHash, std::string>& known) const;
     [[nodiscard]] std::vector<std::string> describe(std::uint32_t identity,
                                                     const std::map<LabelHash, std::string>& known) const;
 

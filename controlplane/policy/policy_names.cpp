@@ -38,6 +38,23 @@ void learn(Known& known, const std::optional<LabelSelector>& selector, LabelKind
         }
 }
 
+std::vector<std::string> texts_of(const HashedLabels& labels, const Known& known) {
+    std::vector<std::string> texts;
+    unsigned unknown = 0;
+    for (const LabelHash hash : labels.hashes()) {
+        const LabelKind kind = kind_of(hash);
+        if (kind == LabelKind::endpoint_key || kind == LabelKind::namespace_key) continue;
+        const auto found = known.find(hash);
+        if (found == known.end()) {
+            ++unknown;
+        } else if (!found->second.empty()) {
+            texts.push_back(found->second);
+        }
+    }
+    if (unknown > 0) texts.push_back(fmt::format("{} unknown label{}", unknown, unknown == 1 ? "" : "s"));
+    return texts;
+}
+
 } // namespace
 
 std::string PolicyEngine::rule_text(std::uint32_t rule) const {
@@ -66,23 +83,16 @@ Known PolicyEngine::known_labels() const {
     return known;
 }
 
+std::vector<std::string> PolicyEngine::describe(std::span<const bgp::LargeCommunity> communities,
+                                                const Known& known) const {
+    return texts_of(HashedLabels::from_communities(marker_, communities), known);
+}
+
 std::vector<std::string> PolicyEngine::describe(std::uint32_t number, const Known& known) const {
-    std::vector<std::string> texts;
     if (number == identity_world) return {"world"};
     const Identity* const identity = identities_.find(number);
-    if (identity == nullptr) return texts;
-    unsigned unknown = 0;
-    for (const LabelHash hash : identity->labels.hashes()) {
-        const auto kind = static_cast<LabelKind>(hash >> 60);
-        if (kind == LabelKind::endpoint_key || kind == LabelKind::namespace_key) continue;
-        const auto found = known.find(hash);
-        if (found == known.end()) {
-            ++unknown;
-        } else if (!found->second.empty()) {
-            texts.push_back(found->second);
-        }
-    }
-    if (unknown > 0) texts.push_back(fmt::format("{} unknown label{}", unknown, unknown == 1 ? "" : "s"));
+    if (identity == nullptr) return {};
+    std::vector<std::string> texts = texts_of(identity->labels, known);
     for (const net::Prefix& cidr : identity->cidrs)
         texts.push_back("in " + cidr.to_string());
     return texts;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "controlplane/endpoints.hpp"
+#include "controlplane/policy_tables.hpp"
 #include "tests/controlplane/memory_fast_path.hpp"
 #include "tests/controlplane/temporary_directory.hpp"
 
@@ -77,8 +78,11 @@ class EndpointsTest : public testing::Test {
         fast_path.hang_up();
         endpoints.reset();
         speaker.reset();
+        policy.reset();
         sync.emplace();
         store.emplace(*Store::open(directory.path()));
+        tables.emplace(*sync, *store);
+        policy.emplace(config.label_asn, *tables);
         bgp::SpeakerConfig settings;
         settings.accept = false;
         settings.router_id = 1;
@@ -86,13 +90,8 @@ class EndpointsTest : public testing::Test {
             {.vni = *net::Vni::make(4000), .name = "default", .rd = {}, .import_targets = {}, .export_targets = {}}};
         speaker = *bgp::Speaker::start(
             loop, settings, {.on_routes = [](const bgp::RouteUpdate&) {}, .on_converged = [] {}, .on_peer = {}});
-        endpoints = std::make_unique<Endpoints>(
-            loop, config, uplink, *store, *sync, *speaker,
-            EndpointTraits{.identity =
-                               [](const v1::Endpoint& endpoint) {
-                                   return static_cast<std::uint32_t>(1000 + endpoint.labels_size());
-                               },
-                           .labels = [](const v1::Endpoint&) { return std::vector<bgp::LargeCommunity>{}; }});
+        endpoints = std::make_unique<Endpoints>(loop, config, uplink, *store, *sync, *policy, *speaker);
+        ASSERT_TRUE(restore_policy(*policy, *store));
         ASSERT_TRUE(endpoints->restore());
         sync->connected(fast_path, fast_path.tables());
         run();
@@ -155,6 +154,8 @@ class EndpointsTest : public testing::Test {
     MemoryFastPath fast_path;
     std::optional<Store> store;
     std::optional<FibSync> sync;
+    std::optional<PolicyTables> tables;
+    std::optional<policy::PolicyEngine> policy;
     std::unique_ptr<bgp::Speaker> speaker;
     std::unique_ptr<Endpoints> endpoints;
 };
@@ -178,6 +179,54 @@ TEST_F(EndpointsTest, attaches_port_before_tables_and_announces_last) {
     EXPECT_EQ(fast_path.updates[1].routes_size(), 2);
     EXPECT_EQ(announced_at_last_update, 0U);
     EXPECT_EQ(announced(), 2U);
+}
+
+TEST_F(EndpointsTest, policy_arrives_before_the_endpoint_and_its_labels_with_the_routes) {
+    ASSERT_TRUE(policy->apply("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\n"));
+    fast_path.updates.clear();
+    const auto attached = add("web-1", web.path());
+    ASSERT_TRUE(attached);
+    EXPECT_GE(attached->identity(), policy::identity_first);
+    ASSERT_EQ(fast_path.updates.size(), 2U);
+    ASSERT_EQ(fast_path.updates[0].policies_size(), 1);
+    EXPECT_EQ(fast_path.updates[0].policies(0).key().local_identity(), attached->identity());
+    EXPECT_EQ(fast_path.updates[1].routes(0).identity(), attached->identity());
+    speaker->for_each_route(bgp::RibView::loc, {}, [&](const bgp::RouteEntry& route) {
+        EXPECT_EQ(route.attributes->large_communities, policy->endpoint_communities("web-1"));
+        EXPECT_EQ(route.attributes->large_communities.size(), 3U);
+    });
+    ASSERT_TRUE(remove("web-1"));
+    expect_nothing_left();
+    EXPECT_TRUE(fast_path.policies.empty());
+}
+
+TEST_F(EndpointsTest, relabelled_namespaces_are_announced_again) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    const auto before = endpoints->find("web-1")->identity();
+    ASSERT_TRUE(policy->set_namespace("default", {{"team", "a"}}));
+    for (const auto& name : tables->take_changed_endpoints())
+        endpoints->refresh(name);
+    sync->commit();
+    run();
+    EXPECT_NE(endpoints->find("web-1")->identity(), before);
+    EXPECT_EQ(fast_path.endpoints.begin()->second.identity(), endpoints->find("web-1")->identity());
+    EXPECT_EQ(fast_path.routes.begin()->second.identity(), endpoints->find("web-1")->identity());
+    speaker->for_each_route(bgp::RibView::loc, {}, [&](const bgp::RouteEntry& route) {
+        EXPECT_EQ(route.attributes->large_communities.size(), 5U);
+    });
+}
+
+TEST_F(EndpointsTest, refuses_labels_that_cannot_be) {
+    v1::AddEndpointRequest request;
+    request.set_name("web-1");
+    request.set_netns(web.path());
+    (*request.mutable_labels())["app"] = "a b";
+    std::string message;
+    endpoints->add(request,
+                   [&](Result<v1::Endpoint> attached) { message = attached ? "" : attached.error().message; });
+    run();
+    EXPECT_NE(message.find("endpoint web-1: label app: label value 'a b'"), std::string::npos) << message;
+    expect_nothing_left();
 }
 
 TEST_F(EndpointsTest, detaches_completely) {

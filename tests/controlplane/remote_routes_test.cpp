@@ -3,8 +3,10 @@
 // them.
 #include <gtest/gtest.h>
 
+#include "controlplane/policy_tables.hpp"
 #include "controlplane/remote_routes.hpp"
 #include "tests/controlplane/memory_fast_path.hpp"
+#include "tests/controlplane/temporary_directory.hpp"
 
 namespace weft::agent {
 namespace {
@@ -33,7 +35,11 @@ class RemoteRoutesTest : public testing::Test {
     MemoryFastPath fast_path;
     FibSync sync;
     Uplink uplink{.interface = "eth0", .vtep = *net::Address::parse("10.99.0.1")};
-    RemoteRoutes remote{sync, uplink, 1, [](const bgp::PathAttributes&) { return 77U; }};
+    TemporaryDirectory directory;
+    Store store = *Store::open(directory.path());
+    PolicyTables tables{sync, store};
+    policy::PolicyEngine policy{65000, tables};
+    RemoteRoutes remote{sync, policy, uplink, 1};
 };
 
 TEST_F(RemoteRoutesTest, shares_a_next_hop_between_routes_of_one_tunnel) {
@@ -43,7 +49,7 @@ TEST_F(RemoteRoutesTest, shares_a_next_hop_between_routes_of_one_tunnel) {
     EXPECT_EQ(fast_path.routes.size(), 3U);
     EXPECT_EQ(fast_path.next_hops.size(), 2U);
     for (const auto& [key, route] : fast_path.routes) {
-        EXPECT_EQ(route.identity(), 77U);
+        EXPECT_EQ(route.identity(), policy::identity_world);
         EXPECT_TRUE(fast_path.next_hops.contains(route.next_hop()));
     }
 }
@@ -74,7 +80,9 @@ TEST_F(RemoteRoutesTest, keeps_the_ids_of_an_adopted_fast_path) {
     tell("10.0.0.2/32", {path("10.99.0.3")});
     const auto before = fast_path.routes;
     FibSync next_sync;
-    RemoteRoutes next(next_sync, uplink, 1, [](const bgp::PathAttributes&) { return 77U; });
+    PolicyTables next_tables(next_sync, store);
+    policy::PolicyEngine next_policy(65000, next_tables);
+    RemoteRoutes next(next_sync, next_policy, uplink, 1);
     next.adopt(fast_path.tables());
     next_sync.connected(fast_path, fast_path.tables());
     bgp::RouteUpdate update; // in another order

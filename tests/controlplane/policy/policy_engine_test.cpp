@@ -111,9 +111,9 @@ TEST(PolicyEngine, EndpointsLeaveNothingBehind) {
     host.add("web", {{"app", "web"}}, "10.244.0.1");
     host.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"app", "client"}}));
     EXPECT_FALSE(host.tables.policies.empty());
-    host.engine.erase_route(host_route("10.244.0.1"));
+    host.engine.erase_local_route(host_route("10.244.0.1"));
     host.engine.erase_endpoint("web");
-    host.engine.erase_route(host_route("10.244.1.1"));
+    host.engine.erase_remote_route(host_route("10.244.1.1"));
     EXPECT_TRUE(host.tables.policies.empty());
     EXPECT_TRUE(host.tables.routes.empty());
     for (const auto& [key, value] : host.tables.database)

@@ -248,8 +248,13 @@ class RandomCluster {
         if (pods_.empty()) return;
         const auto pod = std::next(pods_.begin(), up_to(static_cast<unsigned>(pods_.size())));
         for (const net::Address& address : pod->second.addresses)
-            for (Host& host : hosts_)
-                host.engine->erase_route({vni, net::Prefix::host(address)});
+            for (unsigned i = 0; i < hosts_.size(); ++i) {
+                const RouteTable::Key key{vni, net::Prefix::host(address)};
+                if (i == pod->second.host)
+                    hosts_[i].engine->erase_local_route(key);
+                else
+                    hosts_[i].engine->erase_remote_route(key);
+            }
         hosts_[pod->second.host].engine->erase_endpoint(pod->first);
         pods_.erase(pod);
     }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What operators say about policy: namespaces and NetworkPolicies. Each change is answered when the fast path
+// enforces it.
+#include <fmt/format.h>
+
+#include "controlplane/agent.hpp"
+
+namespace weft::agent {
+
+namespace {
+
+v1::Policy to_api(const policy::PolicyStatus& status) {
+    const policy::NetworkPolicy& policy = status.document->policy;
+    v1::Policy made;
+    made.set_namespace_(policy.name_space);
+    made.set_name(policy.name);
+    if (policy.ingress.isolates) made.add_types("Ingress");
+    if (policy.egress.isolates) made.add_types("Egress");
+    made.set_selected_endpoints(status.selected_endpoints);
+    made.set_rules(static_cast<std::uint32_t>(policy.ingress.rules.size() + policy.egress.rules.size()));
+    made.set_yaml(status.document->yaml);
+    switch (status.action) {
+    case policy::PolicyStatus::Action::created:
+        made.set_action("created");
+        break;
+    case policy::PolicyStatus::Action::changed:
+        made.set_action("changed");
+        break;
+    case policy::PolicyStatus::Action::unchanged:
+        made.set_action("unchanged");
+        break;
+    case policy::PolicyStatus::Action::none:
+        break;
+    }
+    return made;
+}
+
+v1::Namespace to_api(const std::string& name, const policy::LabelSet& labels) {
+    v1::Namespace made;
+    made.set_name(name);
+    made.mutable_labels()->insert(labels.items().begin(), labels.items().end());
+    return made;
+}
+
+} // namespace
+
+template <class Reply>
+void Agent::enforce(Reply reply, const Done<Reply>& done) {
+    for (const auto& name : policy_tables_.take_changed_endpoints())
+        endpoints_->refresh(name);
+    if (auto written = policy_tables_.take_failure(); !written)
+        return done(fail_in(std::move(written), "in force, but not stored, so that a restart forgets it"));
+    // Without a fast path nothing moves; the one that comes gets the tables before it gets packets.
+    if (supervisor_ == nullptr || supervisor_->fast_path() == nullptr) {
+        sync_.commit();
+        return done(std::move(reply));
+    }
+    sync_.commit([reply = std::move(reply), done](Result<void> applied) mutable {
+        if (!applied) return done(fail_in(std::move(applied), "stored, but not in force yet"));
+        done(std::move(reply));
+    });
+}
+
+// --- policies
+// ---------------------------------------------------------------------------------------------------------
+
+void Agent::apply_policy(const v1::ApplyPolicyRequest& request, const Done<v1::ApplyPolicyReply>& done) {
+    const auto applied = policy_.apply(request.yaml());
+    if (!applied) return done(std::unexpected(applied.error()));
+    v1::ApplyPolicyReply reply;
+    for (const auto& status : *applied)
+        *reply.add_policies() = to_api(status);
+    enforce(std::move(reply), done);
+}
+
+Result<v1::ListPoliciesReply> Agent::list_policies(const v1::ListPoliciesRequest& request) const {
+    v1::ListPoliciesReply reply;
+    for (const auto& status : policy_.list()) {
+        const auto& policy = status.document->policy;
+        if (!request.namespace_().empty() && request.namespace_() != policy.name_space) continue;
+        if (!request.name().empty() && request.name() != policy.name) continue;
+        *reply.add_policies() = to_api(status);
+    }
+    if (!request.name().empty() && reply.policies().empty())
+        return fail(ErrorCode::not_found,
+                    fmt::format("no policy is named {}{}{}: weft policy list shows them", request.namespace_(),
+                                request.namespace_().empty() ? "" : "/", request.name()));
+    return reply;
+}
+
+void Agent::delete_policy(const v1::DeletePolicyRequest& request, const Done<v1::Policy>& done) {
+    const std::string name_space = request.namespace_().empty() ? "default" : request.namespace_();
+    const auto removed = policy_.remove(name_space, request.name());
+    if (!removed) return done(std::unexpected(removed.error()));
+    enforce(to_api(policy::PolicyStatus{.document = &*removed}), done);
+}
+
+// --- namespaces
+// -------------------------------------------------------------------------------------------------------
+
+v1::ListNamespacesReply Agent::list_namespaces() const {
+    v1::ListNamespacesReply reply;
+    for (const auto& [name, labels] : policy_.namespaces())
+        *reply.add_namespaces() = to_api(name, labels);
+    return reply;
+}
+
+void Agent::set_namespace(const v1::Namespace& request, const Done<v1::Namespace>& done) {
+    auto set = policy_.set_namespace(request.name(), {request.labels().begin(), request.labels().end()});
+    if (!set) return done(std::unexpected(std::move(set).error()));
+    enforce(to_api(request.name(), policy_.namespaces().at(request.name())), done);
+}
+
+void Agent::delete_namespace(const v1::DeleteNamespaceRequest& request, const Done<v1::Namespace>& done) {
+    const auto all = policy_.namespaces();
+    const auto known = all.find(request.name());
+    auto removed = policy_.remove_namespace(request.name());
+    if (!removed) return done(std::unexpected(std::move(removed).error()));
+    enforce(to_api(request.name(), known->second), done);
+}
+
+// --- routes
+// -----------------------------------------------------------------------------------------------------------
+
+void Agent::label_routes(std::span<v1::Route> routes) const {
+    const auto known = policy_.known_labels();
+    for (v1::Route& route : routes) {
+        std::vector<std::string> labels;
+        if (route.identity() != 0) {
+            labels = policy_.describe(route.identity(), known);
+        } else {
+            std::vector<bgp::LargeCommunity> communities;
+            for (const auto& each : route.large_communities())
+                communities.push_back({.global = each.global(), .local1 = each.local1(), .local2 = each.local2()});
+            labels = policy_.describe(communities, known);
+        }
+        route.mutable_labels()->Assign(labels.begin(), labels.end());
+    }
+}
+
+} // namespace weft::agent

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// PolicyTables: takes what PolicyEngine answers to where it belongs: entries and routes into FibSync's desired
+// tables, state into the database. Endpoints that became others are kept until the agent asks, since the engine is
+// not to be called back.
+#pragma once
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "controlplane/fib_sync.hpp"
+#include "controlplane/policy/policy_engine.hpp"
+#include "controlplane/store.hpp"
+
+namespace weft::agent {
+
+class PolicyTables final : public policy::PolicySink {
+  public:
+    PolicyTables(FibSync& sync, Store& store) : sync_(sync), store_(store) {}
+
+    void set_policy(const fastpath::PolicyEntry& entry) override;
+    void erase_policy(const fastpath::PolicyKey& key) override;
+    void set_route(const policy::RouteTable::Key& key, std::uint32_t next_hop, std::uint32_t identity) override;
+    void erase_route(const policy::RouteTable::Key& key) override;
+
+    void endpoint_changed(const std::string& name) override { changed_.insert(name); }
+
+    void persist(std::string_view kind, const std::string& key, const std::string* value) override;
+
+    [[nodiscard]] std::set<std::string> take_changed_endpoints() { return std::exchange(changed_, {}); }
+
+    /// The first write to the database that failed since the last call.
+    [[nodiscard]] Result<void> take_failure() { return std::exchange(failure_, {}); }
+
+  private:
+    FibSync& sync_;
+    Store& store_;
+    std::set<std::string> changed_;
+    Result<void> failure_;
+};
+
+/// Gives the engine what an earlier run wrote down.
+[[nodiscard]] Result<void> restore_policy(policy::PolicyEngine& engine, const Store& store);
+
+} // namespace weft::agent
