@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <vector>
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -46,28 +48,57 @@ grpc::Status to_status(const Error& error) {
     return {code, error.message};
 }
 
+const grpc::Status ending(grpc::StatusCode::UNAVAILABLE, "weftd is ending");
+
 /// A unary call's answer, given exactly once: by somebody who holds it, or when nobody does any more.
 template <class Reply>
-class Answer {
+class Answer final : public ApiCall {
   public:
     Answer(grpc::ServerUnaryReactor* reactor, Reply* reply) : reactor_(reactor), reply_(reply) {}
 
-    Answer(const Answer&) = delete;
-    Answer& operator=(const Answer&) = delete;
-
-    ~Answer() {
-        if (reactor_ != nullptr) reactor_->Finish({grpc::StatusCode::UNAVAILABLE, "weftd is ending"});
-    }
+    ~Answer() override { Answer::end(ending); }
 
     void give(Result<Reply> result) {
-        auto* const reactor = std::exchange(reactor_, nullptr);
+        if (reactor_ == nullptr) return;
         if (result) *reply_ = *std::move(result);
-        reactor->Finish(result ? grpc::Status::OK : to_status(result.error()));
+        end(result ? grpc::Status::OK : to_status(result.error()));
+    }
+
+    void end(grpc::Status status) override {
+        if (auto* const reactor = std::exchange(reactor_, nullptr)) reactor->Finish(std::move(status));
     }
 
   private:
     grpc::ServerUnaryReactor* reactor_;
     Reply* reply_;
+};
+
+/// Calls that have not ended, so that a server that ends need not wait for them.
+class OpenCalls {
+  public:
+    /// False, and the call is ended, once all are.
+    bool add(const std::shared_ptr<ApiCall>& call) {
+        const std::lock_guard lock(mutex_);
+        if (ended_) {
+            call->end(ending);
+            return false;
+        }
+        std::erase_if(calls_, [](const auto& each) { return each.expired(); });
+        calls_.push_back(call);
+        return true;
+    }
+
+    void end_all() {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        for (const auto& each : calls_)
+            if (const auto call = each.lock()) call->end(ending);
+    }
+
+  private:
+    std::mutex mutex_;
+    bool ended_ = false;
+    std::vector<std::weak_ptr<ApiCall>> calls_;
 };
 
 class Service final : public v1::Agent::CallbackService {
@@ -144,52 +175,54 @@ class Service final : public v1::Agent::CallbackService {
 
     grpc::ServerWriteReactor<v1::Route>* ListRoutes(grpc::CallbackServerContext*,
                                                     const v1::ListRoutesRequest* request) override {
-        auto stream = Stream<v1::Route>::make();
-        boost::asio::post(loop_, [this, stream, request = *request] {
+        return stream<v1::Route>([this, request = *request](const std::shared_ptr<Stream<v1::Route>>& stream) {
             auto routes = agent_.list_routes(request);
             if (!routes) return stream->end(to_status(routes.error()));
             for (auto& route : *routes)
                 stream->push(std::move(route));
             stream->end(grpc::Status::OK);
         });
-        return stream.get();
     }
 
     grpc::ServerWriteReactor<v1::RouteEvent>* WatchRoutes(grpc::CallbackServerContext*,
                                                           const v1::ListRoutesRequest* request) override {
-        auto stream = Stream<v1::RouteEvent>::make();
-        boost::asio::post(loop_, [this, stream, request = *request] {
-            auto number =
-                agent_.watch_routes(request, [stream](const v1::RouteEvent& event) { stream->push(event); });
-            if (!number) return stream->end(to_status(number.error()));
-            watches_.push_back(stream);
-            std::erase_if(watches_, [](const auto& each) { return each.expired(); });
-            stream->on_cancel([this, number = *number] {
-                boost::asio::post(loop_, [this, number] { agent_.unwatch_routes(number); });
+        return stream<v1::RouteEvent>(
+            [this, request = *request](const std::shared_ptr<Stream<v1::RouteEvent>>& stream) {
+                auto number =
+                    agent_.watch_routes(request, [stream](const v1::RouteEvent& event) { stream->push(event); });
+                if (!number) return stream->end(to_status(number.error()));
+                stream->on_cancel([this, number = *number] {
+                    boost::asio::post(loop_, [this, number] { agent_.unwatch_routes(number); });
+                });
             });
-        });
-        return stream.get();
     }
 
-    void end_watches() {
-        for (const auto& each : watches_)
-            if (const auto stream = each.lock()) stream->end({grpc::StatusCode::UNAVAILABLE, "weftd is ending"});
-    }
+    /// No call is open after this, and none will be opened.
+    void end_calls() { calls_.end_all(); }
 
   private:
     /// `request` and `reply` live until the answer is given.
     template <class Reply, class Ask>
     grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, Reply* reply, Ask ask) {
         auto* const reactor = context->DefaultReactor();
-        boost::asio::post(loop_, [ask = std::move(ask), pending = std::make_shared<Answer<Reply>>(reactor, reply)] {
-            ask([pending](Result<Reply> result) { pending->give(std::move(result)); });
-        });
+        auto pending = std::make_shared<Answer<Reply>>(reactor, reply);
+        if (calls_.add(pending))
+            boost::asio::post(loop_, [ask = std::move(ask), pending = std::move(pending)] {
+                ask([pending](Result<Reply> result) { pending->give(std::move(result)); });
+            });
         return reactor;
+    }
+
+    template <class Message, class Fill>
+    grpc::ServerWriteReactor<Message>* stream(Fill fill) {
+        auto stream = Stream<Message>::make();
+        if (calls_.add(stream)) boost::asio::post(loop_, [stream, fill = std::move(fill)] { fill(stream); });
+        return stream.get();
     }
 
     boost::asio::io_context& loop_;
     Agent& agent_;
-    std::vector<std::weak_ptr<Stream<v1::RouteEvent>>> watches_;
+    OpenCalls calls_;
 };
 
 class ApiServerImpl final : public ApiServer {
@@ -198,7 +231,7 @@ class ApiServerImpl final : public ApiServer {
         service_(loop, agent), socket_(std::move(socket)) {}
 
     ~ApiServerImpl() override {
-        service_.end_watches();
+        service_.end_calls();
         if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
         unlink(socket_.c_str());
     }

@@ -13,8 +13,20 @@
 
 namespace weft::agent {
 
+/// A call that is being answered, as whoever ends the server sees it.
+class ApiCall {
+  public:
+    ApiCall() = default;
+    ApiCall(const ApiCall&) = delete;
+    ApiCall& operator=(const ApiCall&) = delete;
+    virtual ~ApiCall() = default;
+
+    /// Ends it with this status, unless it has ended.
+    virtual void end(grpc::Status status) = 0;
+};
+
 template <class T>
-class Stream final : public grpc::ServerWriteReactor<T> {
+class Stream final : public ApiCall, public grpc::ServerWriteReactor<T> {
   public:
     /// What a client may leave unread before it is cut off.
     static constexpr std::size_t backlog_max = 1'000'000;
@@ -41,7 +53,7 @@ class Stream final : public grpc::ServerWriteReactor<T> {
             write();
     }
 
-    void end(grpc::Status status) {
+    void end(grpc::Status status) override {
         const std::lock_guard lock(mutex_);
         finish(std::move(status));
     }
