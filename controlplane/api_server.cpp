@@ -232,7 +232,8 @@ class ApiServerImpl final : public ApiServer {
 
     ~ApiServerImpl() override {
         service_.end_calls();
-        if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+        if (!server_) return; // the socket is another agent's
+        server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
         unlink(socket_.c_str());
     }
 
