@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/peer.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-
-#include <algorithm>
 
 namespace weft::bgp {
 
@@ -15,6 +15,9 @@ using boost::asio::ip::tcp;
 constexpr std::uint8_t cease = 6;
 constexpr std::uint8_t administrative_shutdown = 2;
 constexpr std::uint8_t connection_collision = 7;
+/// Two speakers that connect at the same moment may not see their two connections in the same order: so long, the one
+/// that was established first counts no more than the other, or each side would keep the one that the other closes.
+constexpr std::chrono::seconds collision_window{1};
 constexpr std::chrono::seconds retry_max{30};
 
 boost::asio::ip::address to_asio(const net::Address& address) {
@@ -26,7 +29,8 @@ boost::asio::ip::address to_asio(const net::Address& address) {
 
 } // namespace
 
-Peer::Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic, const SpeakerConfig& config, Events events) :
+Peer::Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic, const SpeakerConfig& config,
+           Events events) :
     loop_(loop),
     neighbor_(std::move(neighbor)),
     dynamic_(dynamic),
@@ -81,7 +85,8 @@ void Peer::connect() {
 void Peer::retry_later() {
     if (stopped_ || dynamic_ || neighbor_.passive) return;
     // Quick at first, since hosts come and go; a neighbour that keeps failing is asked less often.
-    const auto wait = std::min<std::chrono::milliseconds>(config_.connect_retry * (1U << std::min(failures_, 5U)), retry_max);
+    const auto wait =
+        std::min<std::chrono::milliseconds>(config_.connect_retry * (1U << std::min(failures_, 5U)), retry_max);
     retry_timer_.expires_after(wait);
     retry_timer_.async_wait([this](boost::system::error_code error) {
         if (!error) connect();
@@ -99,7 +104,8 @@ FsmConfig Peer::fsm_config() const {
     fsm.capabilities.extended_message = true;
     fsm.capabilities.four_octet_as = config_.local_as;
     if (config_.restart_time_s != 0)
-        fsm.capabilities.graceful_restart = GracefulRestart{restarting_, config_.restart_time_s, {{AddressFamily::l2vpn_evpn, true}}};
+        fsm.capabilities.graceful_restart =
+            GracefulRestart{restarting_, config_.restart_time_s, {{AddressFamily::l2vpn_evpn, true}}};
     return fsm;
 }
 
@@ -117,7 +123,8 @@ void Peer::adopt(tcp::socket socket, bool outgoing) {
         .on_update = [this](Update update) { receive(std::move(update)); },
         .on_refresh =
             [this](const RouteRefresh& refresh) {
-                if (refresh.afi == 25 && refresh.safi == 70 && refresh.subtype == 0) events_.on_refresh(*this, AddressFamily::l2vpn_evpn);
+                if (refresh.afi == 25 && refresh.safi == 70 && refresh.subtype == 0)
+                    events_.on_refresh(*this, AddressFamily::l2vpn_evpn);
             },
         .on_end = [this, weak](SessionEnd end) { session_ended(weak.lock(), std::move(end)); },
     });
@@ -131,8 +138,9 @@ void Peer::opened(const std::shared_ptr<Session>& session) {
     const auto others = sessions_;
     for (const auto& other : others) {
         if (other == session || other->fsm().state() < State::open_confirm) continue;
-        if (other == established_) {
-            // A second OPEN from a peer that can restart means that it did (RFC 4724 section 5); else the old connection stands.
+        if (other == established_ && std::chrono::steady_clock::now() - since_ > collision_window) {
+            // A second OPEN from a peer that can restart means that it did (RFC 4724 section 5); else the old
+            // connection stands.
             if (negotiated.received.graceful_restart && !session->outgoing()) {
                 other->lose("the peer restarted");
                 continue;
@@ -140,7 +148,8 @@ void Peer::opened(const std::shared_ptr<Session>& session) {
             session->stop({cease, connection_collision, {}}, "collision: another connection is established");
             return;
         }
-        const bool ours = our_connection_survives(config_.router_id, config_.local_as, negotiated.remote_router_id, negotiated.remote_as);
+        const bool ours = our_connection_survives(config_.router_id, config_.local_as, negotiated.remote_router_id,
+                                                  negotiated.remote_as);
         const auto& loser = session->outgoing() == ours ? other : session;
         loser->stop({cease, connection_collision, {}}, "collision: the other connection survives");
         if (loser == session) return;
@@ -165,7 +174,8 @@ void Peer::session_established(const std::shared_ptr<Session>& session) {
     const bool kept = restart && std::ranges::any_of(restart->families, [](const GracefulRestartFamily& family) {
                           return family.family == AddressFamily::l2vpn_evpn && family.forwarding_preserved;
                       });
-    if (!kept) sweep_stale();
+    if (!kept)
+        sweep_stale();
     else if (!routes_.empty()) {
         // The peer has this long to say End-of-RIB.
         stale_timer_.expires_after(std::chrono::seconds(std::max<std::uint16_t>(config_.restart_time_s, 1)));
@@ -173,7 +183,8 @@ void Peer::session_established(const std::shared_ptr<Session>& session) {
             if (!error) sweep_stale();
         });
     }
-    spdlog::info("BGP {}: established, AS {}, router id {}", neighbor_.address.to_string(), remote_as_, net::Address::v4(remote_router_id_).to_string());
+    spdlog::info("BGP {}: established, AS {}, router id {}", neighbor_.address.to_string(), remote_as_,
+                 net::Address::v4(remote_router_id_).to_string());
     events_.on_established(*this);
     events_.on_state(*this);
 }
@@ -185,12 +196,15 @@ void Peer::session_ended(const std::shared_ptr<Session>& session, SessionEnd end
         since_ = std::chrono::steady_clock::now();
         last_error_ = end.reason;
         spdlog::warn("BGP {}: session ended: {}", neighbor_.address.to_string(), end.reason);
-        const bool graceful = !end.notified && config_.restart_time_s != 0 && received_.graceful_restart &&
-                              std::ranges::any_of(received_.graceful_restart->families, [](const GracefulRestartFamily& family) {
-                                  return family.family == AddressFamily::l2vpn_evpn;
-                              });
-        if (graceful) begin_stale();
-        else withdraw_all();
+        const bool graceful =
+            !end.notified && config_.restart_time_s != 0 && received_.graceful_restart &&
+            std::ranges::any_of(received_.graceful_restart->families, [](const GracefulRestartFamily& family) {
+                return family.family == AddressFamily::l2vpn_evpn;
+            });
+        if (graceful)
+            begin_stale();
+        else
+            withdraw_all();
     } else if (!established_) {
         last_error_ = end.reason;
         ++failures_;
@@ -205,8 +219,8 @@ void Peer::receive(Update update) {
     for (const std::string& discarded : update.discarded)
         spdlog::warn("BGP {}: attribute discarded: {}", neighbor_.address.to_string(), discarded);
     if (update.treated_as_withdraw)
-        spdlog::warn("BGP {}: UPDATE treated as withdrawal of {} routes: {}", neighbor_.address.to_string(), update.withdrawn.size(),
-                     *update.treated_as_withdraw);
+        spdlog::warn("BGP {}: UPDATE treated as withdrawal of {} routes: {}", neighbor_.address.to_string(),
+                     update.withdrawn.size(), *update.treated_as_withdraw);
     for (const Nlri& nlri : update.withdrawn) {
         const Nlri key = key_of(nlri);
         if (routes_.erase(key) > 0) events_.on_withdrawn(*this, key);
@@ -235,7 +249,8 @@ void Peer::begin_stale() {
         events_.on_route(*this, route);
     }
     const auto time = std::chrono::seconds(std::max<std::uint16_t>(received_.graceful_restart->restart_time_s, 1));
-    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.size(), time.count());
+    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.size(),
+                 time.count());
     stale_timer_.expires_after(time);
     stale_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
@@ -296,7 +311,8 @@ PeerStatus Peer::status() const {
     status.configured = fsm_config().capabilities;
     status.received = received_;
     status.routes_received = routes_.size();
-    status.routes_stale = static_cast<std::uint64_t>(std::ranges::count_if(routes_, [](const auto& route) { return route.second.stale; }));
+    status.routes_stale = static_cast<std::uint64_t>(
+        std::ranges::count_if(routes_, [](const auto& route) { return route.second.stale; }));
     status.routes_advertised = established_ ? advertised_ : 0;
     status.updates_received = updates_received_;
     status.updates_sent = updates_sent_;

@@ -9,7 +9,7 @@ import textwrap
 import time
 
 from lablib import transfer
-from lablib.command import LabError, attempt, wait_until
+from lablib.command import LabError, attempt
 from lablib.lab import Lab
 
 POLICY = '''apiVersion: networking.k8s.io/v1
@@ -73,13 +73,7 @@ def inside(story, lab, endpoint, *command, code=0):
 def show_routes(story, lab):
     story.step('Routes', '''Every container's address is a route. Each host's agent announces its own containers by BGP EVPN (type 5), the FRR router
                reflects them, and every other host programs them into its fast path. Nobody configured a route.''')
-    addresses = {endpoint for host in lab.state.data['hosts'].values() for each in host['endpoints'].values() for endpoint in each['addresses']}
     for host in lab.hosts:
-        def complete(host=host):
-            routes = json.loads(lab.host(host).weft('-o', 'json', 'route', 'list', '--view', 'fib'))['routes']
-            return addresses <= {route['prefix'].split('/')[0] for route in routes}
-
-        wait_until(complete, f'all {len(addresses)} routes on {host}', 30)
         weft(story, lab, host, 'route', 'list')
 
 

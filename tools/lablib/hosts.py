@@ -118,6 +118,10 @@ class Host:
     def weft_json(self, *words, text_input=None):
         return json.loads(self.weft('-o', 'json', *words, text_input=text_input))
 
+    def reachable(self):
+        """Addresses whose host routes are in the fast path."""
+        return {route['prefix'].split('/')[0] for route in self.weft_json('route', 'list', '--view', 'fib')['routes'] if route['state'] == 'programmed'}
+
     # --- endpoints
 
     def add_endpoint(self, number, labels=None):

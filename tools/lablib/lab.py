@@ -3,7 +3,7 @@
 import pathlib
 
 from lablib import addresses, hosts, namespaces, processes, routers
-from lablib.command import LabError
+from lablib.command import LabError, wait_until
 from lablib.state import State, locked
 
 OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'dpdk', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
@@ -72,8 +72,15 @@ class Lab:
             for number in range(1, options['endpoints'] + 1):
                 endpoint = host.add_endpoint(number)
                 say(f"{host.name}-e{number}: {', '.join(endpoint['addresses'])}")
+        self.wait_for_routes()
         self.state.data['complete'] = True
         self.state.save()
+
+    def wait_for_routes(self, seconds=30.0):
+        """Returns when every host can reach every endpoint."""
+        wanted = {address for each in self.state.data['hosts'].values() for endpoint in each['endpoints'].values() for address in endpoint['addresses']}
+        for host in self.hosts.values():
+            wait_until(lambda host=host: wanted <= host.reachable(), f'routes to all endpoints on {host.name}', seconds, 0.05)
 
     def add_host(self, index, ready=True, more_configuration=(), neighbors=None):
         options = self.state.data['options']

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Killed processes: while weftd is gone and comes back no packet is lost; after a killed weft-dataplane packets flow again within two seconds, with the
+containers' interfaces untouched and TCP connections alive.
+
+  h1-e1 -- h1 ==== underlay ==== h2 -- h2-e1        pings from h1-e1, 1,000 in each second; the victims are on either host"""
+import time
+
+import harness
+from harness import with_lab
+from lablib import processes, transfer
+from lablib.command import run, wait_until
+
+SECONDS_MAX = 2.0
+
+
+class Pings:
+    """1,000 pings each second from h1-e1 to h2-e1, for as long as the block lasts."""
+
+    def __init__(self, lab, ipv6=False):
+        self.lab = lab
+        self.address = lab.address('h2-e1', ipv6)
+        self.lines = []
+
+    def __enter__(self):
+        harness.ping(self.lab, 'h1-e1', self.address)
+        self.process = harness.start(self.lab.netns('h1-e1'), 'ping', '-n', '-D', '-i', 0.001, self.address)
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(2)
+        self.lines = self.process.communicate()[0].splitlines()
+
+    def counts(self):
+        return harness.ping_counts('\n'.join(self.lines))
+
+    def longest_gap(self):
+        """Seconds between two answers."""
+        times = [float(line[1:].split(']')[0]) for line in self.lines if line.startswith('[') and 'ttl=' in line]
+        return max((after - before for before, after in zip(times, times[1:])), default=float('inf'))
+
+
+def restart_agent(host, away_s):
+    record = host.agent()
+    dataplane = host.dataplane()
+    processes.kill(record)
+    time.sleep(away_s)
+    host.start_agent()
+    host.wait_until_ready()
+    assert host.agent()['pid'] != record['pid']
+    assert host.dataplane() == dataplane, 'the running weft-dataplane was not adopted'
+
+
+def routes_in(host):
+    return sorted((route['prefix'], route['next_hop']) for route in host.weft_json('route', 'list', '--view', 'fib').get('routes', []))
+
+
+def killed_agents_lose_no_ping(lab):
+    for ipv6 in (False, True):
+        with Pings(lab, ipv6) as pings:
+            for name in ('h1', 'h2'):
+                restart_agent(lab.host(name), 0.5)
+            time.sleep(0.5)
+        sent, answered = pings.counts()
+        print(f'# {sent} pings, {answered} answered, the longest gap {pings.longest_gap():.3f} s', flush=True)
+        assert sent > 500, f'only {sent} pings were sent'
+        assert sent - answered <= 1 and answered > 0, f'{sent - answered} of {sent} pings were lost'  # the last may still be under way
+        assert pings.longest_gap() < 0.5, f'a gap of {pings.longest_gap():.3f} s'
+
+
+def agent_remembers_everything(lab):
+    host = lab.host('h1')
+    wait_until(lambda: len(routes_in(host)) >= 8, 'all routes in the fast path', 10)
+    before = host.weft_json('endpoint', 'list')['endpoints'], routes_in(host)
+    restart_agent(host, 0.1)
+    wait_until(lambda: routes_in(host) == before[1], 'the same routes', 10)
+    assert host.weft_json('endpoint', 'list')['endpoints'] == before[0]
+
+
+def both_agents_gone_packets_flow(lab):
+    records = [host.agent() for host in lab.hosts.values()]
+    for record in records:
+        processes.kill(record)
+    try:
+        # Longer than the hold time.
+        harness.ping(lab, 'h1-e1', lab.address('h2-e1'), count=100, interval=0.1)
+        transfer.tcp(lab.netns('h1-e1'), lab.netns('h2-e1'), lab.address('h2-e1'), 5_000_011)
+    finally:
+        for host in lab.hosts.values():
+            host.start_agent()
+        for host in lab.hosts.values():
+            host.wait_until_ready()
+    harness.ping(lab, 'h1-e1', lab.address('h2-e1'))
+
+
+def killed_fast_path_comes_back_within_two_seconds(lab):
+    for name in ('h1', 'h2'):
+        interface = run('ip', '-n', lab.netns(f'{name}-e1'), '-o', 'link', 'show', 'dev', 'eth0').split(':')[0]
+        with Pings(lab) as pings:
+            record = lab.host(name).dataplane()
+            processes.kill(record)
+            wait_until(lambda: (lab.host(name).dataplane() or record) != record, 'another weft-dataplane', 10)
+            lab.host(name).wait_until_ready()
+            time.sleep(1)
+        assert pings.longest_gap() < SECONDS_MAX, f'{name}: no answer for {pings.longest_gap():.2f} s'
+        print(f'# {name}: {pings.longest_gap():.3f} s without an answer', flush=True)
+        assert run('ip', '-n', lab.netns(f'{name}-e1'), '-o', 'link', 'show', 'dev', 'eth0').split(':')[0] == interface, 'the interface was made anew'
+        harness.ping(lab, 'h2-e2', lab.address('h1-e2', True))
+
+
+def running_tcp_transfer_survives_a_killed_fast_path(lab):
+    for name in ('h1', 'h2'):
+        def kill(host=lab.host(name)):
+            time.sleep(0.3)
+            record = host.dataplane()
+            processes.kill(record)
+            wait_until(lambda: (host.dataplane() or record) != record, 'another weft-dataplane', 10)
+
+        transfer.tcp(lab.netns('h1-e1'), lab.netns('h2-e1'), lab.address('h2-e1'), 300_000_007, during=kill)
+
+
+def running_tcp_transfer_survives_a_killed_agent(lab):
+    def kill():
+        time.sleep(0.2)
+        restart_agent(lab.host('h2'), 0.1)
+
+    transfer.tcp(lab.netns('h1-e1'), lab.netns('h2-e1'), lab.address('h2-e1'), 300_000_007, during=kill)
+
+
+def both_killed_at_once_come_back(lab):
+    host = lab.host('h2')
+    for record in (host.agent(), host.dataplane()):
+        processes.kill(record)
+    host.start_agent()
+    host.wait_until_ready()
+    wait_until(lambda: harness.ping_counts(harness.attempt('ping', '-n', '-c', 1, '-W', 1, lab.address('h2-e1'), netns=lab.netns('h1-e1')).stdout)[1],
+               'an answer', 10)
+
+
+harness.need_root()
+with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
+         killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
+         running_tcp_transfer_survives_a_killed_agent, both_killed_at_once_come_back, both_agents_gone_packets_flow)
+harness.finish()

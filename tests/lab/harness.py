@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the lab's tests share: cases that print `ok NAME` or `not ok NAME: why`, labs that go away with their test, and the checks that several need.
+A case is a function that raises when the fact in its name does not hold."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import traceback
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(REPOSITORY / 'tools'))
+
+from lablib import hosts  # noqa: E402
+from lablib.command import LabError, attempt, environment, in_netns  # noqa: E402
+from lablib.lab import Lab  # noqa: E402
+
+failed = []
+_labs = 0
+
+
+def everything():
+    """True when what is too long for CI is wanted as well."""
+    return '--all' in sys.argv[1:]
+
+
+def need_root():
+    if os.geteuid() != 0:
+        sys.exit('network namespaces need root')
+
+
+def check(name, function, *arguments):
+    """Runs one case and prints how it ended."""
+    try:
+        function(*arguments)
+    except subprocess.TimeoutExpired as late:
+        report(name, f'no end after {late.timeout:.0f} s: {late.cmd}')
+    except (AssertionError, LabError) as why:
+        report(name, why)
+        traceback.print_exc()
+    except Exception as why:  # a broken case is a failed case, and the next ones still run
+        report(name, f'{type(why).__name__}: {why}')
+        traceback.print_exc()
+    else:
+        print(f'ok {name}', flush=True)
+        return True
+    return False
+
+
+def report(name, why):
+    failed.append(name)
+    print(f"not ok {name}: {' '.join(str(why).split())[:1500]}", flush=True)
+
+
+def fact(function):
+    return function.__name__.replace('_', ' ')
+
+
+def new_name():
+    """A name for a lab that no other test has."""
+    global _labs
+    _labs += 1
+    return f't{os.getpid()}{chr(96 + _labs)}'
+
+
+def with_lab(title, options, *cases):
+    """One lab, and several cases on it. A lab that does not come up fails all of them."""
+    name = new_name()
+    try:
+        lab = Lab.up(name, **options)
+    except LabError as why:
+        for case in cases:
+            report(f'{title}: {fact(case)}', f'the lab did not come up: {why}')
+        return
+    with lab:
+        for case in cases:
+            if not check(f'{title}: {fact(case)}', case, lab):
+                print_logs(lab)
+
+
+def print_logs(lab):
+    for host in lab.hosts.values():
+        for path in (host.log, host.dataplane_log()):
+            print(f'--- {path.name} of {host.name}\n{hosts.tail(path, 25)}', file=sys.stderr, flush=True)
+
+
+def finish():
+    sys.exit(1 if failed else 0)
+
+
+# --- checks
+
+
+def ping(lab, source, address, count=3, interval=0.02, options=()):
+    """Sends pings from an endpoint or host; all must be answered."""
+    said = attempt('ping', '-n', '-c', count, '-i', interval, '-W', 1, *options, address, netns=lab.netns(source)).stdout
+    sent, answered = ping_counts(said)
+    assert sent == answered == count, f'{source} to {address}: {answered} of {count} pings were answered'
+
+
+def no_ping(lab, source, address):
+    said = attempt('ping', '-n', '-c', 2, '-i', 0.1, '-W', 1, address, netns=lab.netns(source)).stdout
+    assert ping_counts(said)[1] == 0, f'{source} to {address}: a ping was answered'
+
+
+def ping_counts(said):
+    found = re.search(r'(\d+) packets transmitted, (\d+)(?: packets)? received', said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def start(netns, *command):
+    """A program in a namespace whose output is read later."""
+    return subprocess.Popen(in_netns(netns, *command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env=environment())
+
+
+def connects(lab, source, address, port, timeout=2):
+    """Whether a TCP connection from a namespace of the lab to an address opens."""
+    code = f'import socket; socket.create_connection(({address!r}, {port}), {timeout}).close()'
+    return attempt('/usr/bin/python3', '-I', '-c', code, netns=lab.netns(source)).returncode == 0
+
+
+def drops(host):
+    """Dropped packets of a host, all ports together, by reason."""
+    total = {}
+    for port in host.weft_json('counters').get('ports', []):
+        for each in port.get('drops', []):
+            total[each['reason']] = total.get(each['reason'], 0) + int(each['packets'])
+    return total
