@@ -38,8 +38,8 @@ struct Client::Link {
                                                    path, static_cast<double>(timeout.count()) / 1000)};
         case grpc::StatusCode::UNIMPLEMENTED:
             return {Exit::failed, said.empty()
-                                      ? "weftd does not know this request: it is older than this weft; update weftd"
-                                      : fmt::format("weftd does not serve this request: {}", said)};
+                                      ? "weftd does not serve this request: it is older than this weft; update weftd"
+                                      : said};
         case grpc::StatusCode::PERMISSION_DENIED:
             return {Exit::failed, said.empty() ? "weftd does not permit it: run weft as root" : said};
         default:
@@ -79,10 +79,8 @@ Outcome<Client> Client::connect(const std::string& socket_path, std::chrono::mil
 
 Outcome<v1::StatusReply> Client::status() { return link_->ask(&v1::Agent::Stub::GetStatus, v1::GetStatusRequest{}); }
 
-Outcome<v1::ListEndpointsReply> Client::endpoints(const std::string& name) {
-    v1::ListEndpointsRequest request;
-    request.set_name(name);
-    return link_->ask(&v1::Agent::Stub::ListEndpoints, request);
+Outcome<v1::ListEndpointsReply> Client::endpoints() {
+    return link_->ask(&v1::Agent::Stub::ListEndpoints, v1::ListEndpointsRequest{});
 }
 
 Outcome<v1::Endpoint> Client::add_endpoint(const v1::AddEndpointRequest& request) {

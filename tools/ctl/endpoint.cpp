@@ -92,27 +92,21 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
     return Exit::ok;
 }
 
-/// The sentence for a name that no endpoint has.
-Failure no_endpoint(Client& client, const std::string& name) {
-    std::vector<std::string_view> names;
-    const auto all = client.endpoints();
-    if (all)
-        for (const v1::Endpoint& endpoint : all->endpoints())
-            names.push_back(endpoint.name());
-    const std::string hint = did_you_mean(name, names);
-    return {Exit::failed, fmt::format("no endpoint of this host is named '{}'{}", name,
-                                      hint.empty() ? "; `weft endpoint list` shows them" : hint)};
-}
-
 Outcome<Exit> show(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
+    const auto reply = client->endpoints(); // all, to know what was meant
+    if (!reply) return std::unexpected(reply.error());
     const std::string name = arguments.get("NAME");
-    auto reply = client->endpoints(name);
-    if (!reply) return pass_on(std::move(reply));
-    const auto& endpoints = reply->endpoints();
-    const auto found = std::ranges::find(endpoints, name, &v1::Endpoint::name);
-    if (found == endpoints.end()) return std::unexpected(no_endpoint(*client, name));
+    const auto found = std::ranges::find(reply->endpoints(), name, &v1::Endpoint::name);
+    if (found == reply->endpoints().end()) {
+        std::vector<std::string_view> names;
+        for (const v1::Endpoint& endpoint : reply->endpoints())
+            names.push_back(endpoint.name());
+        const std::string hint = did_you_mean(name, names);
+        return refuse(Exit::failed, fmt::format("no endpoint of this host is named '{}'{}", name,
+                                                hint.empty() ? "; `weft endpoint list` shows them" : hint));
+    }
     if (context.json)
         context.print_json(*found);
     else

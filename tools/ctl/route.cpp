@@ -93,29 +93,28 @@ Outcome<Exit> watch(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     auto watched = client->watch_routes(*request, [&](const v1::RouteEvent& event) {
-        context.print(context.json ? one_line(to_json(event))
-                                   : route_event_line(event, request->view(), context.style));
+        context.print(context.json ? one_line(to_json(event)) : route_event_line(event, context.style));
         return context.heard();
     });
     if (!watched) return pass_on(std::move(watched));
-    if (context.heard())
-        return refuse(Exit::unreachable, "weftd ended the watch; it is stopping, or has no such view to watch");
+    if (context.heard()) return refuse(Exit::unreachable, "weftd ended the watch: it is stopping");
     return Exit::ok;
 }
 
 } // namespace
 
 Command route_command() {
-    const std::vector<Option> options{
-        {.name = "view",
-         .help = "which station of a route's way; default: loc",
-         .value = "VIEW",
-         .choices = {"adj-in", "loc", "fib", "adj-out"}},
-        {.name = "network", .help = "only this network's", .value = "N", .completes = Completes::network},
-        {.name = "peer",
-         .help = "only those from, or to, this peer; with adj-in and adj-out",
-         .value = "ADDRESS",
-         .completes = Completes::peer}};
+    const Option in_network{
+        .name = "network", .help = "only this network's", .value = "N", .completes = Completes::network};
+    const std::vector<Option> options{{.name = "view",
+                                       .help = "which station of a route's way; default: loc",
+                                       .value = "VIEW",
+                                       .choices = {"adj-in", "loc", "fib", "adj-out"}},
+                                      in_network,
+                                      {.name = "peer",
+                                       .help = "only those from, or to, this peer; with adj-in and adj-out",
+                                       .value = "ADDRESS",
+                                       .completes = Completes::peer}};
     const Operand prefix{
         .name = "PREFIX", .help = "only this prefix; for an address: its longest match", .required = false};
     return {
@@ -127,30 +126,31 @@ Command route_command() {
         .examples = {{"weft route list"},
                      {"weft route get 10.244.1.7", "the route that a packet takes, the losers, and why"},
                      {"weft route list --view fib", "what packets meet"}},
-        .verbs = {{.name = "list",
-                   .summary = "routes as a table",
-                   .operands = {prefix},
-                   .options = options,
-                   .examples = {{"weft route list --view adj-in --peer 192.0.2.1", "what this peer sent"},
-                                {"weft route list --view fib --network blue"},
-                                {"weft route list -o json | jq -r '.routes[] | select(.best) | .prefix'"}},
-                   .run = list},
-                  {.name = "get",
-                   .summary = "every route to one destination, with all attributes",
-                   .operands = {{.name = "DESTINATION",
-                                 .help = "an address (its longest match), or exactly this prefix"}},
-                   .options = options,
-                   .examples = {{"weft route get 10.244.1.7"},
-                                {"weft route get fd00:244:1::7 --view fib --network default"}},
-                   .run = get},
-                  {.name = "watch",
-                   .summary = "changes as they happen, until interrupted",
-                   .details = "One line for each route that comes or changes (+) or goes (-). With -o json, each "
-                              "line is one object.",
-                   .operands = {prefix},
-                   .options = options,
-                   .examples = {{"weft route watch"}, {"weft route watch --view adj-in --peer 192.0.2.1 -o json"}},
-                   .run = watch}},
+        .verbs =
+            {{.name = "list",
+              .summary = "routes as a table",
+              .operands = {prefix},
+              .options = options,
+              .examples = {{"weft route list --view adj-in --peer 192.0.2.1", "what this peer sent"},
+                           {"weft route list --view fib --network blue"},
+                           {"weft route list -o json | jq -r '.routes[] | select(.best) | .prefix'"}},
+              .run = list},
+             {.name = "get",
+              .summary = "every route to one destination, with all attributes",
+              .operands = {{.name = "DESTINATION", .help = "an address (its longest match), or exactly this prefix"}},
+              .options = options,
+              .examples = {{"weft route get 10.244.1.7"},
+                           {"weft route get fd00:244:1::7 --view fib --network default"}},
+              .run = get},
+             {.name = "watch",
+              .summary = "changes as they happen, until interrupted",
+              .details =
+                  "One line for each best route that comes or changes (+) or goes (-). With -o json, each line is "
+                  "one object.",
+              .operands = {prefix},
+              .options = {in_network},
+              .examples = {{"weft route watch"}, {"weft route watch --network blue -o json"}},
+              .run = watch}},
     };
 }
 

@@ -168,13 +168,12 @@ std::string route_details(const v1::Route& route, v1::RouteView view, Style styl
     return details.render(style);
 }
 
-std::string route_event_line(const v1::RouteEvent& event, v1::RouteView view, Style style) {
+std::string route_event_line(const v1::RouteEvent& event, Style style) {
     const v1::Route& route = event.route();
-    std::string text = fmt::format("{}{} via {}", route.network().empty() ? "" : route.network() + " ",
-                                   route.prefix(), route.next_hop().empty() ? "-" : route.next_hop());
-    if (!route.peer().empty())
-        text += fmt::format(" {} {}", view == v1::ROUTE_VIEW_ADJ_OUT ? "to" : "from", route.peer());
-    if (!route.state().empty()) text += fmt::format(", {}", route.state());
+    std::string text =
+        route.network().empty() ? route.prefix() : fmt::format("{} {}", route.network(), route.prefix());
+    if (!route.next_hop().empty()) text += fmt::format(" via {}", route.next_hop());
+    if (!route.peer().empty()) text += fmt::format(" from {}", route.peer());
     if (route.stale()) text += ", stale";
     if (!route.why().empty()) text += fmt::format(" ({})", route.why());
     return fmt::format("{} {}\n", event.withdrawn() ? style.paint("-", Tone::bad) : style.paint("+", Tone::good),

@@ -22,6 +22,6 @@ void sort_routes(std::vector<v1::Route>& routes);
 [[nodiscard]] std::string route_details(const v1::Route& route, v1::RouteView view, Style style);
 
 /// "+ default 10.244.1.7/32 via 192.0.2.2 ..." with its line end.
-[[nodiscard]] std::string route_event_line(const v1::RouteEvent& event, v1::RouteView view, Style style);
+[[nodiscard]] std::string route_event_line(const v1::RouteEvent& event, Style style);
 
 } // namespace weft::ctl
