@@ -81,6 +81,7 @@ void Agent::status(Done<v1::StatusReply> done) {
         each.set_addresses_used(endpoints_->addresses_used(settings.name));
     }
     reply.set_endpoints(static_cast<std::uint32_t>(endpoints_->all().size()));
+    if (!uplink_.warning.empty()) reply.add_warnings(uplink_.warning);
     std::uint32_t established = 0;
     const auto peers = speaker_->peers();
     for (const auto& peer : peers) {

@@ -70,6 +70,11 @@ Result<Uplink> find_uplink(const Config& config) {
         uplink.devargs = config.uplink_port;
         if (config.uplink_port == "auto") {
             uplink.devargs = fmt::format("net_af_xdp0,iface={}", uplink.interface);
+            if (carried > af_xdp_mtu_max)
+                uplink.warning = fmt::format("uplink {} has MTU {}, of which AF_XDP carries {}: endpoints get less "
+                                             "than the underlay could; a DPDK "
+                                             "driver of the NIC (--uplink-port) has no such limit",
+                                             uplink.interface, uplink.mtu, af_xdp_mtu_max);
             carried = std::min(carried, af_xdp_mtu_max);
         }
         uplink.endpoint_mtu = carried - (uplink.vtep.is_v4() ? overhead_v4 : overhead_v6);

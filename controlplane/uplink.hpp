@@ -17,6 +17,7 @@ struct Uplink {
     std::uint32_t mtu = 1500;
     std::uint32_t endpoint_mtu = 1450;
     std::string devargs;
+    std::string warning; ///< what its kind of port costs; empty: nothing
 
     [[nodiscard]] bool exists() const { return !interface.empty(); }
 };

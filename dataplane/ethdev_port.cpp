@@ -167,8 +167,14 @@ Result<void> EthdevPort::start(std::uint32_t mtu, unsigned workers) {
     const std::uint32_t buffer = rte_pktmbuf_data_room_size(receive_pool) - reserved;
     const std::uint32_t largest = std::min<std::uint32_t>(buffer, info.max_mtu != 0 ? info.max_mtu : buffer);
     mtu_ = mtu != 0 ? std::min(mtu, largest) : largest;
+    if (xdp) {
+        // The interface stays the kernel's, with the host's own traffic on it: neither its MTU nor its filters are
+        // ours.
+        if (const int status = rte_eth_dev_start(device_); status != 0) return failed("start", status);
+        return {};
+    }
     if (const int status = rte_eth_dev_set_mtu(device_, static_cast<std::uint16_t>(mtu_));
-        status != 0 && status != -ENOTSUP && !xdp)
+        status != 0 && status != -ENOTSUP)
         return failed("MTU", status);
     if (const int status = rte_eth_dev_start(device_); status != 0) return failed("start", status);
     rte_eth_promiscuous_enable(device_);
