@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The burst loop. Each pass goes over the whole burst, so that the memory which the next pass needs is on its way:
 //
-//   parse (headers) -> key and hash, prefetch bucket -> prefetch entry -> session or decision -> TTL, MTU, way out
+//   parse (headers) -> key and hash, prefetch bucket -> prefetch entry, or routes -> session or decision -> TTL, MTU,
+//   way out
 #include "dataplane/pipeline.hpp"
 
 #include <array>
@@ -286,8 +287,13 @@ void Burst::from_underlay(std::span<rte_mbuf*> burst) {
 }
 
 void Burst::run_sessions(bool from_underlay) {
-    for (unsigned i = 0; i < used_; ++i)
-        sessions_.prefetch_entry(contexts_[i].hash);
+    for (unsigned i = 0; i < used_; ++i) {
+        const Context& context = contexts_[i];
+        if (sessions_.prefetch_entry(context.hash)) [[likely]]
+            continue;
+        tables_.prefetch_route(*context.network, context.ip.destination);
+        tables_.prefetch_route(*context.network, context.ip.source);
+    }
     for (unsigned i = 0; i < used_; ++i) {
         Context& context = contexts_[i];
         Path path;

@@ -42,8 +42,8 @@ class SessionTable {
 
     void prefetch_bucket(std::uint64_t hash) const { rte_prefetch0(&buckets_[hash & mask_]); }
 
-    /// Second step of a burst: fetches the entry that the tag promises.
-    void prefetch_entry(std::uint64_t hash) const;
+    /// Second step of a burst: fetches the entry that the tag promises. False: there will hardly be a session.
+    bool prefetch_entry(std::uint64_t hash) const;
 
     /// False: there is none. `value` is an argument, because it is read piece by piece: a returned optional is moved
     /// around in pieces of other sizes, and each such load waits for the stores before it.
@@ -144,10 +144,12 @@ inline unsigned SessionTable::matches(const Bucket& bucket, std::uint16_t tag) {
     return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
 }
 
-inline void SessionTable::prefetch_entry(std::uint64_t hash) const {
+inline bool SessionTable::prefetch_entry(std::uint64_t hash) const {
     const Bucket& bucket = buckets_[hash & mask_];
-    if (const unsigned found = matches(bucket, tag_of(hash)); found != 0)
-        rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
+    const unsigned found = matches(bucket, tag_of(hash));
+    if (found == 0) return false;
+    rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
+    return true;
 }
 
 inline bool SessionTable::find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key,

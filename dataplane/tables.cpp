@@ -90,6 +90,14 @@ RouteValue Tables::route(const Network& network, const weft_address& address) co
     return {};
 }
 
+void Tables::prefetch_route(const Network& network, const weft_address& address) const {
+    if (weft_address_is_v4(&address))
+        routes_v4_.prefetch({address.words[3], network.vni << 8 | 32});
+    else
+        routes_v6_.prefetch(
+            {{address.words[0], address.words[1], address.words[2], address.words[3]}, network.vni << 8 | 128});
+}
+
 weft_policy_value Tables::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
                                  std::uint32_t protocol, std::uint32_t port) const {
     weft_policy_value strongest{};

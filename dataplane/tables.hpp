@@ -108,6 +108,9 @@ class Tables {
     /// Longest match of the address in the network.
     [[nodiscard]] RouteValue route(const Network& network, const weft_address& address) const;
 
+    /// Fetches where the address's host route would stand.
+    void prefetch_route(const Network& network, const weft_address& address) const;
+
     [[nodiscard]] bool is_vtep(const weft_address& address) const {
         return vteps_.find({{address.words[0], address.words[1], address.words[2], address.words[3]}, 1}) != 0;
     }
