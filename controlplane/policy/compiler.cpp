@@ -42,7 +42,7 @@ LoweredDirection lower(const Direction& direction, weft_direction which, std::st
     lowered.isolates = direction.isolates;
     if (!direction.isolates) return lowered;
     const std::string_view name = which == WEFT_INGRESS ? "ingress" : "egress";
-    lowered.isolation_rule = number_rule(fmt::format("{} isolation by {}: no rule allows it", name, policy));
+    lowered.isolation_rule = number_rule(fmt::format("{} isolation of {}", name, policy));
     for (std::size_t i = 0; i < direction.rules.size(); ++i) {
         lowered.rules.push_back(lower(direction.rules[i], own_namespace));
         lowered.rules.back().number = number_rule(fmt::format("{} rule {} of {}", name, i + 1, policy));

@@ -81,7 +81,7 @@ TEST(PolicyEngine, AllowsARemotePeerByItsCommunities) {
     EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.1", tcp, 80).rule),
               "ingress rule 1 of default/web");
     EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.2", tcp, 80).rule),
-              "ingress isolation by default/web: no rule allows it");
+              "ingress isolation of default/web");
     EXPECT_EQ(host.engine.rule_text(999), "");
     // One that comes later finds its place.
     host.engine.set_remote_route(host_route("10.244.1.5"), 70000, communities({{"app", "client"}, {"new", "one"}}));
