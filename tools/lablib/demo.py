@@ -44,6 +44,9 @@ class Story:
     def say(self, words):
         print(textwrap.fill(' '.join(words.split()), 110), flush=True)
 
+    def result(self, words):
+        print(f'    {words}', flush=True)
+
     def show(self, verb, where, command, output, lines=40):
         print(f"  $ tools/lab {verb}{self.option} {where} {'-- ' if verb == 'exec' else ''}{' '.join(map(str, command))}")
         for line in output.rstrip().splitlines()[:lines]:
@@ -89,7 +92,7 @@ def show_bulk(story, lab, ipv6, megabytes):
         begin = time.monotonic()
         transfer.tcp(lab.netns(source), lab.netns(destination), lab.address(destination, ipv6), megabytes * 1000 * 1000 + 3)
         seconds = time.monotonic() - begin
-        story.say(f'    {source} -> {destination}: {megabytes} MB over TCP in {seconds:.1f} s, both SHA-256 sums are equal')
+        story.result(f'{source} -> {destination}: {megabytes} MB over TCP in {seconds:.1f} s, both SHA-256 sums are equal')
 
 
 def show_tcp(story, lab):
@@ -102,7 +105,7 @@ def show_udp(story, lab):
     story.step('UDP', 'Datagrams of many lengths, odd ones too; each is sent back reversed, and compared.')
     sizes = [1, 2, 3, 17, 64, 511, 1000, 1200]
     transfer.udp(lab.netns('h1-e1'), lab.netns('h3-e1'), lab.address('h3-e1'), sizes)
-    story.say(f"    h1-e1 -> h3-e1 and back: {len(sizes)} datagrams of {', '.join(map(str, sizes))} bytes, all unchanged")
+    story.result(f"h1-e1 -> h3-e1 and back: {len(sizes)} datagrams of {', '.join(map(str, sizes))} bytes, all unchanged")
 
 
 def show_ipv6(story, lab):
@@ -110,7 +113,7 @@ def show_ipv6(story, lab):
     inside(story, lab, 'h1-e1', 'ping', '-c', 3, '-i', 0.2, lab.address('h2-e1', ipv6=True))
     show_bulk(story, lab, True, 50)
     transfer.udp(lab.netns('h1-e1'), lab.netns('h3-e1'), lab.address('h3-e1', ipv6=True), [1, 333, 1200])
-    story.say('    h1-e1 -> h3-e1: UDP as well')
+    story.result('h1-e1 -> h3-e1: UDP as well')
 
 
 def connects(lab, source, address, port):
@@ -131,11 +134,11 @@ def show_policy(story, lab):
     where = lab.address('h3-e1')
     with transfer.Listener(lab.netns('h3-e1'), 8080):
         need(connects(lab, 'h1-e1', where, 8080), 'h1-e1 may reach port 8080 of h3-e1, and does not')
-        story.say(f'    h1-e1 -> {where} port 8080: connected, as the policy allows')
+        story.result(f'h1-e1 -> {where} port 8080: connected, as the policy allows')
         before = dropped(lab, 'h3', 'ingress_policy')
         need(not connects(lab, 'h2-e1', where, 8080), 'h2-e1 must not reach port 8080 of h3-e1, and does')
         after = dropped(lab, 'h3', 'ingress_policy')
-        story.say(f'    h2-e1 -> {where} port 8080: no connection, as the policy forbids')
+        story.result(f'h2-e1 -> {where} port 8080: no connection, as the policy forbids')
     need(after > before, f'the dropped packets were not counted: ingress_policy was {before} and is {after}')
     story.say(f'Every drop has one reason and is counted under it: ingress_policy on h3 went from {before} to {after}.')
     weft(story, lab, 'h3', 'counters')

@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""tools/demo runs to its end, shows each part of the main job, and cleans up; and it fails when a part does."""
+import re
+import subprocess
+
+import harness
+from harness import REPOSITORY, check, fact
+from lablib import namespaces
+from lablib.command import environment
+
+PARTS = ('Three hosts', 'Routes', 'Ping', 'TCP, bulk data', 'UDP', 'IPv6', 'Policy', 'Explain')
+
+
+def demo(name):
+    return subprocess.run([REPOSITORY / 'tools' / 'demo', '--name', name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200,
+                          env=environment())
+
+
+def shows_every_part_and_cleans_up(name):
+    done = demo(name)
+    assert done.returncode == 0, f'exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}'
+    shown = re.findall(r'^=== \d+\. (.*)$', done.stdout, re.M)
+    assert tuple(shown) == PARTS, shown
+    for words in ('0% packet loss', 'SHA-256', 'ingress_policy', 'Total time'):
+        assert words in done.stdout, f'{words} is not shown'
+    assert not list(namespaces.NETNS.glob(f'{name}-*'))
+
+
+def fails_when_a_part_fails(name):
+    """A namespace of that name is in the way of the third host."""
+    subprocess.run(['ip', 'netns', 'add', f'{name}-h3'], check=True, env=environment())
+    try:
+        done = demo(name)
+        assert done.returncode == 1 and f'{name}-h3' in done.stderr, f'exit {done.returncode}: {done.stderr}'
+        assert [path.name for path in namespaces.NETNS.glob(f'{name}-*')] == [f'{name}-h3'], 'it left something behind'
+    finally:
+        subprocess.run(['ip', 'netns', 'del', f'{name}-h3'], check=True, env=environment())
+
+
+harness.need_root()
+for case in (shows_every_part_and_cleans_up, fails_when_a_part_fails):
+    check(fact(case), case, harness.new_name())
+harness.finish()

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Builds weft and runs its tests.
+
+  sudo tools/test                  what CI runs
+  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, controlplane, policy, tools, house, fuzz), sanitizers,
+                                   lab, interop, or the name of a script in these two folders
+  sudo tools/test --all            also what is too long for CI
+
+The last line is `N passed, N failed`; the exit code is 1 when a test failed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class Results:
+    """Counts single cases and prints each area as it ends."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def add(self, area, passed, failed, seconds):
+        self.passed += passed
+        self.failed += failed
+        print(f'{area}: {passed} passed, {failed} failed ({seconds:.0f} s)', flush=True)
+
+
+def setup(build, options):
+    environment = dict(os.environ, WEFT_BUILD=build, WEFT_MESON=' '.join(options))
+    return subprocess.run([ROOT / 'tools' / 'setup'], env=environment, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def gtest_counts(report):
+    root = xml.parse(report).getroot()
+    cases = [case for case in root.iter('testcase') if case.get('status') == 'run']
+    failed = [case for case in cases if case.find('failure') is not None or case.find('error') is not None]
+    for case in failed:
+        print(f"FAILED {case.get('classname')}.{case.get('name')}", flush=True)
+    return len(cases) - len(failed), len(failed)
+
+
+def unittest_counts(said):
+    """What python3 -m unittest counts; None when it is not of that kind."""
+    ran = re.search(r'^Ran (\d+) tests? in', said, re.M)
+    if ran is None:
+        return None
+    bad = sum(int(number) for number in re.findall(r'(?:failures|errors)=(\d+)', said))
+    return int(ran[1]) - bad, bad
+
+
+def meson_tests(build):
+    said = subprocess.run(['meson', 'introspect', '--tests', ROOT / build], capture_output=True, check=True).stdout
+    return json.loads(said)
+
+
+def suites_of(test):
+    return {suite.rpartition(':')[2] for suite in test['suite']}
+
+
+def unit_tests(results, area, build, suite=None):
+    """Every test that meson knows, or those of one suite. The cases of gtest and unittest programs are counted one by one."""
+    begin = time.monotonic()
+    passed = failed = 0
+    for test in meson_tests(build):
+        if suite is not None and suite not in suites_of(test):
+            continue
+        report = ROOT / build / 'reports' / (test['name'] + '.xml')
+        report.parent.mkdir(exist_ok=True)
+        report.unlink(missing_ok=True)
+        gtest = test['protocol'] == 'gtest'
+        command = test['cmd'] + ([f'--gtest_output=xml:{report}'] if gtest else [])
+        try:
+            run = subprocess.run(command, cwd=ROOT, env=dict(os.environ, **test['env']), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                 errors='replace', timeout=600)
+            code, said, complaint = run.returncode, run.stdout, run.stderr
+        except subprocess.TimeoutExpired:
+            code, said, complaint = 1, '', f'no end after 600 s: {command}'
+        counts = gtest_counts(report) if gtest and report.exists() else unittest_counts(complaint)
+        good, bad = counts or ((1, 0) if code == 0 else (0, 1))
+        if code != 0 and bad == 0:
+            bad = 1
+        if bad:
+            print(f"FAILED {test['name']}", said[-4000:], complaint[-6000:], sep='\n', flush=True)
+        passed += good
+        failed += bad
+    if passed + failed > 0:
+        results.add(area, passed, failed, time.monotonic() - begin)
+
+
+def scripts(results, folder, only, everything):
+    """tests/lab and tests/interop: each script prints one line `ok NAME` or `not ok NAME` for a case."""
+    for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
+        name = script.stem.removesuffix('_test')
+        if only not in (None, folder, name):
+            continue
+        begin = time.monotonic()
+        try:
+            run = subprocess.run(['/usr/bin/python3', script] + (['--all'] if everything else []), cwd=ROOT, stdin=subprocess.DEVNULL,
+                                 capture_output=True, text=True, errors='replace', timeout=1800)
+            code, said, complaint = run.returncode, run.stdout, run.stderr
+        except subprocess.TimeoutExpired as late:
+            code, said, complaint = 1, (late.stdout or b'').decode(errors='replace'), 'no end after 1800 s'
+        lines = said.splitlines()
+        passed = sum(line.startswith('ok ') for line in lines)
+        failed = sum(line.startswith('not ok ') for line in lines)
+        if failed == 0 and (code != 0 or passed == 0):
+            failed = 1
+        if failed:
+            print(said[-6000:], complaint[-6000:], sep='\n', flush=True)
+        results.add(f'{folder}/{name}', passed, failed, time.monotonic() - begin)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--only', metavar='AREA')
+    parser.add_argument('--all', action='store_true', help='also what is too long for CI')
+    arguments = parser.parse_args()
+    os.environ['PATH'] = '/usr/sbin:/usr/bin:/sbin:/bin'
+    results = Results()
+    only = arguments.only
+    werror = ['-Dwerror=true'] if os.environ.get('CI') else []
+    if not setup('build', werror):
+        print('0 passed, 1 failed')
+        return 1
+    if only in (None, 'unit'):
+        unit_tests(results, 'unit', 'build')
+    elif only != 'sanitizers':
+        unit_tests(results, only, 'build', only)
+    if only in (None, 'sanitizers'):
+        if setup('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', *werror]):
+            unit_tests(results, 'sanitizers', 'build-asan')
+        else:
+            results.add('sanitizers', 0, 1, 0)
+    for folder in ('lab', 'interop'):
+        scripts(results, folder, only, arguments.all)
+    if results.passed + results.failed == 0:
+        print(f'test: no area or script is named {only}', file=sys.stderr)
+        return 2
+    print(f'{results.passed} passed, {results.failed} failed')
+    return 1 if results.failed else 0
+
+
+sys.exit(main())
