@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
-#include <regex>
+#include <ctime>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -17,46 +17,11 @@ namespace weft::agent {
 namespace {
 
 constexpr std::chrono::seconds retry_interval{2};
-constexpr unsigned lease_attempts = 256;
 constexpr const char* kind = "endpoint"; ///< in the database
 
 constexpr const char* attaching = "attaching";
 constexpr const char* ready = "ready";
 constexpr const char* detaching = "detaching";
-
-Result<void> check_name(const std::string& what, const std::string& name) {
-    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
-    if (std::regex_match(name, allowed)) return {};
-    return fail(
-        ErrorCode::invalid,
-        fmt::format("{} '{}': want 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends",
-                    what, name));
-}
-
-Result<void> check_ifname(const std::string& name) {
-    static const std::regex allowed("[A-Za-z0-9][A-Za-z0-9._-]{0,14}");
-    if (std::regex_match(name, allowed)) return {};
-    return fail(ErrorCode::invalid,
-                fmt::format("interface name '{}': want 1 to 15 letters, digits, '.', '_' or '-'", name));
-}
-
-/// Unicast, and not of a range that a container's kernel or the gateway needs.
-Result<net::Address> parse_endpoint_address(const std::string& text) {
-    auto address = net::Address::parse(text);
-    if (!address) return address;
-    if (address->is_unspecified() || address->is_multicast() || address->is_loopback() || address->is_link_local())
-        return fail(ErrorCode::invalid, fmt::format("address {}: an endpoint needs a global unicast address", text));
-    return address;
-}
-
-std::vector<net::Address> addresses_of(const v1::Endpoint& endpoint) {
-    std::vector<net::Address> addresses;
-    for (const auto& text : endpoint.addresses())
-        if (const auto address = net::Address::parse(text)) addresses.push_back(*address);
-    return addresses;
-}
-
-net::Vni vni_of(const v1::Endpoint& endpoint) { return *net::Vni::make(endpoint.vni()); }
 
 } // namespace
 
@@ -69,11 +34,8 @@ Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const 
     sync_(sync),
     policy_(policy),
     speaker_(speaker),
-    retry_timer_(loop) {
-    for (const auto& network : config_.networks)
-        for (const auto& block : network.blocks)
-            blocks_[network.name].emplace_back(block);
-}
+    retry_timer_(loop),
+    pool_(config.networks) {}
 
 Result<void> Endpoints::restore() {
     std::vector<v1::Endpoint> stored;
@@ -95,9 +57,7 @@ Result<void> Endpoints::restore() {
             if (auto erased = store_.erase(kind, endpoint.name()); !erased) return erased;
             continue;
         }
-        for (const auto& address : addresses_of(endpoint))
-            for (auto& block : blocks_[endpoint.network()])
-                if (block.prefix().contains(address)) static_cast<void>(block.reserve(address));
+        static_cast<void>(pool_.reserve(endpoint.network(), addresses_of(endpoint)));
         endpoint.set_vni(network->vni.value());
         endpoint.set_mtu(uplink_.endpoint_mtu);
         auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
@@ -129,119 +89,62 @@ void Endpoints::add(const v1::AddEndpointRequest& request, Attached done) {
 }
 
 Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
-    v1::Endpoint endpoint;
-    endpoint.set_name(request.name());
-    endpoint.set_namespace_(request.namespace_().empty() ? "default" : request.namespace_());
-    endpoint.set_network(request.network().empty() ? "default" : request.network());
-    endpoint.set_netns(request.netns());
-    endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
-    *endpoint.mutable_labels() = request.labels();
-    for (auto checked : {check_name("name", endpoint.name()), policy::check_namespace_name(endpoint.namespace_()),
-                         check_ifname(endpoint.ifname())})
-        if (!checked) return std::unexpected(std::move(checked).error());
-    if (endpoints_.contains(endpoint.name()))
-        return fail(ErrorCode::exists,
-                    fmt::format("the name is taken ({}): choose another, or weft endpoint delete {}",
-                                endpoints_.at(endpoint.name()).state(), endpoint.name()));
-    const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
+    auto endpoint = read_endpoint_request(request, config_.host_name);
+    if (!endpoint) return endpoint;
+    if (auto unique = check_unique(*endpoint); !unique) return std::unexpected(std::move(unique).error());
+    const auto network = std::ranges::find(config_.networks, endpoint->network(), &NetworkSettings::name);
     if (network == config_.networks.end())
         return fail(ErrorCode::not_found,
                     fmt::format("no network is named {}: weft status lists them, weftd --network adds one",
-                                endpoint.network()));
-    endpoint.set_vni(network->vni.value());
-    if (!endpoint.netns().starts_with('/'))
-        return fail(ErrorCode::invalid,
-                    fmt::format("network namespace '{}': want its path, such as /run/netns/web-1", endpoint.netns()));
-    if (auto exists = check_netns(endpoint.netns()); !exists) return std::unexpected(std::move(exists).error());
-    for (const auto& [name, other] : endpoints_)
-        if (other.netns() == endpoint.netns() && other.ifname() == endpoint.ifname())
-            return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
-                                                       endpoint.ifname(), endpoint.netns(), name));
-    auto mac = request.mac().empty()
-                   ? Result<net::Mac>(derive_mac(config_.host_name + " endpoint " + endpoint.name()))
-                   : net::Mac::parse(request.mac());
-    if (!mac) return std::unexpected(std::move(mac).error());
-    if ((mac->bytes()[0] & 1) != 0 || mac->is_zero())
-        return fail(ErrorCode::invalid, fmt::format("MAC address {}: not a unicast one", mac->to_string()));
-    endpoint.set_mac(mac->to_string());
-    endpoint.set_mtu(uplink_.endpoint_mtu);
-    endpoint.set_state(attaching);
-    endpoint.set_created_unix_s(static_cast<std::uint64_t>(std::time(nullptr)));
-    endpoint.set_port(free_port());
-    if (auto taken = take_addresses(request, *network, endpoint); !taken) {
-        release_addresses(endpoint);
-        return std::unexpected(std::move(taken).error());
-    }
-    if (auto identified = identify(endpoint); !identified) {
-        release_addresses(endpoint);
+                                endpoint->network()));
+    auto addresses = take_addresses(request, *network);
+    if (!addresses) return std::unexpected(std::move(addresses).error());
+    for (const auto& address : *addresses)
+        endpoint->add_addresses(address.to_string());
+    endpoint->set_vni(network->vni.value());
+    endpoint->set_mtu(uplink_.endpoint_mtu);
+    endpoint->set_state(attaching);
+    endpoint->set_created_unix_s(static_cast<std::uint64_t>(std::time(nullptr)));
+    endpoint->set_port(free_port());
+    if (auto identified = identify(*endpoint); !identified) {
+        release_addresses(*endpoint);
         return std::unexpected(std::move(identified).error());
     }
     return endpoint;
 }
 
-Result<void> Endpoints::take_addresses(const v1::AddEndpointRequest& request, const NetworkSettings& network,
-                                       v1::Endpoint& endpoint) {
-    auto& blocks = blocks_[network.name];
-    std::set<net::Family> families;
-    for (const auto& text : request.addresses()) {
-        auto address = parse_endpoint_address(text);
-        if (!address) return std::unexpected(std::move(address).error());
-        if (!families.insert(address->family()).second)
-            return fail(ErrorCode::invalid, fmt::format("address {}: one address of each family at most", text));
-        if (const auto* const other = find(network.vni, *address))
-            return fail(ErrorCode::exists,
-                        fmt::format("address {} belongs to endpoint {}: choose another, or weft endpoint delete {}",
-                                    text, other->name(), other->name()));
-        if (announced_elsewhere(network.vni, *address))
-            return fail(ErrorCode::exists,
-                        fmt::format("address {} is announced by another host (weft route list {}): choose another",
-                                    text, text));
-        for (auto& block : blocks)
-            if (block.prefix().contains(*address))
-                if (auto reserved = block.reserve(*address); !reserved) return reserved;
-        endpoint.add_addresses(address->to_string());
-    }
-    if (!request.addresses().empty()) return {};
-    if (blocks.empty())
-        return fail(
-            ErrorCode::not_found,
-            fmt::format("network {} has no block to lease from: give --address, or weftd a --block", network.name));
-    for (const auto family : {net::Family::ipv4, net::Family::ipv6}) {
-        Error last;
-        bool found = false;
-        bool any = false;
-        for (auto& block : blocks) {
-            if (found || block.prefix().family() != family) continue;
-            any = true;
-            auto leased = lease(block, network.vni);
-            found = leased.has_value();
-            if (found)
-                endpoint.add_addresses(leased->to_string());
-            else
-                last = std::move(leased).error();
-        }
-        if (any && !found) return std::unexpected(std::move(last));
-    }
+Result<void> Endpoints::check_unique(const v1::Endpoint& endpoint) const {
+    if (const auto* const same = find(endpoint.name()))
+        return fail(ErrorCode::exists,
+                    fmt::format("the name is taken ({}): choose another, or weft endpoint delete {}", same->state(),
+                                same->name()));
+    for (const auto& [name, other] : endpoints_)
+        if (other.netns() == endpoint.netns() && other.ifname() == endpoint.ifname())
+            return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
+                                                       endpoint.ifname(), endpoint.netns(), name));
     return {};
 }
 
-Result<net::Address> Endpoints::lease(AddressBlock& block, net::Vni vni) {
-    // Another host that was given the same block, by mistake or by default, is not to be disturbed.
-    std::vector<net::Address> passed;
-    Result<net::Address> leased = block.lease();
-    while (leased && passed.size() < lease_attempts && announced_elsewhere(vni, *leased)) {
-        passed.push_back(*leased);
-        leased = block.lease();
+Result<std::vector<net::Address>> Endpoints::take_addresses(const v1::AddEndpointRequest& request,
+                                                            const NetworkSettings& network) {
+    auto wanted = read_requested_addresses(request);
+    if (!wanted) return wanted;
+    if (wanted->empty())
+        return pool_.lease(network.name,
+                           [&](const net::Address& address) { return announced_elsewhere(network.vni, address); });
+    for (const auto& address : *wanted) {
+        if (const auto* const other = find(network.vni, address))
+            return fail(ErrorCode::exists,
+                        fmt::format("address {} belongs to endpoint {}: choose another, or weft endpoint delete {}",
+                                    address.to_string(), other->name(), other->name()));
+        if (announced_elsewhere(network.vni, address))
+            return fail(ErrorCode::exists,
+                        fmt::format("address {} is announced by another host (weft route list {}): choose another",
+                                    address.to_string(), address.to_string()));
     }
-    for (const auto& address : passed)
-        block.release(address);
-    if (leased && passed.size() == lease_attempts) {
-        block.release(*leased);
-        return fail(ErrorCode::exhausted,
-                    fmt::format("block {} is in use on other hosts too: give this one a --block of its own",
-                                block.prefix().to_string()));
-    }
-    return leased;
+    if (auto reserved = pool_.reserve(network.name, *wanted); !reserved)
+        return std::unexpected(std::move(reserved).error());
+    return wanted;
 }
 
 bool Endpoints::announced_elsewhere(net::Vni vni, const net::Address& address) const {
@@ -249,12 +152,6 @@ bool Endpoints::announced_elsewhere(net::Vni vni, const net::Address& address) c
     speaker_.for_each_route(bgp::RibView::loc, {.vni = vni, .prefix = net::Prefix::host(address), .peer = {}},
                             [&](const bgp::RouteEntry& route) { found |= route.peer.has_value() && !route.stale; });
     return found;
-}
-
-void Endpoints::release_addresses(const v1::Endpoint& endpoint) {
-    for (const auto& address : addresses_of(endpoint))
-        for (auto& block : blocks_[endpoint.network()])
-            if (block.prefix().contains(address)) block.release(address);
 }
 
 std::uint32_t Endpoints::free_port() const {
@@ -434,9 +331,7 @@ void Endpoints::retry_waiting() {
                 attach(name, [this, kept](Result<v1::Endpoint> attached) mutable {
                     if (attached) return spdlog::info("endpoint {} is back", kept.name());
                     // Undone, and so forgotten; but it was ours before, and waits on.
-                    for (const auto& address : addresses_of(kept))
-                        for (auto& block : blocks_[kept.network()])
-                            if (block.prefix().contains(address)) static_cast<void>(block.reserve(address));
+                    static_cast<void>(pool_.reserve(kept.network(), addresses_of(kept)));
                     static_cast<void>(identify(kept));
                     kept.set_state("waiting: " + attached.error().message);
                     static_cast<void>(save(kept));
@@ -490,15 +385,6 @@ const v1::Endpoint* Endpoints::find_port(std::uint32_t port) const {
     for (const auto& [name, endpoint] : endpoints_)
         if (endpoint.port() == port) return &endpoint;
     return nullptr;
-}
-
-std::uint64_t Endpoints::addresses_used(const std::string& network) const {
-    std::uint64_t used = 0;
-    const auto blocks = blocks_.find(network);
-    if (blocks == blocks_.end()) return 0;
-    for (const auto& block : blocks->second)
-        used += block.used();
-    return used;
 }
 
 } // namespace weft::agent

@@ -15,10 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/address_pool.hpp"
 #include "controlplane/api/weft.pb.h"
 #include "controlplane/config.hpp"
+#include "controlplane/endpoint_request.hpp"
 #include "controlplane/fib_sync.hpp"
-#include "controlplane/ipam.hpp"
 #include "controlplane/policy/policy_engine.hpp"
 #include "controlplane/store.hpp"
 #include "controlplane/uplink.hpp"
@@ -50,17 +51,21 @@ class Endpoints {
 
     [[nodiscard]] const std::map<std::string, v1::Endpoint>& all() const { return endpoints_; }
 
-    [[nodiscard]] std::uint64_t addresses_used(const std::string& network) const;
+    [[nodiscard]] std::uint64_t addresses_used(const std::string& network) const { return pool_.used(network); }
 
   private:
     using Job = std::function<void()>;
 
     [[nodiscard]] Result<v1::Endpoint> prepare(const v1::AddEndpointRequest& request);
-    [[nodiscard]] Result<void> take_addresses(const v1::AddEndpointRequest& request, const NetworkSettings& network,
-                                              v1::Endpoint& endpoint);
-    [[nodiscard]] Result<net::Address> lease(AddressBlock& block, net::Vni vni);
+    [[nodiscard]] Result<void> check_unique(const v1::Endpoint& endpoint) const;
+    [[nodiscard]] Result<std::vector<net::Address>> take_addresses(const v1::AddEndpointRequest& request,
+                                                                   const NetworkSettings& network);
     [[nodiscard]] bool announced_elsewhere(net::Vni vni, const net::Address& address) const;
-    void release_addresses(const v1::Endpoint& endpoint);
+
+    void release_addresses(const v1::Endpoint& endpoint) {
+        pool_.release(endpoint.network(), addresses_of(endpoint));
+    }
+
     [[nodiscard]] std::uint32_t free_port() const;
 
     void attach(const std::string& name, Attached done);
@@ -90,7 +95,7 @@ class Endpoints {
     bgp::Speaker& speaker_;
     boost::asio::steady_timer retry_timer_;
     std::map<std::string, v1::Endpoint> endpoints_;
-    std::map<std::string, std::vector<AddressBlock>> blocks_; ///< by network
+    AddressPool pool_;
     std::deque<Job> jobs_;
     bool busy_ = false;
 };

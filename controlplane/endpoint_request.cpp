@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "controlplane/endpoint_request.hpp"
+
+#include <regex>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "controlplane/netns.hpp"
+#include "controlplane/policy/labels.hpp"
+#include "controlplane/uplink.hpp"
+
+namespace weft::agent {
+
+namespace {
+
+Result<void> check_name(const std::string& name) {
+    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
+    if (std::regex_match(name, allowed)) return {};
+    return fail(
+        ErrorCode::invalid,
+        fmt::format("name '{}': want 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends",
+                    name));
+}
+
+Result<void> check_ifname(const std::string& name) {
+    static const std::regex allowed("[A-Za-z0-9][A-Za-z0-9._-]{0,14}");
+    if (std::regex_match(name, allowed)) return {};
+    return fail(ErrorCode::invalid,
+                fmt::format("interface name '{}': want 1 to 15 letters, digits, '.', '_' or '-'", name));
+}
+
+Result<void> check_path(const std::string& netns) {
+    if (netns.starts_with('/')) return check_netns(netns);
+    return fail(ErrorCode::invalid,
+                fmt::format("network namespace '{}': want its path, such as /run/netns/web-1", netns));
+}
+
+Result<net::Mac> read_mac(const v1::AddEndpointRequest& request, const std::string& host_name) {
+    if (request.mac().empty()) return derive_mac(host_name + " endpoint " + request.name());
+    auto mac = net::Mac::parse(request.mac());
+    if (mac && ((mac->bytes()[0] & 1) != 0 || mac->is_zero()))
+        return fail(ErrorCode::invalid, fmt::format("MAC address {}: not a unicast one", mac->to_string()));
+    return mac;
+}
+
+} // namespace
+
+Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request, const std::string& host_name) {
+    v1::Endpoint endpoint;
+    endpoint.set_name(request.name());
+    endpoint.set_namespace_(request.namespace_().empty() ? "default" : request.namespace_());
+    endpoint.set_network(request.network().empty() ? "default" : request.network());
+    endpoint.set_netns(request.netns());
+    endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
+    *endpoint.mutable_labels() = request.labels();
+    for (auto checked : {check_name(endpoint.name()), policy::check_namespace_name(endpoint.namespace_()),
+                         check_ifname(endpoint.ifname()), check_path(endpoint.netns())})
+        if (!checked) return std::unexpected(std::move(checked).error());
+    auto mac = read_mac(request, host_name);
+    if (!mac) return std::unexpected(std::move(mac).error());
+    endpoint.set_mac(mac->to_string());
+    return endpoint;
+}
+
+Result<std::vector<net::Address>> read_requested_addresses(const v1::AddEndpointRequest& request) {
+    std::vector<net::Address> addresses;
+    std::set<net::Family> families;
+    for (const auto& text : request.addresses()) {
+        auto address = net::Address::parse(text);
+        if (!address) return std::unexpected(std::move(address).error());
+        // Those are ranges that a container's kernel or the gateway needs.
+        if (address->is_unspecified() || address->is_multicast() || address->is_loopback() ||
+            address->is_link_local())
+            return fail(ErrorCode::invalid,
+                        fmt::format("address {}: an endpoint needs a global unicast address", text));
+        if (!families.insert(address->family()).second)
+            return fail(ErrorCode::invalid, fmt::format("address {}: one address of each family at most", text));
+        addresses.push_back(*address);
+    }
+    return addresses;
+}
+
+std::vector<net::Address> addresses_of(const v1::Endpoint& endpoint) {
+    std::vector<net::Address> addresses;
+    for (const auto& text : endpoint.addresses())
+        if (const auto address = net::Address::parse(text)) addresses.push_back(*address);
+    return addresses;
+}
+
+net::Vni vni_of(const v1::Endpoint& endpoint) { return *net::Vni::make(endpoint.vni()); }
+
+} // namespace weft::agent
