@@ -274,7 +274,7 @@ void PolicyEngine::relabel(const std::string& name_space) {
     const LabelSet labels = labels_of_namespace(name_space);
     for (auto& [name, endpoint] : endpoints_) {
         if (endpoint.settings.name_space != name_space) continue;
-        endpoint.labels = std::make_shared<const HashedLabels>(endpoint.settings.labels, name_space, labels);
+        endpoint.labels = share({endpoint.settings.labels, name_space, labels});
         refresh_identities(name, endpoint);
         for (const auto& [key, route] : local_routes_)
             if (route.endpoint == name)
@@ -288,8 +288,7 @@ Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint s
     Endpoint& endpoint = endpoints_[name];
     endpoint.settings = std::move(settings);
     const std::string& name_space = endpoint.settings.name_space;
-    endpoint.labels =
-        std::make_shared<const HashedLabels>(endpoint.settings.labels, name_space, labels_of_namespace(name_space));
+    endpoint.labels = share({endpoint.settings.labels, name_space, labels_of_namespace(name_space)});
     refresh_identities(name, endpoint);
     for (const auto& [key, route] : local_routes_)
         if (route.endpoint == name)
@@ -337,13 +336,21 @@ void PolicyEngine::set_local_route(const RouteTable::Key& key, std::uint32_t nex
     routes_.set(key, {.next_hop = next_hop, .local = true, .labels = found->second.labels});
 }
 
+std::shared_ptr<const HashedLabels> PolicyEngine::share(HashedLabels labels) {
+    const auto [entry, added] = label_sets_.try_emplace(std::move(labels));
+    if (!added) return entry->second.lock();
+    // The map's key is the value; the last who lets go of it takes the entry away.
+    std::shared_ptr<const HashedLabels> shared(&entry->first,
+                                               [this, entry](const HashedLabels*) { label_sets_.erase(entry); });
+    entry->second = shared;
+    return shared;
+}
+
 void PolicyEngine::set_remote_route(const RouteTable::Key& key, std::uint32_t next_hop,
                                     std::span<const bgp::LargeCommunity> communities) {
     local_routes_.erase(key);
-    auto labels = HashedLabels::from_communities(marker_, communities);
-    routes_.set(
-        key,
-        {.next_hop = next_hop, .local = false, .labels = std::make_shared<const HashedLabels>(std::move(labels))});
+    auto labels = share(HashedLabels::from_communities(marker_, communities));
+    routes_.set(key, {.next_hop = next_hop, .local = false, .labels = std::move(labels)});
 }
 
 void PolicyEngine::erase_local_route(const RouteTable::Key& key) {

@@ -129,6 +129,8 @@ class PolicyEngine {
     };
 
     NumberTable::Persist persist_number(std::string_view kind);
+    /// One copy of a label set for all routes that have it.
+    [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
     std::uint32_t acquire(const Identity& identity, bool local);
     void release(std::uint32_t number, bool local);
     void recompile(std::uint32_t number);
@@ -148,6 +150,7 @@ class PolicyEngine {
 
     std::uint32_t marker_;
     PolicySink& sink_;
+    std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
     NumberTable rules_;
     IdentityTable identities_;
     RouteTable routes_;
