@@ -28,8 +28,8 @@ void YamlField::expect_map(std::initializer_list<std::string_view> known) const 
 YamlField YamlField::field(std::string_view name) const {
     const YamlNode* found = nullptr;
     if (node_ != nullptr)
-        for (const auto& [key, value] : node_->fields)
-            if (key == name) found = &value;
+        for (std::size_t i = 0; i < node_->names.size(); ++i)
+            if (node_->names[i] == name) found = &node_->items[i];
     return {found, error_, fmt::format("{}{}{}", path_, path_.empty() ? "" : ".", name.substr(0, 80)), line()};
 }
 
@@ -52,7 +52,7 @@ std::vector<std::pair<std::string, YamlField>> YamlField::fields() const {
         refuse(ErrorCode::invalid, "want a map");
         return fields;
     }
-    for (const auto& [name, node] : node_->fields)
+    for (const std::string& name : node_->names)
         fields.emplace_back(name, field(name));
     return fields;
 }

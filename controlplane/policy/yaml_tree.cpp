@@ -100,7 +100,7 @@ class TreeBuilder : public YAML::EventHandler {
             return place(std::move(node));
         Open& map = path_.back();
         if (node.kind != YamlNode::Kind::scalar) refuse(mark, "a key must be plain text");
-        if (std::ranges::any_of(map.node.fields, [&](const auto& field) { return field.first == node.text; }))
+        if (std::ranges::find(map.node.names, node.text) != map.node.names.end())
             refuse(mark, fmt::format("'{}' stands here twice", node.text.substr(0, 80)));
         map.key = std::move(node.text);
         map.has_key = true;
@@ -119,9 +119,10 @@ class TreeBuilder : public YAML::EventHandler {
             return;
         }
         // Looking for duplicates is quadratic, and nothing that is read here has many fields.
-        if (open.node.fields.size() == fields_max)
+        if (open.node.names.size() == fields_max)
             throw Refusal(fmt::format("line {}: more than {} fields in one map", node.line, fields_max));
-        open.node.fields.emplace_back(std::move(open.key), std::move(node));
+        open.node.names.push_back(std::move(open.key));
+        open.node.items.push_back(std::move(node));
         open.has_key = false;
     }
 
@@ -149,11 +150,11 @@ void emit(YAML::Emitter& out, const YamlNode& node) {
         out << YAML::EndSeq;
         break;
     case YamlNode::Kind::map:
-        if (node.fields.empty()) out << YAML::Flow;
+        if (node.items.empty()) out << YAML::Flow;
         out << YAML::BeginMap;
-        for (const auto& [key, value] : node.fields) {
-            out << YAML::Key << key << YAML::Value;
-            emit(out, value);
+        for (std::size_t i = 0; i < node.items.size(); ++i) {
+            out << YAML::Key << node.names[i] << YAML::Value;
+            emit(out, node.items[i]);
         }
         out << YAML::EndMap;
         break;

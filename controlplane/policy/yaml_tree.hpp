@@ -5,7 +5,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "routing/net/result.hpp"
@@ -16,11 +15,11 @@ struct YamlNode {
     enum class Kind : std::uint8_t { null, scalar, sequence, map };
 
     Kind kind = Kind::null;
-    bool quoted = false; ///< a scalar in quotes: text, whatever it looks like
-    unsigned line = 0;   ///< from 1
-    std::string text;    ///< of a scalar
-    std::vector<YamlNode> items;
-    std::vector<std::pair<std::string, YamlNode>> fields;
+    bool quoted = false;            ///< a scalar in quotes: text, whatever it looks like
+    unsigned line = 0;              ///< from 1
+    std::string text;               ///< of a scalar
+    std::vector<YamlNode> items;    ///< of a sequence; the values of a map
+    std::vector<std::string> names; ///< of a map's fields: names[i] has the value items[i]
 
     /// As YAML again.
     [[nodiscard]] std::string to_yaml() const;
