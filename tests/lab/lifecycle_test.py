@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """A lab comes up, goes, and leaves nothing behind, whatever was killed on the way; and it touches nothing that it did not make."""
+import json
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import harness
 from harness import REPOSITORY, check, fact
 from lablib import namespaces, processes
 from lablib.command import environment, run
+from lablib.lab import HUGEPAGES
 from lablib.state import ROOT, State
 
 TOOL = REPOSITORY / 'tools' / 'lab'
@@ -146,6 +148,18 @@ def foreign_process_with_a_recorded_pid_is_not_ended(_):
         bystander.wait()
 
 
+def hugepages_are_used_and_given_back(name):
+    before = HUGEPAGES.read_text(encoding='utf8')
+    tool_ok('up', '--name', name, '--hosts', 1, '--hugepages')
+    try:
+        assert json.loads(tool_ok('weft', '--name', name, 'h1', '-o', 'json', 'status'))['fast_path']['hugepages'] is True
+        tool_ok('exec', '--name', name, 'h1-e1', '--', 'ping', '-c', '1', '-W', '1', '169.254.1.1')
+        assert int(HUGEPAGES.read_text(encoding='utf8')) > int(before)
+    finally:
+        tool_ok('down', '--name', name)
+    assert HUGEPAGES.read_text(encoding='utf8') == before, f'{before} before, {HUGEPAGES.read_text()} after'
+
+
 def bad_input_is_one_sentence(name):
     for words, said in ((('up', '--name', name, '--hosts', 0), '--hosts 0'), (('up', '--name', 'A b'), "lab name 'A b'"),
                         (('up', '--name', name, '--mtu', 100), '--mtu 100'), (('exec', '--name', name, 'h1', '--', 'true'), f'no lab {name}'),
@@ -158,7 +172,7 @@ def bad_input_is_one_sentence(name):
 
 harness.need_root()
 for case in (up_and_down_leave_nothing, down_after_a_great_kill_leaves_nothing, next_up_removes_what_a_killed_up_left, second_up_is_refused,
-             foreign_namespace_is_not_touched, foreign_process_with_a_recorded_pid_is_not_ended, bad_input_is_one_sentence):
+             foreign_namespace_is_not_touched, hugepages_are_used_and_given_back, foreign_process_with_a_recorded_pid_is_not_ended, bad_input_is_one_sentence):
     lab_name = harness.new_name()
     try:
         check(fact(case), case, lab_name)

@@ -88,7 +88,7 @@ class Host:
 
     def is_ready(self):
         if self.agent() is None:
-            raise LabError(f'weftd of {self.name} ended:\n{tail(self.log)}')
+            raise LabError(f'weftd of {self.name} ended')
         if not self.answers():
             return False
         done = self.try_weft('-o', 'json', 'status')
