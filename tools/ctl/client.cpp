@@ -36,6 +36,8 @@ struct Client::Link {
             return {Exit::unreachable, fmt::format("weftd at {} has not answered within {:g} s: it is busy or "
                                                    "stopped; look at its log, or wait longer with --timeout",
                                                    path, static_cast<double>(timeout.count()) / 1000)};
+        case grpc::StatusCode::NOT_FOUND:
+            return {Exit::failed, said.empty() ? "weftd knows nothing of this name" : said, true};
         case grpc::StatusCode::UNIMPLEMENTED:
             return {Exit::failed, said.empty()
                                       ? "weftd does not serve this request: it is older than this weft; update weftd"
@@ -79,8 +81,10 @@ Outcome<Client> Client::connect(const std::string& socket_path, std::chrono::mil
 
 Outcome<v1::StatusReply> Client::status() { return link_->ask(&v1::Agent::Stub::GetStatus, v1::GetStatusRequest{}); }
 
-Outcome<v1::ListEndpointsReply> Client::endpoints() {
-    return link_->ask(&v1::Agent::Stub::ListEndpoints, v1::ListEndpointsRequest{});
+Outcome<v1::ListEndpointsReply> Client::endpoints(const std::string& name) {
+    v1::ListEndpointsRequest request;
+    request.set_name(name);
+    return link_->ask(&v1::Agent::Stub::ListEndpoints, request);
 }
 
 Outcome<v1::Endpoint> Client::add_endpoint(const v1::AddEndpointRequest& request) {

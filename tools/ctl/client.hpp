@@ -27,7 +27,7 @@ class Client {
 
     [[nodiscard]] Outcome<v1::StatusReply> status();
 
-    [[nodiscard]] Outcome<v1::ListEndpointsReply> endpoints();
+    [[nodiscard]] Outcome<v1::ListEndpointsReply> endpoints(const std::string& name = {}); ///< empty: all
     [[nodiscard]] Outcome<v1::Endpoint> add_endpoint(const v1::AddEndpointRequest& request);
     [[nodiscard]] Outcome<v1::Endpoint> delete_endpoint(const std::string& name);
 

@@ -92,25 +92,31 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
     return Exit::ok;
 }
 
+/// Adds what was probably meant, if the agent knows no endpoint of this name.
+Failure with_hint(Failure failure, Client& client, const std::string& name) {
+    if (!failure.not_found) return failure;
+    std::vector<std::string_view> names;
+    const auto all = client.endpoints();
+    if (all)
+        for (const v1::Endpoint& endpoint : all->endpoints())
+            names.push_back(endpoint.name());
+    failure.message += did_you_mean(name, names);
+    return failure;
+}
+
 Outcome<Exit> show(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    const auto reply = client->endpoints(); // all, to know what was meant
-    if (!reply) return std::unexpected(reply.error());
     const std::string name = arguments.get("NAME");
-    const auto found = std::ranges::find(reply->endpoints(), name, &v1::Endpoint::name);
-    if (found == reply->endpoints().end()) {
-        std::vector<std::string_view> names;
-        for (const v1::Endpoint& endpoint : reply->endpoints())
-            names.push_back(endpoint.name());
-        const std::string hint = did_you_mean(name, names);
-        return refuse(Exit::failed, fmt::format("no endpoint of this host is named '{}'{}", name,
-                                                hint.empty() ? "; `weft endpoint list` shows them" : hint));
-    }
+    const auto reply = client->endpoints(name);
+    if (!reply) return std::unexpected(with_hint(reply.error(), *client, name));
+    if (reply->endpoints().empty())
+        return refuse(Exit::failed, fmt::format("weftd answered without the endpoint {}", name));
+    const v1::Endpoint& endpoint = reply->endpoints(0);
     if (context.json)
-        context.print_json(*found);
+        context.print_json(endpoint);
     else
-        context.print(details_of(*found, context.style));
+        context.print(details_of(endpoint, context.style));
     return Exit::ok;
 }
 
@@ -155,8 +161,9 @@ Outcome<Exit> add(Context& context, const Arguments& arguments) {
 Outcome<Exit> remove(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    const auto endpoint = client->delete_endpoint(arguments.get("NAME"));
-    if (!endpoint) return std::unexpected(endpoint.error());
+    const std::string name = arguments.get("NAME");
+    const auto endpoint = client->delete_endpoint(name);
+    if (!endpoint) return std::unexpected(with_hint(endpoint.error(), *client, name));
     if (context.json)
         context.print_json(*endpoint);
     else

@@ -21,6 +21,7 @@ enum class Exit : int {
 struct Failure {
     Exit exit = Exit::failed;
     std::string message;
+    bool not_found = false; ///< the agent knows no such thing: the caller may add what was meant
 };
 
 template <class T>

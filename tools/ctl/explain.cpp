@@ -40,7 +40,7 @@ Outcome<void> set_protocol(const Arguments& arguments, v1::ExplainRequest& reque
 }
 
 std::string verdict_of(const v1::ExplainReply& reply, Style style) {
-    const std::string rule = reply.rule().empty() ? std::string{} : fmt::format(", by {}", reply.rule());
+    const std::string rule = reply.rule().empty() ? std::string{} : fmt::format("; decided by: {}", reply.rule());
     if (reply.allowed()) return fmt::format("{}{}\n", style.paint("allowed", Tone::good), printable(rule));
     const std::string_view text = meaning(reply.drop_reason());
     return fmt::format("{}: {}{}{}\n", style.paint("denied", Tone::bad), printable(reply.drop_reason()),

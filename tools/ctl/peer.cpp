@@ -57,7 +57,7 @@ Outcome<Exit> list(Context& context, const Arguments&) {
                    duration(peer.in_state_s()), peer.routes_received(), peer.routes_accepted(),
                    peer.routes_advertised(),
                    peer.routes_stale() == 0 ? Cell("") : Cell(std::to_string(peer.routes_stale()), Tone::warning),
-                   peer.description(), peer.last_error()});
+                   peer.description(), is_established(peer) ? std::string{} : peer.last_error()});
     if (table.empty())
         context.remark("no peers; weftd learns them by --neighbor and --neighbor-range");
     else

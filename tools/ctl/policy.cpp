@@ -123,16 +123,15 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
     return Exit::ok;
 }
 
-/// The sentence for a name that no policy has.
-Failure no_policy(Client& client, const std::string& full) {
+/// Adds what was probably meant, if the agent knows no policy of this name.
+Failure with_hint(Failure failure, Client& client, const std::string& full) {
+    if (!failure.not_found) return failure;
     std::vector<std::string> names;
     if (const auto all = client.policies())
         for (const v1::Policy& policy : all->policies())
             names.push_back(name_of(policy));
-    const std::vector<std::string_view> views(names.begin(), names.end());
-    const std::string hint = did_you_mean(full, views);
-    return {Exit::failed,
-            fmt::format("no policy is named '{}'{}", full, hint.empty() ? "; `weft policy list` shows them" : hint)};
+    failure.message += did_you_mean(full, std::vector<std::string_view>(names.begin(), names.end()));
+    return failure;
 }
 
 Outcome<Exit> show(Context& context, const Arguments& arguments) {
@@ -141,8 +140,10 @@ Outcome<Exit> show(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     const auto reply = client->policies(name->first, name->second);
-    if (!reply) return std::unexpected(reply.error());
-    if (reply->policies().empty()) return std::unexpected(no_policy(*client, name->first + "/" + name->second));
+    if (!reply) return std::unexpected(with_hint(reply.error(), *client, name->first + "/" + name->second));
+    if (reply->policies().empty())
+        return refuse(Exit::failed,
+                      fmt::format("weftd answered without the policy {}/{}", name->first, name->second));
     const v1::Policy& policy = reply->policies(0);
     if (context.json) {
         context.print_json(policy);
@@ -161,7 +162,7 @@ Outcome<Exit> remove(Context& context, const Arguments& arguments) {
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     const auto policy = client->delete_policy(name->first, name->second);
-    if (!policy) return std::unexpected(policy.error());
+    if (!policy) return std::unexpected(with_hint(policy.error(), *client, name->first + "/" + name->second));
     if (context.json)
         context.print_json(*policy);
     else

@@ -74,6 +74,8 @@ class CannedAgent final : public v1::Agent::Service {
                                v1::ListEndpointsReply* reply) override {
         for (const v1::Endpoint& endpoint : endpoints)
             if (request->name().empty() || request->name() == endpoint.name()) *reply->add_endpoints() = endpoint;
+        if (reply->endpoints().empty() && !request->name().empty())
+            return {grpc::StatusCode::NOT_FOUND, "no endpoint is named " + request->name()};
         return refusal;
     }
 
@@ -94,7 +96,7 @@ class CannedAgent final : public v1::Agent::Service {
                 *reply = endpoint;
                 return refusal;
             }
-        return {grpc::StatusCode::NOT_FOUND, "endpoint " + request->name() + ": there is none of this name"};
+        return {grpc::StatusCode::NOT_FOUND, "no endpoint is named " + request->name()};
     }
 
     grpc::Status ListNamespaces(grpc::ServerContext*, const v1::ListNamespacesRequest*,
@@ -151,6 +153,9 @@ class CannedAgent final : public v1::Agent::Service {
             if ((request->namespace_().empty() || request->namespace_() == policy.namespace_()) &&
                 (request->name().empty() || request->name() == policy.name()))
                 *reply->add_policies() = policy;
+        if (reply->policies().empty() && !request->name().empty())
+            return {grpc::StatusCode::NOT_FOUND,
+                    "no policy is named " + request->namespace_() + "/" + request->name()};
         return refusal;
     }
 
