@@ -4,12 +4,14 @@
 containers' interfaces untouched and TCP connections alive.
 
   h1-e1 -- h1 ==== underlay ==== h2 -- h2-e1        pings from h1-e1, 1,000 in each second; the victims are on either host"""
+import random
+import subprocess
 import time
 
 import harness
 from harness import with_lab
-from lablib import processes, transfer
-from lablib.command import run, wait_until
+from lablib import namespaces, processes, transfer
+from lablib.command import environment, in_netns, run, wait_until
 from lablib.probe import Stream
 
 SECONDS_MAX = 2.0
@@ -112,6 +114,36 @@ def running_tcp_transfer_survives_a_killed_agent(lab):
     transfer.tcp(lab.netns('h1-e1'), lab.netns('h2-e1'), lab.address('h2-e1'), 300_000_007, during=kill)
 
 
+def agent_killed_during_an_attach_leaves_nothing_half_done(lab):
+    """Afterwards the endpoint is there and works, or there is no trace of it, and it can be attached again."""
+    host = lab.host('h1')
+    container = namespaces.add(lab.state, f'{lab.name}-victim')
+    moments = random.Random(2)
+    outcomes = set()
+    for _ in range(12):
+        adding = subprocess.Popen(in_netns(host.netns, *host.weft_command('endpoint', 'add', 'victim', '--netns', f'/run/netns/{container}')),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+        time.sleep(moments.uniform(0.002, 0.1))
+        processes.kill(host.agent())
+        told = adding.wait(30) == 0
+        host.start_agent()
+        host.wait_until_ready()
+        found = [each for each in host.weft_json('endpoint', 'list')['endpoints'] if each['name'] == 'victim']
+        assert not told or found, 'the caller was told that it is attached, and it is gone'
+        outcomes.add(bool(found))
+        if found:
+            assert found[0]['state'] == 'ready', found
+            address = found[0]['addresses'][0]
+            wait_until(lambda: address in lab.host('h2').reachable(), f'{address} on h2', 5)
+            harness.ping(lab, 'h2-e1', address)
+            host.weft('endpoint', 'delete', 'victim')
+        links = run('ip', '-n', container, '-o', 'link')
+        assert 'eth0' not in links, f'without an endpoint there is an interface: {links}'
+    host.weft('endpoint', 'add', 'victim', '--netns', f'/run/netns/{container}')
+    host.weft('endpoint', 'delete', 'victim')
+    print(f'# {len(outcomes)} different outcomes', flush=True)
+
+
 def both_killed_at_once_come_back(lab):
     host = lab.host('h2')
     for record in (host.agent(), host.dataplane()):
@@ -125,5 +157,6 @@ def both_killed_at_once_come_back(lab):
 harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
          killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
-         running_tcp_transfer_survives_a_killed_agent, both_killed_at_once_come_back, both_agents_gone_packets_flow)
+         running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done,
+         both_killed_at_once_come_back, both_agents_gone_packets_flow)
 harness.finish()
