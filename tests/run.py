@@ -2,8 +2,8 @@
 """Builds weft and runs its tests.
 
   sudo tools/test                  what CI runs
-  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, controlplane, policy, tools, house, fuzz), sanitizers,
-                                   lab, interop, or the name of a script in these two folders
+  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools, house), sanitizers,
+                                   fuzz, lab, interop, or the name of a script in these two folders
   sudo tools/test --all            also what is too long for CI
 
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
@@ -12,7 +12,9 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -34,8 +36,8 @@ class Results:
         print(f'{area}: {passed} passed, {failed} failed ({seconds:.0f} s)', flush=True)
 
 
-def setup(build, options):
-    environment = dict(os.environ, WEFT_BUILD=build, WEFT_MESON=' '.join(options))
+def setup(build, options, **further):
+    environment = dict(os.environ, WEFT_BUILD=build, WEFT_MESON=' '.join(options), **further)
     return subprocess.run([ROOT / 'tools' / 'setup'], env=environment, stdin=subprocess.DEVNULL).returncode == 0
 
 
@@ -96,6 +98,39 @@ def unit_tests(results, area, build, suite=None):
         results.add(area, passed, failed, time.monotonic() - begin)
 
 
+def fuzzers(results, everything):
+    """Each libFuzzer target of tests/fuzz for a fixed number of inputs, side by side; one that ends early has found something."""
+    begin = time.monotonic()
+    # clang++, since libFuzzer is clang's; ccache, if it is there, as meson would take it by itself.
+    ccache = 'ccache ' if shutil.which('ccache') else ''
+    if not setup('build-fuzz', ['-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1'],
+                 CC=f'{ccache}clang-19', CXX=f'{ccache}clang++-19', WEFT_TARGETS='fuzz'):
+        results.add('fuzz', 0, 1, 0)
+        return
+    programs = ROOT / 'build-fuzz' / 'tests' / 'fuzz'
+    corpus = ROOT / 'build-fuzz' / 'corpus'
+    findings = ROOT / 'build-fuzz' / 'findings'
+    findings.mkdir(exist_ok=True)
+    subprocess.run([programs / 'fuzz-seeds', corpus], check=True)
+    runs, seed = (2_000_000, random.randrange(1, 2**31)) if everything else (200_000, 1)
+    running = {}
+    for name in ('pipeline', 'fast_path', 'bgp'):
+        command = [programs / f'{name}-fuzz', f'-runs={runs}', f'-seed={seed}', '-max_len=8192', '-timeout=20', '-rss_limit_mb=4096',
+                   '-print_funcs=0', f'-artifact_prefix={findings}/{name}-', corpus / name]
+        with open(findings / f'{name}.log', 'wb') as log:
+            running[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    passed = 0
+    for name, process in running.items():
+        code = process.wait()
+        said = (findings / f'{name}.log').read_text(errors='replace')
+        done = re.search(r'Done (\d+) runs', said)
+        if code == 0 and done and int(done[1]) >= runs:
+            passed += 1
+        else:
+            print(f'FAILED {name}-fuzz -seed={seed}; what it found is in {findings}', said[-6000:], sep='\n', flush=True)
+    results.add('fuzz', passed, len(running) - passed, time.monotonic() - begin)
+
+
 def scripts(results, folder, only, everything):
     """tests/lab and tests/interop: each script prints one line `ok NAME` or `not ok NAME` for a case."""
     for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
@@ -128,18 +163,20 @@ def main():
     results = Results()
     only = arguments.only
     werror = ['-Dwerror=true'] if os.environ.get('CI') else []
-    if not setup('build', werror):
+    if only != 'fuzz' and not setup('build', werror):
         print('0 passed, 1 failed')
         return 1
     if only in (None, 'unit'):
         unit_tests(results, 'unit', 'build')
-    elif only != 'sanitizers':
+    elif only not in ('sanitizers', 'fuzz'):
         unit_tests(results, only, 'build', only)
     if only in (None, 'sanitizers'):
         if setup('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', *werror]):
             unit_tests(results, 'sanitizers', 'build-asan')
         else:
             results.add('sanitizers', 0, 1, 0)
+    if only in (None, 'fuzz'):
+        fuzzers(results, arguments.all)
     for folder in ('lab', 'interop'):
         scripts(results, folder, only, arguments.all)
     if results.passed + results.failed == 0:

@@ -26,6 +26,8 @@ std::vector<PacketCase> all_cases() {
                                    add_policy_cases, add_icmp_cases, add_fragment_cases})
                 add(list);
             for (PacketCase& each : list.cases) {
+                each.inner = inner;
+                each.outer = outer;
                 each.name += "_v" + std::to_string(inner);
                 if (has_outer(each))
                     each.name += "_in_v" + std::to_string(outer);

@@ -15,7 +15,7 @@ class CaseList {
         fastpath::TableUpdate tables = world_.tables();
         tables.MergeFrom(steps.front().tables);
         steps.front().tables = tables;
-        cases.push_back({name, std::move(steps), sessions_max});
+        cases.push_back({.name = name, .steps = std::move(steps), .sessions_max = sessions_max});
     }
 
     [[nodiscard]] const World& world() const { return world_; }

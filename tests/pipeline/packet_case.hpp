@@ -44,6 +44,8 @@ struct PacketCase {
     std::string name;
     std::vector<Step> steps;
     std::size_t sessions_max = 1024; ///< capacity of the session table
+    int inner = 4;                   ///< family, 4 or 6
+    int outer = 4;
 };
 
 /// Every case, in every combination of families that makes a difference to it.

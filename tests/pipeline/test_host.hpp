@@ -5,8 +5,6 @@
 
 #include <memory>
 
-#include <gtest/gtest.h>
-
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/eal.hpp"
 
