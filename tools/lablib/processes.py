@@ -7,7 +7,8 @@ import signal
 import subprocess
 import time
 
-from lablib.command import attempt, environment, in_netns
+from lablib import namespaces
+from lablib.command import environment, in_netns
 
 
 def start_time(pid):
@@ -73,11 +74,17 @@ def kill(record):
 
 def in_namespaces(names):
     """Records of all processes that run in these namespaces now."""
+    inodes = {namespaces.inode(name): name for name in names}
     records = []
-    for name in names:
-        for pid in attempt('ip', 'netns', 'pids', name).stdout.split():
-            if (start := start_time(pid)) is not None and int(pid) != os.getpid():
-                records.append({'what': name, 'pid': int(pid), 'start': start})
+    for entry in pathlib.Path('/proc').iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            name = inodes.get((entry / 'ns' / 'net').stat().st_ino)
+        except OSError:
+            continue  # it ended
+        if name is not None and (start := start_time(entry.name)) is not None:
+            records.append({'what': name, 'pid': int(entry.name), 'start': start})
     return records
 
 
