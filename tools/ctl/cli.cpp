@@ -49,6 +49,8 @@ Exit run(std::span<const std::string> words, Environment& environment) {
     if (!rest.empty() && rest.front() == "--version") rest.front() = "version";
     auto resolved = resolve(root, rest);
     Outcome<Exit> outcome = resolved ? run_resolved(*resolved, root, environment) : pass_on(std::move(resolved));
+    if (outcome && !environment.out)
+        outcome = refuse(Exit::failed, "standard output cannot be written: the disk is full, or its reader is gone");
     if (outcome) return *outcome;
     const Style style{environment.error_colour};
     environment.err << fmt::format("{} {}\n", style.paint("weft:", Tone::bad),

@@ -26,9 +26,7 @@ struct Client::Link {
         switch (status.error_code()) {
         case grpc::StatusCode::UNAVAILABLE: {
             auto again = connect_unix_socket(path);
-            if (!again)
-                return {Exit::unreachable,
-                        fmt::format("weftd went away before it had answered: {}", again.error().message)};
+            if (!again) return {Exit::unreachable, fmt::format("weftd went away: {}", again.error().message)};
             close(*again);
             return {Exit::failed, said.empty() ? "weftd broke the connection off; look at its log" : said};
         }

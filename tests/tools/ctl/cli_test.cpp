@@ -415,6 +415,15 @@ TEST(Unreachable, EachReasonHasItsRemedy) {
     EXPECT_EQ(run_at("/nonexistent", {"version"}).out, "weft " WEFT_VERSION "\n");
 }
 
+TEST(Output, ThatIsLostIsAFailure) {
+    std::ofstream full("/dev/full");
+    std::ostringstream err;
+    std::istringstream in;
+    Environment environment{.out = full, .err = err, .in = in};
+    EXPECT_EQ(run(Words{"help"}, environment), Exit::failed);
+    EXPECT_NE(err.str().find("standard output cannot be written"), std::string::npos);
+}
+
 TEST(Help, TeachesOnEveryLevel) {
     for (const Words& words : {Words{"--help"}, Words{"help"}, Words{"endpoint", "--help"},
                                Words{"help", "endpoint", "add"}, Words{"endpoint", "add", "-h"}}) {
