@@ -3,9 +3,9 @@
 
 #include <fstream>
 
-#include <fmt/format.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <fmt/format.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>

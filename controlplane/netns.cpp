@@ -4,14 +4,16 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+
+#include <linux/if_addr.h>
+#include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
+
 #include <memory>
 #include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/if_addr.h>
-#include <linux/nsfs.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>

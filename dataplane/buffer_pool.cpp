@@ -13,7 +13,9 @@ constexpr unsigned cache = 256;
 constexpr unsigned page = 4096;
 
 std::unexpected<Error> fail_pool(unsigned buffers) {
-    return fail(ErrorCode::exhausted, fmt::format("no memory for {} packet buffers: {}: raise --memory or lower --buffers", buffers, rte_strerror(rte_errno)));
+    return fail(ErrorCode::exhausted,
+                fmt::format("no memory for {} packet buffers: {}: raise --memory or lower --buffers", buffers,
+                            rte_strerror(rte_errno)));
 }
 
 } // namespace
@@ -29,7 +31,8 @@ Result<Pool> make_page_pool(const std::string& name, unsigned buffers) {
     constexpr unsigned element = page - RTE_CACHE_LINE_SIZE; // the header of an object takes a line
     rte_pktmbuf_pool_private settings{};
     settings.mbuf_data_room_size = element - sizeof(rte_mbuf);
-    Pool pool(rte_mempool_create_empty(name.c_str(), buffers, element, cache, sizeof settings, SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_SPREAD));
+    Pool pool(rte_mempool_create_empty(name.c_str(), buffers, element, cache, sizeof settings, SOCKET_ID_ANY,
+                                       RTE_MEMPOOL_F_NO_SPREAD));
     if (!pool || rte_mempool_set_ops_byname(pool.get(), "ring_mp_mc", nullptr) != 0) return fail_pool(buffers);
     rte_pktmbuf_pool_init(pool.get(), &settings);
     if (rte_mempool_populate_default(pool.get()) < 0) return fail_pool(buffers);

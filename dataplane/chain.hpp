@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// mbuf chains as sequences of bytes: copying between them, for those who cut one packet into several (segmentation and
-// fragmentation), and summing them. Nothing here owns a chain.
+// mbuf chains as sequences of bytes: copying between them, for those who cut one packet into several (segmentation
+// and fragmentation), and summing them. Nothing here owns a chain.
 #pragma once
 
 #include <algorithm>

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/control_server.hpp"
 
-#include <fmt/format.h>
-#include <poll.h>
-#include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -16,16 +9,26 @@
 #include <span>
 #include <vector>
 
+#include <fmt/format.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
 namespace weft::dataplane {
 
 Result<ControlServer> ControlServer::listen(const std::string& path) {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (path.empty() || path.size() >= sizeof address.sun_path)
-        return fail(ErrorCode::invalid, fmt::format("socket path '{}': 1 to {} characters", path, sizeof address.sun_path - 1));
+        return fail(ErrorCode::invalid,
+                    fmt::format("socket path '{}': 1 to {} characters", path, sizeof address.sun_path - 1));
     std::memcpy(address.sun_path, path.data(), path.size());
     const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-    if (const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); connect(probe.get(), name, sizeof address) == 0)
-        return fail(ErrorCode::exists, fmt::format("another weft-dataplane answers on {}: stop it, or choose another --socket", path));
+    if (const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        connect(probe.get(), name, sizeof address) == 0)
+        return fail(ErrorCode::exists,
+                    fmt::format("another weft-dataplane answers on {}: stop it, or choose another --socket", path));
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
     if (std::filesystem::is_socket(path, ignored)) std::filesystem::remove(path, ignored);
@@ -35,7 +38,8 @@ Result<ControlServer> ControlServer::listen(const std::string& path) {
     const int error = errno;
     umask(before);
     if (bound < 0 || ::listen(socket.get(), 8) < 0)
-        return fail(ErrorCode::denied, fmt::format("cannot listen on {}: {}: choose another --socket", path, std::strerror(error)));
+        return fail(ErrorCode::denied,
+                    fmt::format("cannot listen on {}: {}: choose another --socket", path, std::strerror(error)));
     return ControlServer(std::move(socket), path);
 }
 
@@ -76,12 +80,14 @@ bool ControlServer::serve(Client& client, short events, const Handler& handler) 
         }
         if (!*frame) return flush(client);
         handler(request, [&](const fastpath::Reply& reply) {
-            if (auto appended = fastpath::append_frame(client.output, reply); !appended) spdlog::error("reply lost: {}", appended.error().message);
+            if (auto appended = fastpath::append_frame(client.output, reply); !appended)
+                spdlog::error("reply lost: {}", appended.error().message);
         });
     }
 }
 
-void ControlServer::run(const Handler& handler, int stop_descriptor, const std::function<void()>& chore, int chore_ms) {
+void ControlServer::run(const Handler& handler, int stop_descriptor, const std::function<void()>& chore,
+                        int chore_ms) {
     using Clock = std::chrono::steady_clock;
     auto next_chore = Clock::now();
     for (;;) {

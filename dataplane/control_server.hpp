@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ControlServer: the socket on which agents program this process (fastpath.proto). One thread, the process's main one, serves it and does the
-// chores that no worker should do.
+// ControlServer: the socket on which agents program this process (fastpath.proto). One thread, the process's main
+// one, serves it and does the chores that no worker should do.
 #pragma once
 
 #include <atomic>
@@ -17,9 +17,11 @@ namespace weft::dataplane {
 
 class ControlServer {
   public:
-    using Handler = std::function<void(const fastpath::Request&, const std::function<void(const fastpath::Reply&)>& answer)>;
+    using Handler =
+        std::function<void(const fastpath::Request&, const std::function<void(const fastpath::Reply&)>& answer)>;
 
-    /// Binds PATH with mode 0600. A socket file that nobody answers on is replaced; one that somebody answers on is an error.
+    /// Binds PATH with mode 0600. A socket file that nobody answers on is replaced; one that somebody answers on is
+    /// an error.
     [[nodiscard]] static Result<ControlServer> listen(const std::string& path);
     ~ControlServer();
     ControlServer(ControlServer&&) = default;
@@ -34,7 +36,8 @@ class ControlServer {
         std::string output;
     };
 
-    ControlServer(Descriptor socket, std::string path) : socket_(std::move(socket)), path_(std::make_unique<std::string>(std::move(path))) {}
+    ControlServer(Descriptor socket, std::string path) :
+        socket_(std::move(socket)), path_(std::make_unique<std::string>(std::move(path))) {}
 
     /// False: the client is gone or talks nonsense.
     bool serve(Client& client, short events, const Handler& handler);

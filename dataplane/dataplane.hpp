@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Dataplane: the process's parts put together: tables, sessions, ports, workers, and the answers to the agent's requests. main() makes one.
+// Dataplane: the process's parts put together: tables, sessions, ports, workers, and the answers to the agent's
+// requests. main() makes one.
 #pragma once
 
 #include <chrono>

@@ -2,9 +2,9 @@
 // Descriptor: a file descriptor that closes itself.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include <unistd.h>
 
 namespace weft::dataplane {
 

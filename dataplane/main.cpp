@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weft-dataplane: the DPDK fast path of one host. The agent starts it and programs it over a socket; it outlives the agent.
+// weft-dataplane: the DPDK fast path of one host. The agent starts it and programs it over a socket; it outlives the
+// agent.
 #include <boost/program_options.hpp>
-#include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-#include <sys/signalfd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
@@ -43,8 +44,10 @@ struct Arguments {
 std::string default_steering_program() {
     std::error_code ignored;
     const auto here = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-    for (const auto& candidate : {here / "steer.bpf.o", here / "../ebpf/steer.bpf.o", here / "../lib/weft/steer.bpf.o"})
-        if (std::filesystem::exists(candidate, ignored)) return std::filesystem::canonical(candidate, ignored).string();
+    for (const auto& candidate :
+         {here / "steer.bpf.o", here / "../ebpf/steer.bpf.o", here / "../lib/weft/steer.bpf.o"})
+        if (std::filesystem::exists(candidate, ignored))
+            return std::filesystem::canonical(candidate, ignored).string();
     return {};
 }
 
@@ -53,16 +56,23 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
     std::string hugepages;
     options::options_description description(introduction, 110);
     auto add = description.add_options();
-    add("socket", options::value(&arguments.socket)->default_value("/run/weft/dataplane.sock"), "UNIX socket for the agent, mode 0600");
-    add("workers", options::value(&arguments.dataplane.workers)->default_value(1), "threads that move packets, 1 to 64");
-    add("hugepages", options::value(&hugepages)->default_value("auto"), "auto, on, or off; auto takes them when enough are free");
+    add("socket", options::value(&arguments.socket)->default_value("/run/weft/dataplane.sock"),
+        "UNIX socket for the agent, mode 0600");
+    add("workers", options::value(&arguments.dataplane.workers)->default_value(1),
+        "threads that move packets, 1 to 64");
+    add("hugepages", options::value(&hugepages)->default_value("auto"),
+        "auto, on, or off; auto takes them when enough are free");
     add("memory", options::value(&arguments.memory_mb)->default_value(256), "MiB for packet buffers and DPDK");
     add("sessions", options::value(&arguments.sessions)->default_value(0),
         "capacity of the session table; 0: 1048576 with hugepages, 262144 without");
-    add("buffers", options::value(&arguments.dataplane.packet_buffers)->default_value(16383), "packet buffers of 2 KiB");
-    add("poll", options::bool_switch(&arguments.dataplane.worker.poll), "never sleep: lowest latency, one CPU per worker always busy");
-    add("idle-us", options::value(&arguments.dataplane.worker.idle_us)->default_value(50), "microseconds without a packet before a worker sleeps");
-    add("steering-program", options::value(&arguments.dataplane.steering_program)->default_value(default_steering_program()),
+    add("buffers", options::value(&arguments.dataplane.packet_buffers)->default_value(16383),
+        "packet buffers of 2 KiB");
+    add("poll", options::bool_switch(&arguments.dataplane.worker.poll),
+        "never sleep: lowest latency, one CPU per worker always busy");
+    add("idle-us", options::value(&arguments.dataplane.worker.idle_us)->default_value(50),
+        "microseconds without a packet before a worker sleeps");
+    add("steering-program",
+        options::value(&arguments.dataplane.steering_program)->default_value(default_steering_program()),
         "XDP program for AF_XDP uplinks: VXLAN to us, the rest to the kernel");
     add("log-level", options::value(&arguments.log_level)->default_value("info"), "trace, debug, info, warn, error");
     add("version", "print the version");
@@ -83,8 +93,10 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
         fmt::print("weft-dataplane {}\n", WEFT_VERSION);
         return 0;
     }
-    if (hugepages == "on") arguments.hugepages = Hugepages::on;
-    else if (hugepages == "off") arguments.hugepages = Hugepages::off;
+    if (hugepages == "on")
+        arguments.hugepages = Hugepages::on;
+    else if (hugepages == "off")
+        arguments.hugepages = Hugepages::off;
     else if (hugepages != "auto") {
         fmt::print(stderr, "weft-dataplane: --hugepages {}: auto, on or off\n", hugepages);
         return 2;
@@ -125,11 +137,13 @@ int main(int argc, char** argv) {
     auto eal = Eal::start({.hugepages = arguments.hugepages, .memory_mb = arguments.memory_mb});
     if (!eal) return complain(eal.error());
     arguments.dataplane.hugepages = eal->hugepages();
-    arguments.dataplane.sessions = arguments.sessions != 0 ? arguments.sessions : eal->hugepages() ? 1U << 20 : 1U << 18;
+    arguments.dataplane.sessions = arguments.sessions != 0 ? arguments.sessions
+                                   : eal->hugepages()      ? 1U << 20
+                                                           : 1U << 18;
     auto dataplane = Dataplane::make(arguments.dataplane);
     if (!dataplane) return complain(dataplane.error());
-    spdlog::info("weft-dataplane {} serves {}: {} worker(s), hugepages {}", WEFT_VERSION, arguments.socket, arguments.dataplane.workers,
-                 eal->hugepages() ? "on" : "off");
+    spdlog::info("weft-dataplane {} serves {}: {} worker(s), hugepages {}", WEFT_VERSION, arguments.socket,
+                 arguments.dataplane.workers, eal->hugepages() ? "on" : "off");
     server->run([&](const auto& request, const auto& answer) { (*dataplane)->handle(request, answer); }, stop.get(),
                 [&] { (*dataplane)->chore(); }, Dataplane::chore_ms);
     spdlog::info("weft-dataplane ends");

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Quiescence: which workers may still hold references into the tables (rte_rcu_qsbr). The control thread waits for a grace period; a
-// worker reports once per loop, and goes offline before it sleeps.
+// Quiescence: which workers may still hold references into the tables (rte_rcu_qsbr). The control thread waits for a
+// grace period; a worker reports once per loop, and goes offline before it sleeps.
 #pragma once
-
-#include <rte_rcu_qsbr.h>
 
 #include <cstdlib>
 #include <memory>
+
+#include <rte_rcu_qsbr.h>
 
 namespace weft::dataplane {
 
 class Quiescence {
   public:
-    explicit Quiescence(unsigned workers_max) : state_(make(workers_max)) { rte_rcu_qsbr_init(state_.get(), workers_max); }
+    explicit Quiescence(unsigned workers_max) : state_(make(workers_max)) {
+        rte_rcu_qsbr_init(state_.get(), workers_max);
+    }
 
     void register_worker(unsigned worker) { rte_rcu_qsbr_thread_register(state_.get(), worker); }
 

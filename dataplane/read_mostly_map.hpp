@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ReadMostlyMap: an exact-match hash from a small key to eight bytes, with one writer and any number of lock-free readers. Tables (the
-// writer) owns it; workers read it under QSBR.
+// ReadMostlyMap: an exact-match hash from a small key to eight bytes, with one writer and any number of lock-free
+// readers. Tables (the writer) owns it; workers read it under QSBR.
 //
-// Open addressing over 64-byte buckets. A key, once published, stays where it is for the life of its array; erasing stores the value 0,
-// which means absent. When keys (live and erased) fill the array, the writer builds a new one and hands the old one to the caller, to
-// be freed after a grace period. So a reader never sees a key change under it, and no reader ever waits.
+// Open addressing over 64-byte buckets. A key, once published, stays where it is for the life of its array; erasing
+// stores the value 0, which means absent. When keys (live and erased) fill the array, the writer builds a new one and
+// hands the old one to the caller, to be freed after a grace period. So a reader never sees a key change under it,
+// and no reader ever waits.
 #pragma once
-
-#include <rte_prefetch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +20,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <rte_prefetch.h>
 
 namespace weft::dataplane {
 
@@ -62,7 +63,8 @@ class ReadMostlyMap {
         std::memcpy(words, &key, sizeof key);
         for (std::size_t at = hash(words) & array.mask;; at = (at + 1) & array.mask) {
             for (const Slot& slot : array.buckets[at].slots) {
-                const std::uint32_t last = std::atomic_ref(const_cast<std::uint32_t&>(slot.key[key_words - 1])).load(std::memory_order_acquire);
+                const std::uint32_t last = std::atomic_ref(const_cast<std::uint32_t&>(slot.key[key_words - 1]))
+                                               .load(std::memory_order_acquire);
                 if (last == 0) return 0;
                 if (last == words[key_words - 1] && std::memcmp(slot.key, words, sizeof key) == 0)
                     return std::atomic_ref(const_cast<std::uint64_t&>(slot.value)).load(std::memory_order_acquire);

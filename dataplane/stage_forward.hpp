@@ -35,7 +35,8 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
 }
 
 /// Puts the outer header in front of an Ethernet frame. False: no headroom.
-[[nodiscard, gnu::always_inline]] inline bool encapsulate(rte_mbuf* packet, const NextHop& next_hop, std::uint64_t hash) {
+[[nodiscard, gnu::always_inline]] inline bool encapsulate(rte_mbuf* packet, const NextHop& next_hop,
+                                                          std::uint64_t hash) {
     const std::uint32_t inner = rte_pktmbuf_pkt_len(packet);
     auto* const outer = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet, next_hop.outer_size));
     if (outer == nullptr) return false;

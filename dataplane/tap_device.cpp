@@ -3,11 +3,13 @@
 
 #include <cerrno>
 #include <cstring>
+
+#include <linux/if_tun.h>
+
 #include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>

@@ -25,7 +25,8 @@ weft_drop_reason sum_now(rte_mbuf* packet, std::uint32_t start, std::uint32_t fi
 
 weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet) {
     const unsigned gso = header.gso_type & ~unsigned{VirtioHeader::gso_ecn};
-    if ((header.flags & VirtioHeader::needs_checksum) == 0) return gso == VirtioHeader::gso_none ? WEFT_DROP_none : WEFT_DROP_unsupported_offload;
+    if ((header.flags & VirtioHeader::needs_checksum) == 0)
+        return gso == VirtioHeader::gso_none ? WEFT_DROP_none : WEFT_DROP_unsupported_offload;
     const std::uint32_t start = header.csum_start;
     const std::uint32_t field = start + header.csum_offset;
     const std::uint32_t linear = rte_pktmbuf_data_len(packet);
@@ -33,14 +34,15 @@ weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet) {
     const std::uint32_t type = weft_load_be16(data_of(packet, 12));
     const bool v4 = type == WEFT_ETHERTYPE_IPV4;
     const std::uint32_t ip_size = v4 ? WEFT_IPV4_SIZE : WEFT_IPV6_SIZE;
-    if ((!v4 && type != WEFT_ETHERTYPE_IPV6) || start < WEFT_ETHERNET_SIZE + ip_size || start - WEFT_ETHERNET_SIZE > 511)
+    if ((!v4 && type != WEFT_ETHERTYPE_IPV6) || start < WEFT_ETHERNET_SIZE + ip_size ||
+        start - WEFT_ETHERNET_SIZE > 511)
         return gso == VirtioHeader::gso_none ? sum_now(packet, start, field) : WEFT_DROP_unsupported_offload;
     packet->l2_len = WEFT_ETHERNET_SIZE;
     packet->l3_len = start - WEFT_ETHERNET_SIZE;
     const std::uint64_t family = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
     if (gso != VirtioHeader::gso_none) {
-        if (gso != (v4 ? VirtioHeader::gso_tcpv4 : VirtioHeader::gso_tcpv6) || header.gso_size == 0 || header.csum_offset != tcp_field ||
-            start + WEFT_TCP_SIZE > linear)
+        if (gso != (v4 ? VirtioHeader::gso_tcpv4 : VirtioHeader::gso_tcpv6) || header.gso_size == 0 ||
+            header.csum_offset != tcp_field || start + WEFT_TCP_SIZE > linear)
             return WEFT_DROP_unsupported_offload;
         const std::uint32_t tcp_size = static_cast<std::uint32_t>(*data_of(packet, start + 12) >> 4) * 4;
         if (tcp_size < WEFT_TCP_SIZE || start + tcp_size > linear) return WEFT_DROP_unsupported_offload;
@@ -49,9 +51,12 @@ weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet) {
         packet->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | family;
         return WEFT_DROP_none;
     }
-    if (header.csum_offset == tcp_field) packet->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | family;
-    else if (header.csum_offset == udp_field) packet->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | family;
-    else return sum_now(packet, start, field);
+    if (header.csum_offset == tcp_field)
+        packet->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | family;
+    else if (header.csum_offset == udp_field)
+        packet->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | family;
+    else
+        return sum_now(packet, start, field);
     return WEFT_DROP_none;
 }
 

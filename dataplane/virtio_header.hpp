@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Between virtio-net headers and an mbuf's offload words. Headers come from a container's kernel and are checked like any other input.
+// Between virtio-net headers and an mbuf's offload words. Headers come from a container's kernel and are checked like
+// any other input.
 #pragma once
 
-#include <rte_mbuf.h>
-
 #include <cstdint>
+
+#include <rte_mbuf.h>
 
 #include "dataplane/pipeline/drop_reason.h"
 
@@ -13,6 +14,7 @@ namespace weft::dataplane {
 /// struct virtio_net_hdr (virtio 1.1, section 5.1.6), in the host's byte order; the kernel's own header is not C++.
 struct VirtioHeader {
     enum Flag : std::uint8_t { needs_checksum = 1 };
+
     enum Gso : std::uint8_t { gso_none = 0, gso_tcpv4 = 1, gso_tcpv6 = 4, gso_ecn = 0x80 };
 
     std::uint8_t flags = 0;
@@ -25,7 +27,8 @@ struct VirtioHeader {
 
 static_assert(sizeof(VirtioHeader) == 10);
 
-/// What the header asks for, as flags and lengths of the packet. Work that the pipeline does not know is done at once or refused.
+/// What the header asks for, as flags and lengths of the packet. Work that the pipeline does not know is done at once
+/// or refused.
 [[nodiscard]] weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet);
 /// The header that tells the receiving kernel what is still open in the packet.
 [[nodiscard]] VirtioHeader to_virtio(const rte_mbuf* packet);

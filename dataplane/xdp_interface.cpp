@@ -5,13 +5,15 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
 #include <string_view>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>

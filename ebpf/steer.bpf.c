@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
-// The steering program of an AF_XDP uplink: UDP to the VXLAN port goes to weft-dataplane's socket, everything else stays with the kernel, so that the host keeps
-// its address, its ARP and its BGP sessions on the same interface. DPDK's AF_XDP driver loads it and fills `xsks_map`.
+// The steering program of an AF_XDP uplink: UDP to the VXLAN port goes to weft-dataplane's socket, everything else
+// stays with the kernel, so that the host keeps its address, its ARP and its BGP sessions on the same interface.
+// DPDK's AF_XDP driver loads it and fills `xsks_map`.
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -16,17 +17,18 @@ struct {
     __type(value, __u32);
 } xsks_map SEC(".maps");
 
-// Frags-aware, so that it may be attached where the MTU is beyond a page. Frames that do not fit a buffer of the socket are dropped by the kernel; the agent
-// keeps the endpoints' MTU below that.
+// Frags-aware, so that it may be attached where the MTU is beyond a page. Frames that do not fit a buffer of the
+// socket are dropped by the kernel; the agent keeps the endpoints' MTU below that.
 SEC("xdp.frags")
-int steer(struct xdp_md *context) {
-    const __u8 *const packet = (const __u8 *)(long)context->data;
-    const __u8 *const end = (const __u8 *)(long)context->data_end;
-    const __u8 *udp;
+
+int steer(struct xdp_md* context) {
+    const __u8* const packet = (const __u8*)(long)context->data;
+    const __u8* const end = (const __u8*)(long)context->data_end;
+    const __u8* udp;
 
     if (packet + WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE > end) return XDP_PASS;
     const __u32 type = (__u32)packet[12] << 8 | packet[13];
-    const __u8 *const ip = packet + WEFT_ETHERNET_SIZE;
+    const __u8* const ip = packet + WEFT_ETHERNET_SIZE;
     if (type == WEFT_ETHERTYPE_IPV4) {
         // Options never stand before VXLAN; fragments have no ports.
         if (ip[0] != 0x45 || ip[9] != WEFT_PROTO_UDP || ((ip[6] & 0x3f) | ip[7]) != 0) return XDP_PASS;

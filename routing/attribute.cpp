@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/attribute.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "routing/net/bytes.hpp"
 
@@ -19,7 +19,9 @@ constexpr std::uint16_t type_encapsulation = 0x030c;
 constexpr std::uint16_t type_router_mac = 0x0603;
 constexpr std::uint16_t tunnel_vxlan = 8;
 
-std::uint16_t type_of(const ExtendedCommunity& community) { return static_cast<std::uint16_t>(community.bytes[0] << 8 | community.bytes[1]); }
+std::uint16_t type_of(const ExtendedCommunity& community) {
+    return static_cast<std::uint16_t>(community.bytes[0] << 8 | community.bytes[1]);
+}
 
 ExtendedCommunity from(const net::ByteWriter& writer) {
     ExtendedCommunity community;
@@ -37,17 +39,22 @@ unsigned AsPath::length() const {
 }
 
 bool AsPath::contains(std::uint32_t number) const {
-    return std::ranges::any_of(segments, [number](const auto& segment) { return std::ranges::find(segment.numbers, number) != segment.numbers.end(); });
+    return std::ranges::any_of(segments, [number](const auto& segment) {
+        return std::ranges::find(segment.numbers, number) != segment.numbers.end();
+    });
 }
 
 std::uint32_t AsPath::first() const {
-    if (segments.empty() || segments.front().kind != AsPathSegment::Kind::sequence || segments.front().numbers.empty()) return 0;
+    if (segments.empty() || segments.front().kind != AsPathSegment::Kind::sequence ||
+        segments.front().numbers.empty())
+        return 0;
     return segments.front().numbers.front();
 }
 
 AsPath AsPath::prepended(std::uint32_t number) const {
     AsPath path = *this;
-    if (path.segments.empty() || path.segments.front().kind != AsPathSegment::Kind::sequence || path.segments.front().numbers.size() == 255)
+    if (path.segments.empty() || path.segments.front().kind != AsPathSegment::Kind::sequence ||
+        path.segments.front().numbers.size() == 255)
         path.segments.insert(path.segments.begin(), AsPathSegment{});
     auto& numbers = path.segments.front().numbers;
     numbers.insert(numbers.begin(), number);
@@ -120,8 +127,10 @@ std::string ExtendedCommunity::to_string() const {
         const auto address = net::Address::v4(reader.u32()).to_string();
         return fmt::format("rt {}:{}", address, reader.u16());
     }
-    case type_router_mac: return "router-mac " + as_router_mac()->to_string();
-    default: break;
+    case type_router_mac:
+        return "router-mac " + as_router_mac()->to_string();
+    default:
+        break;
     }
     return is_vxlan_encapsulation() ? "encap vxlan" : fmt::format("{:02x}", fmt::join(bytes, ""));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Path attributes as values (RFC 4271 section 4.3, RFC 4360, RFC 8092, RFC 4456). Encoding and the error handling of RFC 7606
-// are in attribute.cpp.
+// Path attributes as values (RFC 4271 section 4.3, RFC 4360, RFC 8092, RFC 4456). Encoding and the error handling of
+// RFC 7606 are in attribute.cpp.
 #pragma once
 
 #include <array>
@@ -80,8 +80,8 @@ struct UnknownAttribute {
     friend auto operator<=>(const UnknownAttribute&, const UnknownAttribute&) = default;
 };
 
-/// All that is said about a set of routes. Community lists are sorted and free of duplicates. Shared between the routes of one
-/// UPDATE and interned across updates: never changed once made.
+/// All that is said about a set of routes. Community lists are sorted and free of duplicates. Shared between the
+/// routes of one UPDATE and interned across updates: never changed once made.
 struct PathAttributes {
     Origin origin = Origin::igp;
     AsPath as_path;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/attribute_codec.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bitset>
+
+#include <fmt/format.h>
 
 namespace weft::bgp {
 
@@ -41,20 +41,24 @@ std::optional<std::uint8_t> flags_of(std::uint8_t type) {
     case as_path:
     case next_hop:
     case local_preference:
-    case atomic_aggregate: return transitive;
+    case atomic_aggregate:
+        return transitive;
     case multi_exit_disc:
     case originator_id:
     case cluster_list:
     case attribute_mp_reach:
-    case attribute_mp_unreach: return optional_flag;
+    case attribute_mp_unreach:
+        return optional_flag;
     case aggregator:
     case communities:
     case extended_communities:
     case as4_path:
     case as4_aggregator:
     case pmsi_tunnel:
-    case large_communities: return optional_flag | transitive;
-    default: return std::nullopt;
+    case large_communities:
+        return optional_flag | transitive;
+    default:
+        return std::nullopt;
     }
 }
 
@@ -71,7 +75,8 @@ std::optional<AsPath> read_as_path(std::span<const std::uint8_t> value, std::siz
     for (net::ByteReader reader(value); !reader.empty();) {
         const std::uint8_t kind = reader.u8();
         const std::size_t count = reader.u8();
-        if (!reader.ok() || (kind != 1 && kind != 2) || count == 0 || reader.left() < count * number_size) return std::nullopt;
+        if (!reader.ok() || (kind != 1 && kind != 2) || count == 0 || reader.left() < count * number_size)
+            return std::nullopt;
         auto& segment = path.segments.emplace_back();
         segment.kind = static_cast<AsPathSegment::Kind>(kind);
         for (std::size_t i = 0; i < count; ++i)
@@ -152,7 +157,8 @@ class Decoder {
             if (value.size() < 5) return false;
             attributes.pmsi_tunnel.assign(value.begin(), value.end());
             return true;
-        default: return true;
+        default:
+            return true;
         }
     }
 
@@ -171,8 +177,10 @@ class Decoder {
         if (value.size() != number_size + 4) return false;
         const auto number = reader.number<std::uint32_t>(number_size);
         const Aggregator value_read{number, reader.u32()};
-        if (type == aggregator) out_.attributes.aggregator = value_read;
-        else as4_aggregator_ = value_read;
+        if (type == aggregator)
+            out_.attributes.aggregator = value_read;
+        else
+            as4_aggregator_ = value_read;
         return true;
     }
 
@@ -189,7 +197,8 @@ class Decoder {
             if (ahead == 0) break;
             AsPathSegment kept = segment;
             if (kept.kind == AsPathSegment::Kind::sequence && kept.numbers.size() > ahead) kept.numbers.resize(ahead);
-            ahead -= std::min<unsigned>(ahead, kept.kind == AsPathSegment::Kind::set ? 1 : static_cast<unsigned>(kept.numbers.size()));
+            ahead -= std::min<unsigned>(
+                ahead, kept.kind == AsPathSegment::Kind::set ? 1 : static_cast<unsigned>(kept.numbers.size()));
             merged.segments.push_back(std::move(kept));
         }
         merged.segments.insert(merged.segments.end(), as4_path_->segments.begin(), as4_path_->segments.end());
@@ -203,15 +212,19 @@ class Decoder {
     std::optional<Aggregator> as4_aggregator_;
 };
 
-bool is_discardable(std::uint8_t type) { return type == atomic_aggregate || type == aggregator || type == as4_path || type == as4_aggregator; }
+bool is_discardable(std::uint8_t type) {
+    return type == atomic_aggregate || type == aggregator || type == as4_path || type == as4_aggregator;
+}
 
 } // namespace
 
 std::string hex(std::span<const std::uint8_t> bytes) {
-    return fmt::format("{:02x}{}", fmt::join(bytes.first(std::min<std::size_t>(bytes.size(), 64)), " "), bytes.size() > 64 ? " ..." : "");
+    return fmt::format("{:02x}{}", fmt::join(bytes.first(std::min<std::size_t>(bytes.size(), 64)), " "),
+                       bytes.size() > 64 ? " ..." : "");
 }
 
-std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const std::uint8_t> bytes, const CodecOptions& options) {
+std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const std::uint8_t> bytes,
+                                                                const CodecOptions& options) {
     DecodedAttributes out;
     Decoder decoder(out, options);
     std::bitset<256> seen;
@@ -225,7 +238,8 @@ std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const 
         const std::size_t length = flags & extended_length ? reader.u16() : reader.u8();
         const auto value = reader.take(length);
         if (!reader.ok()) {
-            // RFC 7606 section 3 (j) and 5.3: what NLRI were read so far still counts; the rest of the list is unreadable.
+            // RFC 7606 section 3 (j) and 5.3: what NLRI were read so far still counts; the rest of the list is
+            // unreadable.
             withdraw(fmt::format("attribute {} runs beyond the list: {}", type, hex(start)));
             break;
         }
@@ -240,23 +254,33 @@ std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const 
         const auto wanted = flags_of(type);
         if (!wanted) {
             if ((flags & optional_flag) == 0) {
-                std::vector<std::uint8_t> data(start.begin(), start.begin() + static_cast<std::ptrdiff_t>(start.size() - reader.left()));
-                return std::unexpected(DecodeError{{update_error, 2, std::move(data)}, fmt::format("unknown well-known attribute {}: {}", type, hex(start))});
+                std::vector<std::uint8_t> data(
+                    start.begin(), start.begin() + static_cast<std::ptrdiff_t>(start.size() - reader.left()));
+                return std::unexpected(
+                    DecodeError{{update_error, 2, std::move(data)},
+                                fmt::format("unknown well-known attribute {}: {}", type, hex(start))});
             }
             if (flags & transitive)
-                out.attributes.unknown.push_back({static_cast<std::uint8_t>(optional_flag | transitive | partial), type, {value.begin(), value.end()}});
+                out.attributes.unknown.push_back({static_cast<std::uint8_t>(optional_flag | transitive | partial),
+                                                  type,
+                                                  {value.begin(), value.end()}});
             continue;
         }
         if ((flags & (optional_flag | transitive)) != *wanted) {
             // RFC 7606 section 3 (c): as for any malformed attribute of the type.
-            if (is_discardable(type)) out.discarded.push_back(fmt::format("attribute {} with flags {:#04x}", type, flags));
-            else withdraw(fmt::format("attribute {} with flags {:#04x}: {}", type, flags, hex(start)));
+            if (is_discardable(type))
+                out.discarded.push_back(fmt::format("attribute {} with flags {:#04x}", type, flags));
+            else
+                withdraw(fmt::format("attribute {} with flags {:#04x}: {}", type, flags, hex(start)));
             if (type != attribute_mp_reach && type != attribute_mp_unreach) continue;
         }
-        if (type == attribute_mp_reach) out.mp_reach = value;
-        else if (type == attribute_mp_unreach) out.mp_unreach = value;
+        if (type == attribute_mp_reach)
+            out.mp_reach = value;
+        else if (type == attribute_mp_unreach)
+            out.mp_unreach = value;
         else if (is_discardable(type)) {
-            if (!decoder.discardable(type, value)) out.discarded.push_back(fmt::format("attribute {}: {}", type, hex(start)));
+            if (!decoder.discardable(type, value))
+                out.discarded.push_back(fmt::format("attribute {}: {}", type, hex(start)));
         } else if (!decoder.known(type, value)) {
             withdraw(fmt::format("attribute {} is malformed: {}", type, hex(start)));
         }
@@ -269,13 +293,15 @@ namespace {
 
 void put(net::ByteWriter& writer, std::uint8_t flags, std::uint8_t type, std::span<const std::uint8_t> value) {
     const bool extended = value.size() > 255;
-    writer.u8(static_cast<std::uint8_t>((flags & ~unsigned{extended_length}) | (extended ? unsigned{extended_length} : 0U)));
+    writer.u8(static_cast<std::uint8_t>((flags & ~unsigned{extended_length}) |
+                                        (extended ? unsigned{extended_length} : 0U)));
     writer.u8(type);
     writer.number(value.size(), extended ? 2 : 1);
     writer.bytes(value);
 }
 
-void put_as_path(net::ByteWriter& writer, const AsPath& path, std::uint8_t flags, std::uint8_t type, std::size_t number_size) {
+void put_as_path(net::ByteWriter& writer, const AsPath& path, std::uint8_t flags, std::uint8_t type,
+                 std::size_t number_size) {
     net::ByteWriter value;
     for (const auto& segment : path.segments) {
         value.u8(static_cast<std::uint8_t>(segment.kind));
@@ -294,17 +320,20 @@ void put_u32(net::ByteWriter& writer, std::uint8_t flags, std::uint8_t type, std
 
 } // namespace
 
-void encode_attributes(net::ByteWriter& writer, const PathAttributes& attributes, bool classic, const CodecOptions& options) {
+void encode_attributes(net::ByteWriter& writer, const PathAttributes& attributes, bool classic,
+                       const CodecOptions& options) {
     const bool wide = options.four_octet_as;
     put(writer, transitive, origin, std::array{static_cast<std::uint8_t>(attributes.origin)});
     put_as_path(writer, attributes.as_path, transitive, as_path, wide ? 4 : 2);
     if (classic) put(writer, transitive, next_hop, attributes.next_hop.bytes());
     if (attributes.med) put_u32(writer, optional_flag, multi_exit_disc, *attributes.med);
-    if (attributes.local_pref && options.internal_peer) put_u32(writer, transitive, local_preference, *attributes.local_pref);
+    if (attributes.local_pref && options.internal_peer)
+        put_u32(writer, transitive, local_preference, *attributes.local_pref);
     if (attributes.atomic_aggregate) put(writer, transitive, atomic_aggregate, {});
     if (attributes.aggregator) {
         net::ByteWriter value;
-        value.number(!wide && attributes.aggregator->as_number > 0xffff ? as_trans : attributes.aggregator->as_number, wide ? 4 : 2);
+        value.number(!wide && attributes.aggregator->as_number > 0xffff ? as_trans : attributes.aggregator->as_number,
+                     wide ? 4 : 2);
         value.u32(attributes.aggregator->address);
         put(writer, optional_flag | transitive, aggregator, value.view());
     }
@@ -314,7 +343,8 @@ void encode_attributes(net::ByteWriter& writer, const PathAttributes& attributes
             value.u32(community);
         put(writer, optional_flag | transitive, communities, value.view());
     }
-    if (attributes.originator_id && options.internal_peer) put_u32(writer, optional_flag, originator_id, *attributes.originator_id);
+    if (attributes.originator_id && options.internal_peer)
+        put_u32(writer, optional_flag, originator_id, *attributes.originator_id);
     if (!attributes.cluster_list.empty() && options.internal_peer) {
         net::ByteWriter value;
         for (const std::uint32_t cluster : attributes.cluster_list)

@@ -17,17 +17,20 @@ struct DecodedAttributes {
     PathAttributes attributes;
     bool has_origin = false;
     bool has_as_path = false;
-    bool has_next_hop = false; ///< NEXT_HOP, for classic IPv4 NLRI
-    std::optional<std::span<const std::uint8_t>> mp_reach;   ///< values, for update.cpp
+    bool has_next_hop = false;                             ///< NEXT_HOP, for classic IPv4 NLRI
+    std::optional<std::span<const std::uint8_t>> mp_reach; ///< values, for update.cpp
     std::optional<std::span<const std::uint8_t>> mp_unreach;
     std::optional<std::string> withdraw; ///< RFC 7606: treat as withdraw, and why
     std::vector<std::string> discarded;
 };
 
-[[nodiscard]] std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const std::uint8_t> bytes, const CodecOptions& options);
+[[nodiscard]] std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const std::uint8_t> bytes,
+                                                                              const CodecOptions& options);
 
-/// Everything but MP_REACH_NLRI and MP_UNREACH_NLRI, in ascending order; NEXT_HOP only for `classic` (IPv4 NLRI in the body).
-void encode_attributes(net::ByteWriter& writer, const PathAttributes& attributes, bool classic, const CodecOptions& options);
+/// Everything but MP_REACH_NLRI and MP_UNREACH_NLRI, in ascending order; NEXT_HOP only for `classic` (IPv4 NLRI in
+/// the body).
+void encode_attributes(net::ByteWriter& writer, const PathAttributes& attributes, bool classic,
+                       const CodecOptions& options);
 
 inline constexpr std::uint8_t attribute_mp_reach = 14;
 inline constexpr std::uint8_t attribute_mp_unreach = 15;

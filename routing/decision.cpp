@@ -10,7 +10,9 @@ constexpr std::uint32_t default_local_pref = 100;
 /// Less is better.
 template <class T>
 Comparison::Winner less(const T& first, const T& second) {
-    return first == second ? Comparison::Winner::neither : first < second ? Comparison::Winner::first : Comparison::Winner::second;
+    return first == second  ? Comparison::Winner::neither
+           : first < second ? Comparison::Winner::first
+                            : Comparison::Winner::second;
 }
 
 } // namespace
@@ -26,14 +28,19 @@ Comparison compare(const Candidate& first, const Candidate& second) {
         return true;
     };
     if (step(less(!first.path.local, !second.path.local), "it is our own")) return result;
-    if (step(less(first.stale, second.stale), "the other is stale")) return result; // RFC 9494's spirit: a live route first
-    if (step(less(b.local_pref.value_or(default_local_pref), a.local_pref.value_or(default_local_pref)), "the higher local preference")) return result;
+    if (step(less(first.stale, second.stale), "the other is stale"))
+        return result; // RFC 9494's spirit: a live route first
+    if (step(less(b.local_pref.value_or(default_local_pref), a.local_pref.value_or(default_local_pref)),
+             "the higher local preference"))
+        return result;
     if (step(less(a.as_path.length(), b.as_path.length()), "the shorter AS path")) return result;
     if (step(less(a.origin, b.origin), "the better origin")) return result;
-    if (a.as_path.first() == b.as_path.first() && step(less(a.med.value_or(0), b.med.value_or(0)), "the lower MED")) return result;
+    if (a.as_path.first() == b.as_path.first() && step(less(a.med.value_or(0), b.med.value_or(0)), "the lower MED"))
+        return result;
     if (step(less(first.internal, second.internal), "learned by eBGP")) return result;
     result.equal_cost = true;
-    if (step(less(a.originator_id.value_or(first.peer_router_id), b.originator_id.value_or(second.peer_router_id)), "the lower originator or router id"))
+    if (step(less(a.originator_id.value_or(first.peer_router_id), b.originator_id.value_or(second.peer_router_id)),
+             "the lower originator or router id"))
         return result;
     if (step(less(a.cluster_list.size(), b.cluster_list.size()), "the shorter cluster list")) return result;
     if (step(less(first.peer, second.peer), "the lower peer address")) return result;

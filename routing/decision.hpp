@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The decision process (RFC 4271 section 9.1.2.2 and usual practice): pure comparison of two paths to one prefix, with the reason in words.
+// The decision process (RFC 4271 section 9.1.2.2 and usual practice): pure comparison of two paths to one prefix,
+// with the reason in words.
 #pragma once
 
 #include <string_view>
@@ -13,16 +14,16 @@ namespace weft::bgp {
 struct Candidate {
     NetworkPath path;
     Nlri nlri;
-    net::Address peer;                ///< unspecified: local
+    net::Address peer; ///< unspecified: local
     std::uint32_t peer_router_id = 0;
-    bool internal = true;             ///< learned by iBGP
+    bool internal = true; ///< learned by iBGP
     bool stale = false;
 };
 
 struct Comparison {
     enum class Winner : std::uint8_t { first, second, neither };
     Winner winner = Winner::neither;
-    std::string_view why; ///< what the winner has: "the higher local preference"
+    std::string_view why;    ///< what the winner has: "the higher local preference"
     bool equal_cost = false; ///< only tie-breakers differ: both may be used
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/fsm.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace weft::bgp {
 
@@ -18,19 +18,28 @@ constexpr std::uint8_t fsm_error = 5;
 
 std::string_view to_string(State state) {
     switch (state) {
-    case State::idle: return "Idle";
-    case State::connect: return "Connect";
-    case State::active: return "Active";
-    case State::open_sent: return "OpenSent";
-    case State::open_confirm: return "OpenConfirm";
-    case State::established: return "Established";
+    case State::idle:
+        return "Idle";
+    case State::connect:
+        return "Connect";
+    case State::active:
+        return "Active";
+    case State::open_sent:
+        return "OpenSent";
+    case State::open_confirm:
+        return "OpenConfirm";
+    case State::established:
+        return "Established";
     }
     return "Idle";
 }
 
-bool Negotiated::speaks(AddressFamily family) const { return std::ranges::find(codec.families, family) != codec.families.end(); }
+bool Negotiated::speaks(AddressFamily family) const {
+    return std::ranges::find(codec.families, family) != codec.families.end();
+}
 
-bool our_connection_survives(std::uint32_t our_id, std::uint32_t our_as, std::uint32_t their_id, std::uint32_t their_as) {
+bool our_connection_survives(std::uint32_t our_id, std::uint32_t our_as, std::uint32_t their_id,
+                             std::uint32_t their_as) {
     return our_id != their_id ? our_id > their_id : our_as > their_as;
 }
 
@@ -59,7 +68,9 @@ FsmActions Fsm::malformed(const DecodeError& error) {
     return stop(error.notification, fmt::format("sent {}: {}", error.notification.to_string(), error.reason));
 }
 
-FsmActions Fsm::hold_timer_expired() { return stop({hold_timer_expired_error, 0, {}}, "hold timer expired: nothing heard in time"); }
+FsmActions Fsm::hold_timer_expired() {
+    return stop({hold_timer_expired_error, 0, {}}, "hold timer expired: nothing heard in time");
+}
 
 FsmActions Fsm::unexpected(std::string_view what) {
     // RFC 6608: the subcode names the state.
@@ -72,9 +83,11 @@ FsmActions Fsm::open(const Open& open) {
     const auto& theirs = open.capabilities;
     const std::uint32_t remote_as = theirs.four_octet_as.value_or(open.as_number);
     if (remote_as == 0 || (config_.remote_as != 0 && remote_as != config_.remote_as))
-        return stop({open_error, 2, {}}, fmt::format("the peer says AS {}, configured is {}", remote_as, config_.remote_as));
+        return stop({open_error, 2, {}},
+                    fmt::format("the peer says AS {}, configured is {}", remote_as, config_.remote_as));
     if (open.router_id == config_.router_id && remote_as == config_.local_as)
-        return stop({open_error, 3, {}}, fmt::format("the peer has our own router id {}", net::Address::v4(open.router_id).to_string()));
+        return stop({open_error, 3, {}},
+                    fmt::format("the peer has our own router id {}", net::Address::v4(open.router_id).to_string()));
     const auto& ours = config_.capabilities;
     negotiated_.remote_as = remote_as;
     negotiated_.remote_router_id = open.router_id;
@@ -116,8 +129,10 @@ FsmActions Fsm::handle(Message message) {
         return actions;
     }
     if (state_ != State::established) return unexpected("UPDATE or ROUTE-REFRESH");
-    if (auto* const update = std::get_if<Update>(&message)) actions.update = std::move(*update);
-    else if (const auto* const refresh = std::get_if<RouteRefresh>(&message)) actions.refresh = *refresh;
+    if (auto* const update = std::get_if<Update>(&message))
+        actions.update = std::move(*update);
+    else if (const auto* const refresh = std::get_if<RouteRefresh>(&message))
+        actions.refresh = *refresh;
     return actions;
 }
 

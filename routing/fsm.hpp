@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The state machine of one BGP connection (RFC 4271 section 8), from the moment its TCP connection stands: pure, events in, actions out. Session
-// drives it with sockets and timers; Peer decides when to connect and which of two connections survives.
+// The state machine of one BGP connection (RFC 4271 section 8), from the moment its TCP connection stands: pure,
+// events in, actions out. Session drives it with sockets and timers; Peer decides when to connect and which of two
+// connections survives.
 #pragma once
 
 #include <optional>
@@ -39,9 +40,9 @@ struct Negotiated {
 struct FsmActions {
     std::vector<Message> send;
     bool restart_hold_timer = false;
-    bool established = false;             ///< just now
-    bool opened = false;                  ///< the peer's OPEN was accepted: collisions can be resolved
-    std::optional<std::string> close;     ///< end the connection, and why
+    bool established = false;         ///< just now
+    bool opened = false;              ///< the peer's OPEN was accepted: collisions can be resolved
+    std::optional<std::string> close; ///< end the connection, and why
     std::optional<Update> update;
     std::optional<RouteRefresh> refresh;
     std::optional<Notification> received; ///< the peer's last word
@@ -75,8 +76,9 @@ class Fsm {
     Negotiated negotiated_;
 };
 
-/// RFC 4271 section 6.8 and RFC 6286: of two connections between the same speakers the one that the greater identifier opened survives; equal identifiers: the
-/// greater AS number's. True: the connection that we opened.
-[[nodiscard]] bool our_connection_survives(std::uint32_t our_id, std::uint32_t our_as, std::uint32_t their_id, std::uint32_t their_as);
+/// RFC 4271 section 6.8 and RFC 6286: of two connections between the same speakers the one that the greater
+/// identifier opened survives; equal identifiers: the greater AS number's. True: the connection that we opened.
+[[nodiscard]] bool our_connection_survives(std::uint32_t our_id, std::uint32_t our_as, std::uint32_t their_id,
+                                           std::uint32_t their_as);
 
 } // namespace weft::bgp

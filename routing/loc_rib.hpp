@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// LocRib: every network's candidates per prefix and which of them are best. Changes collect until take_update(), so that one turn of the event loop
-// makes one RouteUpdate.
+// LocRib: every network's candidates per prefix and which of them are best. Changes collect until take_update(), so
+// that one turn of the event loop makes one RouteUpdate.
 #pragma once
 
 #include <map>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/message.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "routing/attribute_codec.hpp"
 #include "routing/net/bytes.hpp"
@@ -13,7 +13,13 @@ namespace weft::bgp {
 
 namespace {
 
-enum MessageType : std::uint8_t { open_type = 1, update_type = 2, notification_type = 3, keepalive_type = 4, route_refresh_type = 5 };
+enum MessageType : std::uint8_t {
+    open_type = 1,
+    update_type = 2,
+    notification_type = 3,
+    keepalive_type = 4,
+    route_refresh_type = 5
+};
 
 enum CapabilityCode : std::uint8_t {
     multiprotocol = 1,
@@ -28,11 +34,13 @@ constexpr std::uint8_t open_error = 2;
 constexpr std::uint8_t parameter_capabilities = 2;
 constexpr std::uint8_t parameter_extended = 255; // RFC 9072
 
-std::unexpected<DecodeError> fail_open(std::uint8_t subcode, std::string reason, std::vector<std::uint8_t> data = {}) {
+std::unexpected<DecodeError> fail_open(std::uint8_t subcode, std::string reason,
+                                       std::vector<std::uint8_t> data = {}) {
     return std::unexpected(DecodeError{{open_error, subcode, std::move(data)}, std::move(reason)});
 }
 
-/// One capability (RFC 5492). A known one of a wrong length is ignored like an unknown one: capabilities never refuse a session.
+/// One capability (RFC 5492). A known one of a wrong length is ignored like an unknown one: capabilities never refuse
+/// a session.
 void read_capability(std::uint8_t code, std::span<const std::uint8_t> value, Capabilities& capabilities) {
     net::ByteReader reader(value);
     switch (code) {
@@ -42,12 +50,18 @@ void read_capability(std::uint8_t code, std::span<const std::uint8_t> value, Cap
             reader.u8();
             const std::uint8_t safi = reader.u8();
             const auto family = family_of(afi, safi);
-            if (!family) capabilities.other_families.emplace_back(afi, safi);
-            else if (std::ranges::find(capabilities.families, *family) == capabilities.families.end()) capabilities.families.push_back(*family);
+            if (!family)
+                capabilities.other_families.emplace_back(afi, safi);
+            else if (std::ranges::find(capabilities.families, *family) == capabilities.families.end())
+                capabilities.families.push_back(*family);
         }
         return;
-    case route_refresh_capability: capabilities.route_refresh = true; return;
-    case extended_message_capability: capabilities.extended_message = true; return;
+    case route_refresh_capability:
+        capabilities.route_refresh = true;
+        return;
+    case extended_message_capability:
+        capabilities.extended_message = true;
+        return;
     case four_octet_as_capability:
         if (value.size() == 4) capabilities.four_octet_as = reader.u32();
         return;
@@ -66,7 +80,8 @@ void read_capability(std::uint8_t code, std::span<const std::uint8_t> value, Cap
             capabilities.graceful_restart = std::move(restart);
         }
         return;
-    default: capabilities.unknown.push_back(code);
+    default:
+        capabilities.unknown.push_back(code);
     }
 }
 
@@ -79,7 +94,8 @@ std::expected<Open, DecodeError> decode_open(std::span<const std::uint8_t> body)
     open.router_id = reader.u32();
     if (!reader.ok()) return std::unexpected(DecodeError{{header_error, 2, {}}, "OPEN truncated: " + hex(body)});
     if (open.version != 4) return fail_open(1, fmt::format("BGP version {}", open.version), {0, 4});
-    if (open.hold_time_s == 1 || open.hold_time_s == 2) return fail_open(6, fmt::format("hold time of {} s", open.hold_time_s));
+    if (open.hold_time_s == 1 || open.hold_time_s == 2)
+        return fail_open(6, fmt::format("hold time of {} s", open.hold_time_s));
     if (open.router_id == 0) return fail_open(3, "router id 0.0.0.0");
     std::size_t length = reader.u8();
     std::size_t length_size = 1;
@@ -88,7 +104,8 @@ std::expected<Open, DecodeError> decode_open(std::span<const std::uint8_t> body)
         length = reader.u16();
         length_size = 2;
     }
-    if (!reader.ok() || length != reader.left()) return fail_open(0, "OPEN whose parameters do not fill it: " + hex(body));
+    if (!reader.ok() || length != reader.left())
+        return fail_open(0, "OPEN whose parameters do not fill it: " + hex(body));
     while (!reader.empty()) {
         const std::uint8_t type = reader.u8();
         const auto value = reader.take(reader.number<std::size_t>(length_size));
@@ -164,7 +181,8 @@ struct Encoder {
         begin_message(writer, notification_type);
         writer.u8(notification.code);
         writer.u8(notification.subcode);
-        writer.bytes(std::span(notification.data).first(std::min<std::size_t>(notification.data.size(), message_max - header_size - 2)));
+        writer.bytes(std::span(notification.data)
+                         .first(std::min<std::size_t>(notification.data.size(), message_max - header_size - 2)));
     }
 
     void operator()(const Keepalive&) const { begin_message(writer, keepalive_type); }
@@ -179,11 +197,16 @@ struct Encoder {
 
 std::size_t minimum_length(std::uint8_t type) {
     switch (type) {
-    case open_type: return 29;
-    case update_type: return 23;
-    case notification_type: return 21;
-    case route_refresh_type: return 23;
-    default: return header_size;
+    case open_type:
+        return 29;
+    case update_type:
+        return 23;
+    case notification_type:
+        return 21;
+    case route_refresh_type:
+        return 23;
+    default:
+        return header_size;
     }
 }
 
@@ -201,25 +224,30 @@ std::vector<std::uint8_t> end_message(net::ByteWriter writer) {
     return std::move(writer).take();
 }
 
-std::expected<std::optional<std::size_t>, DecodeError> frame_length(std::span<const std::uint8_t> bytes, const CodecOptions& options) {
+std::expected<std::optional<std::size_t>, DecodeError> frame_length(std::span<const std::uint8_t> bytes,
+                                                                    const CodecOptions& options) {
     if (bytes.size() < header_size) return std::nullopt;
     if (std::ranges::any_of(bytes.first(16), [](std::uint8_t byte) { return byte != 0xff; }))
-        return std::unexpected(DecodeError{{header_error, 1, {}}, "marker is not all ones: " + hex(bytes.first(header_size))});
+        return std::unexpected(
+            DecodeError{{header_error, 1, {}}, "marker is not all ones: " + hex(bytes.first(header_size))});
     const std::size_t length = static_cast<std::size_t>(bytes[16]) << 8 | bytes[17];
     const std::uint8_t type = bytes[18];
     if (type < open_type || type > route_refresh_type)
         return std::unexpected(DecodeError{{header_error, 3, {type}}, fmt::format("message of type {}", type)});
     // RFC 8654 section 4: OPEN and KEEPALIVE stay within the old limit.
     const bool may_be_long = options.extended_message && type != open_type && type != keepalive_type;
-    if (length < minimum_length(type) || length > (may_be_long ? message_extended_max : message_max) || (type == keepalive_type && length != header_size))
-        return std::unexpected(DecodeError{{header_error, 2, {bytes[16], bytes[17]}}, fmt::format("message of type {} with length {}", type, length)});
+    if (length < minimum_length(type) || length > (may_be_long ? message_extended_max : message_max) ||
+        (type == keepalive_type && length != header_size))
+        return std::unexpected(DecodeError{{header_error, 2, {bytes[16], bytes[17]}},
+                                           fmt::format("message of type {} with length {}", type, length)});
     return length;
 }
 
 std::expected<Message, DecodeError> decode(std::span<const std::uint8_t> bytes, const CodecOptions& options) {
     auto length = frame_length(bytes, options);
     if (!length) return std::unexpected(std::move(length).error());
-    if (!*length || **length != bytes.size()) return std::unexpected(DecodeError{{header_error, 2, {}}, "not one whole message"});
+    if (!*length || **length != bytes.size())
+        return std::unexpected(DecodeError{{header_error, 2, {}}, "not one whole message"});
     const auto body = bytes.subspan(header_size);
     net::ByteReader reader(body);
     const auto as_message = [](auto value) { return Message(std::move(value)); };
@@ -248,7 +276,8 @@ std::expected<Message, DecodeError> decode(std::span<const std::uint8_t> bytes, 
         refresh.safi = reader.u8();
         return as_message(refresh);
     }
-    default: return as_message(Keepalive{});
+    default:
+        return as_message(Keepalive{});
     }
 }
 
@@ -260,8 +289,14 @@ std::vector<std::uint8_t> encode(const Message& message, const CodecOptions&) {
 }
 
 std::string Notification::to_string() const {
-    static constexpr const char* codes[] = {"", "Message Header Error", "OPEN Message Error", "UPDATE Message Error", "Hold Timer Expired",
-                                            "Finite State Machine Error", "Cease", "ROUTE-REFRESH Message Error"};
+    static constexpr const char* codes[] = {"",
+                                            "Message Header Error",
+                                            "OPEN Message Error",
+                                            "UPDATE Message Error",
+                                            "Hold Timer Expired",
+                                            "Finite State Machine Error",
+                                            "Cease",
+                                            "ROUTE-REFRESH Message Error"};
     static constexpr const char* cease[] = {"",
                                             "Maximum Number of Prefixes Reached",
                                             "Administrative Shutdown",
@@ -272,8 +307,10 @@ std::string Notification::to_string() const {
                                             "Connection Collision Resolution",
                                             "Out of Resources"};
     std::string text = code < std::size(codes) && code != 0 ? codes[code] : fmt::format("code {}", code);
-    if (code == 6 && subcode != 0 && subcode < std::size(cease)) text += fmt::format("/{}", cease[subcode]);
-    else if (subcode != 0) text += fmt::format("/{}", subcode);
+    if (code == 6 && subcode != 0 && subcode < std::size(cease))
+        text += fmt::format("/{}", cease[subcode]);
+    else if (subcode != 0)
+        text += fmt::format("/{}", subcode);
     if (!data.empty()) text += " [" + hex(data) + "]";
     return text;
 }

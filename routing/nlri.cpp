@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/nlri.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "routing/nlri_codec.hpp"
 
@@ -30,7 +30,8 @@ std::array<std::uint8_t, 10> read_esi(net::ByteReader& reader) {
 
 Result<Nlri> decode_ip(net::ByteReader& reader, net::Family family) {
     const unsigned length = reader.u8();
-    if (!reader.ok() || length > net::address_bits(family)) return fail(ErrorCode::invalid, fmt::format("prefix length {}", length));
+    if (!reader.ok() || length > net::address_bits(family))
+        return fail(ErrorCode::invalid, fmt::format("prefix length {}", length));
     std::array<std::uint8_t, 16> bytes{};
     std::ranges::copy(reader.take((length + 7) / 8), bytes.begin());
     if (!reader.ok()) return fail(ErrorCode::invalid, "prefix truncated");
@@ -66,12 +67,14 @@ Result<Nlri> decode_mac_ip(std::span<const std::uint8_t> body) {
     const auto mac = reader.take(6);
     const unsigned address_length = reader.u8();
     if (!reader.ok() || mac_length != 48 || (address_length != 0 && address_length != 32 && address_length != 128))
-        return fail(ErrorCode::invalid, fmt::format("EVPN type 2 with a MAC length of {} and an address length of {}", mac_length, address_length));
+        return fail(ErrorCode::invalid, fmt::format("EVPN type 2 with a MAC length of {} and an address length of {}",
+                                                    mac_length, address_length));
     route.mac = *net::Mac::from_bytes(mac);
     const auto address = reader.take(address_length / 8);
     route.label = reader.u24();
     if (reader.left() == 3) route.second_label = reader.u24();
-    if (!reader.ok() || !reader.empty()) return fail(ErrorCode::invalid, fmt::format("EVPN type 2 of {} bytes", body.size()));
+    if (!reader.ok() || !reader.empty())
+        return fail(ErrorCode::invalid, fmt::format("EVPN type 2 of {} bytes", body.size()));
     if (address_length != 0) route.address = *net::Address::from_bytes(address);
     return route;
 }
@@ -104,8 +107,10 @@ struct Encoder {
         writer.u8(route.prefix.length());
         writer.bytes(route.prefix.address().bytes());
         // A gateway of another family can only be the unspecified default.
-        if (route.gateway.family() == route.prefix.family()) writer.bytes(route.gateway.bytes());
-        else writer.bytes(std::array<std::uint8_t, 16>{});
+        if (route.gateway.family() == route.prefix.family())
+            writer.bytes(route.gateway.bytes());
+        else
+            writer.bytes(std::array<std::uint8_t, 16>{});
         writer.u24(route.label);
     }
 
@@ -135,9 +140,12 @@ struct Encoder {
 
 Result<Nlri> decode_nlri(net::ByteReader& reader, AddressFamily family) {
     switch (family) {
-    case AddressFamily::ipv4_unicast: return decode_ip(reader, net::Family::ipv4);
-    case AddressFamily::ipv6_unicast: return decode_ip(reader, net::Family::ipv6);
-    case AddressFamily::l2vpn_evpn: return decode_evpn(reader);
+    case AddressFamily::ipv4_unicast:
+        return decode_ip(reader, net::Family::ipv4);
+    case AddressFamily::ipv6_unicast:
+        return decode_ip(reader, net::Family::ipv6);
+    case AddressFamily::l2vpn_evpn:
+        return decode_evpn(reader);
     }
     return fail(ErrorCode::invalid, "unknown address family");
 }
@@ -146,9 +154,12 @@ void encode_nlri(net::ByteWriter& writer, const Nlri& nlri) { std::visit(Encoder
 
 std::string_view to_string(AddressFamily family) {
     switch (family) {
-    case AddressFamily::ipv4_unicast: return "ipv4 unicast";
-    case AddressFamily::ipv6_unicast: return "ipv6 unicast";
-    case AddressFamily::l2vpn_evpn: return "l2vpn evpn";
+    case AddressFamily::ipv4_unicast:
+        return "ipv4 unicast";
+    case AddressFamily::ipv6_unicast:
+        return "ipv6 unicast";
+    case AddressFamily::l2vpn_evpn:
+        return "l2vpn evpn";
     }
     return "unknown";
 }
@@ -206,16 +217,21 @@ std::string to_string(const Nlri& nlri) {
         std::string operator()(const net::Prefix& prefix) const { return prefix.to_string(); }
 
         std::string operator()(const EvpnPrefix& route) const {
-            return fmt::format("[5]:[{}]:[{}]:[{}] rd {}", route.ethernet_tag, route.prefix.length(), route.prefix.address().to_string(), route.rd.to_string());
+            return fmt::format("[5]:[{}]:[{}]:[{}] rd {}", route.ethernet_tag, route.prefix.length(),
+                               route.prefix.address().to_string(), route.rd.to_string());
         }
 
         std::string operator()(const EvpnMacIp& route) const {
             return fmt::format("[2]:[{}]:[48]:[{}]{} rd {}", route.ethernet_tag, route.mac.to_string(),
-                               route.address ? fmt::format(":[{}]:[{}]", route.address->bytes().size() * 8, route.address->to_string()) : "",
+                               route.address ? fmt::format(":[{}]:[{}]", route.address->bytes().size() * 8,
+                                                           route.address->to_string())
+                                             : "",
                                route.rd.to_string());
         }
 
-        std::string operator()(const EvpnOpaque& route) const { return fmt::format("[{}]:[{:02x}]", route.type, fmt::join(route.body, "")); }
+        std::string operator()(const EvpnOpaque& route) const {
+            return fmt::format("[{}]:[{:02x}]", route.type, fmt::join(route.body, ""));
+        }
     };
 
     return std::visit(Printer{}, nlri);

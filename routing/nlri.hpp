@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a route is about: NLRI of the families that weft speaks, as values. EVPN route types: RFC 7432 section 7, RFC 9136
-// section 3.1. Encoding is in nlri.cpp, called by message.cpp.
+// What a route is about: NLRI of the families that weft speaks, as values. EVPN route types: RFC 7432 section 7, RFC
+// 9136 section 3.1. Encoding is in nlri.cpp, called by message.cpp.
 #pragma once
 
 #include <array>
@@ -36,8 +36,8 @@ struct EvpnPrefix {
     std::array<std::uint8_t, 10> esi{};
     std::uint32_t ethernet_tag = 0;
     net::Prefix prefix;
-    net::Address gateway;      ///< of the prefix's family; unspecified: interface-less
-    std::uint32_t label = 0;   ///< the VNI, raw 24 bits (RFC 8365)
+    net::Address gateway;    ///< of the prefix's family; unspecified: interface-less
+    std::uint32_t label = 0; ///< the VNI, raw 24 bits (RFC 8365)
 
     friend auto operator<=>(const EvpnPrefix&, const EvpnPrefix&) = default;
 };
@@ -65,7 +65,8 @@ struct EvpnOpaque {
 
 using Nlri = std::variant<net::Prefix, EvpnPrefix, EvpnMacIp, EvpnOpaque>;
 
-/// The part of the NLRI that identifies the route: non-key fields are cleared. Two NLRI with equal keys replace each other.
+/// The part of the NLRI that identifies the route: non-key fields are cleared. Two NLRI with equal keys replace each
+/// other.
 [[nodiscard]] Nlri key_of(const Nlri& nlri);
 [[nodiscard]] AddressFamily family_of(const Nlri& nlri);
 /// "[5]:[0]:[32]:[10.1.0.2] rd 10.99.0.1:4000" and the like, as routers print it.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Peer: one neighbour, configured or dynamic: its connections (collisions resolved, retries), what it told us (Adj-RIB-In), and its graceful
-// restarts (RFC 4724). The speaker owns peers and hears of every change of a route.
+// Peer: one neighbour, configured or dynamic: its connections (collisions resolved, retries), what it told us
+// (Adj-RIB-In), and its graceful restarts (RFC 4724). The speaker owns peers and hears of every change of a route.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-
 #include <chrono>
 #include <functional>
 #include <map>
@@ -25,7 +24,7 @@ struct ReceivedRoute {
 class Peer {
   public:
     struct Events {
-        std::function<void(Peer&, const ReceivedRoute&)> on_route;           ///< new, changed, or its staleness
+        std::function<void(Peer&, const ReceivedRoute&)> on_route; ///< new, changed, or its staleness
         std::function<void(Peer&, const Nlri& key)> on_withdrawn;
         std::function<void(Peer&)> on_established;
         std::function<void(Peer&)> on_end_of_rib;
@@ -33,7 +32,8 @@ class Peer {
         std::function<void(Peer&, AddressFamily)> on_refresh;
     };
 
-    Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic, const SpeakerConfig& config, Events events);
+    Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic, const SpeakerConfig& config,
+         Events events);
     ~Peer();
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
@@ -51,7 +51,9 @@ class Peer {
     [[nodiscard]] bool dynamic() const { return dynamic_; }
 
     /// A dynamic peer without session or routes to keep.
-    [[nodiscard]] bool forgettable() const { return dynamic_ && !established_ && sessions_.empty() && routes_.empty(); }
+    [[nodiscard]] bool forgettable() const {
+        return dynamic_ && !established_ && sessions_.empty() && routes_.empty();
+    }
 
     [[nodiscard]] const Negotiated& negotiated() const { return established_->fsm().negotiated(); }
 
@@ -66,6 +68,7 @@ class Peer {
     [[nodiscard]] bool internal() const { return remote_as_ == config_.local_as; }
 
     void count_advertised(std::uint64_t routes, std::uint64_t updates);
+
     /// We told it that we restarted; the bit is for the first session only.
     void clear_restarting() { restarting_ = false; }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/route_policy.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace weft::bgp {
 
-std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const AttributesPtr& attributes, const OurSelf& self) {
+std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const AttributesPtr& attributes,
+                                                       const OurSelf& self) {
     const auto& said = *attributes;
     if (said.as_path.contains(self.as_number)) return std::unexpected("our own AS is in its AS path");
     if (said.originator_id == self.router_id) return std::unexpected("we are its originator");
@@ -17,7 +18,8 @@ std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const A
     ImportedRoute route;
     if (const auto* const prefix = std::get_if<EvpnPrefix>(&nlri)) {
         if (prefix->ethernet_tag != 0) return std::unexpected("its Ethernet tag is not 0");
-        if (std::ranges::any_of(prefix->esi, [](std::uint8_t byte) { return byte != 0; }) || !prefix->gateway.is_unspecified())
+        if (std::ranges::any_of(prefix->esi, [](std::uint8_t byte) { return byte != 0; }) ||
+            !prefix->gateway.is_unspecified())
             return std::unexpected("it resolves over an overlay index, which weft does not do");
         route.prefix = prefix->prefix;
         route.path.label = prefix->label;
@@ -28,10 +30,12 @@ std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const A
     } else {
         return std::unexpected("weft makes no route of this type");
     }
-    if (!net::Vni::make(route.path.label)) return std::unexpected(fmt::format("label {} is no VNI", route.path.label));
+    if (!net::Vni::make(route.path.label))
+        return std::unexpected(fmt::format("label {} is no VNI", route.path.label));
     const auto router_mac = said.router_mac();
     if (!router_mac || router_mac->is_zero()) return std::unexpected("it has no Router's MAC community");
-    if (std::ranges::find(said.extended_communities, ExtendedCommunity::vxlan_encapsulation()) == said.extended_communities.end())
+    if (std::ranges::find(said.extended_communities, ExtendedCommunity::vxlan_encapsulation()) ==
+        said.extended_communities.end())
         return std::unexpected("it has no VXLAN encapsulation community");
     route.path.vtep = said.next_hop;
     route.path.router_mac = *router_mac;

@@ -24,7 +24,8 @@ struct ImportedRoute {
 };
 
 /// What a route from a peer says about a prefix, whatever the network; or why it says nothing usable.
-[[nodiscard]] std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const AttributesPtr& attributes, const OurSelf& self);
+[[nodiscard]] std::expected<ImportedRoute, std::string>
+import_route(const Nlri& nlri, const AttributesPtr& attributes, const OurSelf& self);
 /// Does one of the route's route targets belong to the network's import targets?
 [[nodiscard]] bool matches_target(const PathAttributes& attributes, const NetworkConfig& network);
 

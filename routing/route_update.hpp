@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the speaker tells the agent: which paths each network's prefix has now. An update is incremental or full; two updates merge
-// (the later one wins per prefix), so that a slow consumer's backlog folds into one.
+// What the speaker tells the agent: which paths each network's prefix has now. An update is incremental or full; two
+// updates merge (the later one wins per prefix), so that a slow consumer's backlog folds into one.
 #pragma once
 
 #include <map>
@@ -15,10 +15,10 @@ namespace weft::bgp {
 /// One usable way to a prefix of a network: tunnel to `vtep` with `label`, or local.
 struct NetworkPath {
     net::Address vtep;
-    std::uint32_t label = 0;   ///< VNI to send with
-    net::Mac router_mac;       ///< inner destination MAC
-    AttributesPtr attributes;  ///< labels travel in its large communities
-    bool local = false;        ///< announced by this host
+    std::uint32_t label = 0;  ///< VNI to send with
+    net::Mac router_mac;      ///< inner destination MAC
+    AttributesPtr attributes; ///< labels travel in its large communities
+    bool local = false;       ///< announced by this host
 
     friend bool operator==(const NetworkPath&, const NetworkPath&) = default;
 };

@@ -3,6 +3,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -55,16 +56,18 @@ void Session::act(FsmActions actions) {
 }
 
 void Session::receive() {
-    socket_.async_read_some(boost::asio::buffer(input_), [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
-        if (self->ended_) return;
-        if (error) {
-            self->end(fmt::format("connection lost: {}", error.message()));
-            return;
-        }
-        self->received_.insert(self->received_.end(), self->input_.begin(), self->input_.begin() + static_cast<std::ptrdiff_t>(size));
-        self->take_messages();
-        if (!self->ended_) self->receive();
-    });
+    socket_.async_read_some(boost::asio::buffer(input_),
+                            [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
+                                if (self->ended_) return;
+                                if (error) {
+                                    self->end(fmt::format("connection lost: {}", error.message()));
+                                    return;
+                                }
+                                self->received_.insert(self->received_.end(), self->input_.begin(),
+                                                       self->input_.begin() + static_cast<std::ptrdiff_t>(size));
+                                self->take_messages();
+                                if (!self->ended_) self->receive();
+                            });
 }
 
 void Session::take_messages() {
@@ -80,10 +83,13 @@ void Session::take_messages() {
         if (!*length || **length > left.size()) break;
         auto message = decode(left.first(**length), codec);
         taken += **length;
-        if (!message) act(fsm_.malformed(message.error()));
-        else act(fsm_.handle(std::move(*message)));
+        if (!message)
+            act(fsm_.malformed(message.error()));
+        else
+            act(fsm_.handle(std::move(*message)));
     }
-    received_.erase(received_.begin(), received_.begin() + static_cast<std::ptrdiff_t>(std::min(taken, received_.size())));
+    received_.erase(received_.begin(),
+                    received_.begin() + static_cast<std::ptrdiff_t>(std::min(taken, received_.size())));
 }
 
 void Session::send(std::vector<std::uint8_t> bytes) {
@@ -99,12 +105,15 @@ void Session::send(std::vector<std::uint8_t> bytes) {
 void Session::write() {
     if (!writing_.empty() || output_.empty()) return;
     writing_.swap(output_);
-    boost::asio::async_write(socket_, boost::asio::buffer(writing_), [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-        self->writing_.clear();
-        if (self->ended_) return;
-        if (error) self->end(fmt::format("connection lost: {}", error.message()));
-        else self->write();
-    });
+    boost::asio::async_write(socket_, boost::asio::buffer(writing_),
+                             [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+                                 self->writing_.clear();
+                                 if (self->ended_) return;
+                                 if (error)
+                                     self->end(fmt::format("connection lost: {}", error.message()));
+                                 else
+                                     self->write();
+                             });
 }
 
 void Session::arm_hold_timer() {
@@ -149,8 +158,10 @@ void Session::end(std::string reason) {
     // What is queued, a NOTIFICATION at best, goes out if the socket takes it now.
     boost::system::error_code ignored;
     socket_.non_blocking(true, ignored);
-    if (writing_.empty() && !output_.empty()) socket_.write_some(boost::asio::buffer(output_), ignored);
-    else if (!writing_.empty() && notified_ && !output_.empty()) socket_.write_some(boost::asio::buffer(output_), ignored);
+    if (writing_.empty() && !output_.empty())
+        socket_.write_some(boost::asio::buffer(output_), ignored);
+    else if (!writing_.empty() && notified_ && !output_.empty())
+        socket_.write_some(boost::asio::buffer(output_), ignored);
     socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);
     // The callbacks stay: one of them may be what brought us here.

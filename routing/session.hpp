@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Session: one TCP connection that speaks BGP. Frames bytes, runs the timers that the state machine asks for, and tells its Peer what happened. It
-// keeps itself alive while an operation is pending, and tells nothing more once it has told its end.
+// Session: one TCP connection that speaks BGP. Frames bytes, runs the timers that the state machine asks for, and
+// tells its Peer what happened. It keeps itself alive while an operation is pending, and tells nothing more once it
+// has told its end.
 #pragma once
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include <array>
 #include <functional>
 #include <memory>
 #include <random>
@@ -43,6 +43,7 @@ class Session : public std::enable_shared_from_this<Session> {
     void send(std::vector<std::uint8_t> bytes);
     /// Sends a NOTIFICATION and ends; on_end is told at once.
     void stop(Notification notification, std::string reason);
+
     /// Ends as if the connection had broken; on_end is told at once.
     void lose(std::string reason) { end(std::move(reason)); }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/update_codec.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "routing/attribute_codec.hpp"
 #include "routing/nlri_codec.hpp"
@@ -21,10 +21,13 @@ std::unexpected<DecodeError> fatal(std::uint8_t subcode, std::string reason) {
     return std::unexpected(DecodeError{{update_error, subcode, {}}, std::move(reason)});
 }
 
-bool speaks(const CodecOptions& options, AddressFamily family) { return std::ranges::find(options.families, family) != options.families.end(); }
+bool speaks(const CodecOptions& options, AddressFamily family) {
+    return std::ranges::find(options.families, family) != options.families.end();
+}
 
 /// Appends all routes of a field; the reason when one cannot be read.
-std::optional<std::string> read_routes(std::span<const std::uint8_t> bytes, AddressFamily family, std::vector<Nlri>& routes) {
+std::optional<std::string> read_routes(std::span<const std::uint8_t> bytes, AddressFamily family,
+                                       std::vector<Nlri>& routes) {
     for (net::ByteReader reader(bytes); !reader.empty();) {
         auto route = decode_nlri(reader, family);
         if (!route) return fmt::format("{}: {}", route.error().message, hex(bytes));
@@ -40,7 +43,8 @@ struct MpReach {
 };
 
 /// RFC 4760 section 3. Nothing: a family that we do not speak.
-std::expected<std::optional<MpReach>, DecodeError> read_mp_reach(std::span<const std::uint8_t> value, const CodecOptions& options) {
+std::expected<std::optional<MpReach>, DecodeError> read_mp_reach(std::span<const std::uint8_t> value,
+                                                                 const CodecOptions& options) {
     net::ByteReader reader(value);
     const std::uint16_t afi = reader.u16();
     const std::uint8_t safi = reader.u8();
@@ -53,13 +57,17 @@ std::expected<std::optional<MpReach>, DecodeError> read_mp_reach(std::span<const
     reach.family = *family;
     // 32 bytes: global and link-local IPv6 next hop (RFC 2545 section 3); the global one counts.
     auto address = net::Address::from_bytes(next_hop.size() == 32 ? next_hop.first(16) : next_hop);
-    if (!address) return fatal(optional_attribute_error, fmt::format("MP_REACH_NLRI next hop of {} bytes: {}", next_hop.size(), hex(value)));
+    if (!address)
+        return fatal(optional_attribute_error,
+                     fmt::format("MP_REACH_NLRI next hop of {} bytes: {}", next_hop.size(), hex(value)));
     reach.next_hop = *address;
-    if (auto reason = read_routes(reader.rest(), *family, reach.routes)) return fatal(optional_attribute_error, "MP_REACH_NLRI: " + *reason);
+    if (auto reason = read_routes(reader.rest(), *family, reach.routes))
+        return fatal(optional_attribute_error, "MP_REACH_NLRI: " + *reason);
     return reach;
 }
 
-std::expected<void, DecodeError> read_mp_unreach(std::span<const std::uint8_t> value, const CodecOptions& options, Update& update, bool alone) {
+std::expected<void, DecodeError> read_mp_unreach(std::span<const std::uint8_t> value, const CodecOptions& options,
+                                                 Update& update, bool alone) {
     net::ByteReader reader(value);
     const std::uint16_t afi = reader.u16();
     const std::uint8_t safi = reader.u8();
@@ -67,7 +75,8 @@ std::expected<void, DecodeError> read_mp_unreach(std::span<const std::uint8_t> v
     const auto family = family_of(afi, safi);
     if (!family || !speaks(options, *family)) return {};
     if (reader.empty() && alone) update.end_of_rib = *family;
-    if (auto reason = read_routes(reader.rest(), *family, update.withdrawn)) return fatal(optional_attribute_error, "MP_UNREACH_NLRI: " + *reason);
+    if (auto reason = read_routes(reader.rest(), *family, update.withdrawn))
+        return fatal(optional_attribute_error, "MP_UNREACH_NLRI: " + *reason);
     return {};
 }
 
@@ -84,9 +93,12 @@ std::optional<std::string> missing(const DecodedAttributes& decoded, bool classi
 
 AfiSafi afi_safi_of(AddressFamily family) {
     switch (family) {
-    case AddressFamily::ipv4_unicast: return {1, 1};
-    case AddressFamily::ipv6_unicast: return {2, 1};
-    case AddressFamily::l2vpn_evpn: return {25, 70};
+    case AddressFamily::ipv4_unicast:
+        return {1, 1};
+    case AddressFamily::ipv6_unicast:
+        return {2, 1};
+    case AddressFamily::l2vpn_evpn:
+        return {25, 70};
     }
     return {0, 0};
 }
@@ -108,14 +120,17 @@ std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> b
     const bool classic = speaks(options, AddressFamily::ipv4_unicast);
     if (body.size() == 4 && classic) update.end_of_rib = AddressFamily::ipv4_unicast;
     if (classic)
-        if (auto reason = read_routes(withdrawn, AddressFamily::ipv4_unicast, update.withdrawn)) return fatal(invalid_network_field, *reason);
+        if (auto reason = read_routes(withdrawn, AddressFamily::ipv4_unicast, update.withdrawn))
+            return fatal(invalid_network_field, *reason);
     auto decoded = decode_attributes(attributes, options);
     if (!decoded) return std::unexpected(std::move(decoded).error());
     update.discarded = std::move(decoded->discarded);
     if (decoded->mp_unreach) {
         const std::size_t size = decoded->mp_unreach->size() + (decoded->mp_unreach->size() > 255 ? 4 : 3);
-        const bool alone = withdrawn.empty() && announced.empty() && !decoded->mp_reach && attributes.size() <= size + 1;
-        if (auto read = read_mp_unreach(*decoded->mp_unreach, options, update, alone); !read) return std::unexpected(std::move(read).error());
+        const bool alone =
+            withdrawn.empty() && announced.empty() && !decoded->mp_reach && attributes.size() <= size + 1;
+        if (auto read = read_mp_unreach(*decoded->mp_unreach, options, update, alone); !read)
+            return std::unexpected(std::move(read).error());
     }
     if (decoded->mp_reach) {
         auto reach = read_mp_reach(*decoded->mp_reach, options);
@@ -125,7 +140,8 @@ std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> b
             update.announced = std::move((*reach)->routes);
         }
     } else if (classic && !announced.empty()) {
-        if (auto reason = read_routes(announced, AddressFamily::ipv4_unicast, update.announced)) return fatal(invalid_network_field, *reason);
+        if (auto reason = read_routes(announced, AddressFamily::ipv4_unicast, update.announced))
+            return fatal(invalid_network_field, *reason);
     }
     if (update.announced.empty()) return update;
     auto withdraw = std::move(decoded->withdraw);
@@ -142,7 +158,8 @@ std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> b
 
 namespace {
 
-/// Fills messages with routes until each is full. `open` begins one and returns where its routes' length is to be patched.
+/// Fills messages with routes until each is full. `open` begins one and returns where its routes' length is to be
+/// patched.
 class Packer {
   public:
     Packer(std::vector<std::vector<std::uint8_t>>& out, const CodecOptions& options) :
@@ -150,42 +167,49 @@ class Packer {
 
     /// MP_UNREACH_NLRI is all of an UPDATE that withdraws.
     void withdraw(std::span<const Nlri> routes, AddressFamily family) {
-        pack(routes, [&](net::ByteWriter& writer, const net::ByteWriter& nlri) {
-            const bool classic = family == AddressFamily::ipv4_unicast;
-            writer.u16(classic ? nlri.size() : 0);
-            if (classic) writer.bytes(nlri.view());
-            writer.u16(classic ? 0 : nlri.size() + 7);
-            if (classic) return;
-            writer.u8(0x90);
-            writer.u8(attribute_mp_unreach);
-            writer.u16(nlri.size() + 3);
-            put_family(writer, family);
-            writer.bytes(nlri.view());
-        }, 4 + 7);
+        pack(
+            routes,
+            [&](net::ByteWriter& writer, const net::ByteWriter& nlri) {
+                const bool classic = family == AddressFamily::ipv4_unicast;
+                writer.u16(classic ? nlri.size() : 0);
+                if (classic) writer.bytes(nlri.view());
+                writer.u16(classic ? 0 : nlri.size() + 7);
+                if (classic) return;
+                writer.u8(0x90);
+                writer.u8(attribute_mp_unreach);
+                writer.u16(nlri.size() + 3);
+                put_family(writer, family);
+                writer.bytes(nlri.view());
+            },
+            4 + 7);
     }
 
-    void announce(std::span<const Nlri> routes, AddressFamily family, const PathAttributes& attributes, const CodecOptions& options) {
+    void announce(std::span<const Nlri> routes, AddressFamily family, const PathAttributes& attributes,
+                  const CodecOptions& options) {
         const bool classic = family == AddressFamily::ipv4_unicast && attributes.next_hop.is_v4();
         net::ByteWriter common;
         encode_attributes(common, attributes, classic, options);
         const auto next_hop = attributes.next_hop.bytes();
         const std::size_t mp_header = classic ? 0 : 4 + 3 + 1 + next_hop.size() + 1;
-        pack(routes, [&](net::ByteWriter& writer, const net::ByteWriter& nlri) {
-            writer.u16(0);
-            writer.u16(common.size() + mp_header + (classic ? 0 : nlri.size()));
-            if (!classic) {
-                writer.u8(0x90);
-                writer.u8(attribute_mp_reach);
-                writer.u16(mp_header - 4 + nlri.size());
-                put_family(writer, family);
-                writer.u8(next_hop.size());
-                writer.bytes(next_hop);
-                writer.u8(0);
-                writer.bytes(nlri.view());
-            }
-            writer.bytes(common.view());
-            if (classic) writer.bytes(nlri.view());
-        }, 4 + common.size() + mp_header);
+        pack(
+            routes,
+            [&](net::ByteWriter& writer, const net::ByteWriter& nlri) {
+                writer.u16(0);
+                writer.u16(common.size() + mp_header + (classic ? 0 : nlri.size()));
+                if (!classic) {
+                    writer.u8(0x90);
+                    writer.u8(attribute_mp_reach);
+                    writer.u16(mp_header - 4 + nlri.size());
+                    put_family(writer, family);
+                    writer.u8(next_hop.size());
+                    writer.bytes(next_hop);
+                    writer.u8(0);
+                    writer.bytes(nlri.view());
+                }
+                writer.bytes(common.view());
+                if (classic) writer.bytes(nlri.view());
+            },
+            4 + common.size() + mp_header);
     }
 
   private:
@@ -221,12 +245,14 @@ class Packer {
 
 } // namespace
 
-std::vector<std::vector<std::uint8_t>> encode_routes(std::span<const Nlri> announced, const PathAttributes* attributes,
+std::vector<std::vector<std::uint8_t>> encode_routes(std::span<const Nlri> announced,
+                                                     const PathAttributes* attributes,
                                                      std::span<const Nlri> withdrawn, const CodecOptions& options) {
     std::vector<std::vector<std::uint8_t>> messages;
     Packer packer(messages, options);
     if (!withdrawn.empty()) packer.withdraw(withdrawn, family_of(withdrawn.front()));
-    if (!announced.empty() && attributes != nullptr) packer.announce(announced, family_of(announced.front()), *attributes, options);
+    if (!announced.empty() && attributes != nullptr)
+        packer.announce(announced, family_of(announced.front()), *attributes, options);
     return messages;
 }
 

@@ -9,7 +9,8 @@
 
 namespace weft::bgp {
 
-[[nodiscard]] std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> body, const CodecOptions& options);
+[[nodiscard]] std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> body,
+                                                               const CodecOptions& options);
 
 /// Starts a message: marker, a length to be patched, type.
 void begin_message(net::ByteWriter& writer, std::uint8_t type);

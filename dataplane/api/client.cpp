@@ -4,6 +4,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+
 #include <fmt/format.h>
 
 namespace weft::fastpath {
@@ -11,14 +12,16 @@ namespace weft::fastpath {
 namespace {
 
 std::unexpected<Error> failed(const Status& status) {
-    const auto code = status.code() >= CODE_INVALID && status.code() <= CODE_INTERNAL ? static_cast<ErrorCode>(status.code() - 1) : ErrorCode::internal;
+    const auto code = status.code() >= CODE_INVALID && status.code() <= CODE_INTERNAL
+                          ? static_cast<ErrorCode>(status.code() - 1)
+                          : ErrorCode::internal;
     return fail(code, status.message());
 }
 
 } // namespace
 
-Result<std::shared_ptr<SocketFastPath>> SocketFastPath::connect(boost::asio::io_context& loop, const std::string& path,
-                                                                std::function<void(Error)> on_lost) {
+Result<std::shared_ptr<SocketFastPath>>
+SocketFastPath::connect(boost::asio::io_context& loop, const std::string& path, std::function<void(Error)> on_lost) {
     boost::asio::local::stream_protocol::socket socket(loop);
     boost::system::error_code error;
     socket.connect(boost::asio::local::stream_protocol::endpoint(path), error);
@@ -30,12 +33,15 @@ Result<std::shared_ptr<SocketFastPath>> SocketFastPath::connect(boost::asio::io_
 
 void SocketFastPath::request(Request request, Answer answer) {
     if (lost_) {
-        boost::asio::post(socket_.get_executor(), [answer = std::move(answer)] { answer(fail(ErrorCode::unavailable, "the fast path is not connected")); });
+        boost::asio::post(socket_.get_executor(), [answer = std::move(answer)] {
+            answer(fail(ErrorCode::unavailable, "the fast path is not connected"));
+        });
         return;
     }
     request.set_id(++last_id_);
     if (auto appended = append_frame(output_, request); !appended) {
-        boost::asio::post(socket_.get_executor(), [answer = std::move(answer), error = appended.error()] { answer(std::unexpected(error)); });
+        boost::asio::post(socket_.get_executor(),
+                          [answer = std::move(answer), error = appended.error()] { answer(std::unexpected(error)); });
         return;
     }
     waiting_.push_back(std::move(answer));
@@ -45,22 +51,28 @@ void SocketFastPath::request(Request request, Answer answer) {
 void SocketFastPath::write() {
     if (!writing_.empty() || output_.empty()) return;
     writing_.swap(output_);
-    boost::asio::async_write(socket_, boost::asio::buffer(writing_), [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-        self->writing_.clear();
-        if (error) self->lose(error.message());
-        else self->write();
-    });
+    boost::asio::async_write(socket_, boost::asio::buffer(writing_),
+                             [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+                                 self->writing_.clear();
+                                 if (error)
+                                     self->lose(error.message());
+                                 else
+                                     self->write();
+                             });
 }
 
 void SocketFastPath::receive() {
-    socket_.async_read_some(boost::asio::buffer(input_), [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
-        if (error) {
-            self->lose(error.message());
-            return;
-        }
-        if (auto taken = self->take(size); !taken) self->lose(taken.error().message);
-        else if (!self->lost_) self->receive();
-    });
+    socket_.async_read_some(boost::asio::buffer(input_),
+                            [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
+                                if (error) {
+                                    self->lose(error.message());
+                                    return;
+                                }
+                                if (auto taken = self->take(size); !taken)
+                                    self->lose(taken.error().message);
+                                else if (!self->lost_)
+                                    self->receive();
+                            });
 }
 
 Result<void> SocketFastPath::take(std::size_t size) {
@@ -73,7 +85,8 @@ Result<void> SocketFastPath::take(std::size_t size) {
         if (!reply.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size())) || waiting_.empty())
             return fail(ErrorCode::invalid, "an answer that cannot be read");
         const Answer answer = waiting_.front();
-        Result<Reply> result = reply.status().code() == CODE_OK ? Result<Reply>(std::move(reply)) : Result<Reply>(failed(reply.status()));
+        Result<Reply> result = reply.status().code() == CODE_OK ? Result<Reply>(std::move(reply))
+                                                                : Result<Reply>(failed(reply.status()));
         if (answer(std::move(result)) && !waiting_.empty()) waiting_.pop_front();
         if (lost_) return {};
     }
@@ -106,23 +119,25 @@ void SocketFastPath::apply(TableUpdate update, Done<void> done) {
 void SocketFastPath::dump(Done<TableUpdate> done) {
     Request message;
     message.mutable_dump();
-    request(std::move(message), [done = std::move(done), tables = std::make_shared<TableUpdate>()](Result<Reply> reply) {
-        if (!reply) {
-            done(std::unexpected(std::move(reply).error()));
-            return true;
-        }
-        tables->MergeFrom(reply->dump().tables());
-        if (!reply->dump().last()) return false;
-        done(std::move(*tables));
-        return true;
-    });
+    request(std::move(message),
+            [done = std::move(done), tables = std::make_shared<TableUpdate>()](Result<Reply> reply) {
+                if (!reply) {
+                    done(std::unexpected(std::move(reply).error()));
+                    return true;
+                }
+                tables->MergeFrom(reply->dump().tables());
+                if (!reply->dump().last()) return false;
+                done(std::move(*tables));
+                return true;
+            });
 }
 
 void SocketFastPath::counters(Done<CountersReply> done) {
     Request message;
     message.mutable_counters();
     request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<CountersReply>(std::move(*reply->mutable_counters())) : std::unexpected(std::move(reply).error()));
+        done(reply ? Result<CountersReply>(std::move(*reply->mutable_counters()))
+                   : std::unexpected(std::move(reply).error()));
         return true;
     });
 }
@@ -131,7 +146,8 @@ void SocketFastPath::explain(ExplainRequest question, Done<ExplainReply> done) {
     Request message;
     *message.mutable_explain() = std::move(question);
     request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<ExplainReply>(std::move(*reply->mutable_explain())) : std::unexpected(std::move(reply).error()));
+        done(reply ? Result<ExplainReply>(std::move(*reply->mutable_explain()))
+                   : std::unexpected(std::move(reply).error()));
         return true;
     });
 }
@@ -140,7 +156,8 @@ void SocketFastPath::info(Done<InfoReply> done) {
     Request message;
     message.mutable_info();
     request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<InfoReply>(std::move(*reply->mutable_info())) : std::unexpected(std::move(reply).error()));
+        done(reply ? Result<InfoReply>(std::move(*reply->mutable_info()))
+                   : std::unexpected(std::move(reply).error()));
         return true;
     });
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined, answers come in their order on the
-// caller's event loop. When the connection breaks, everything unanswered fails as unavailable, and `on_lost` is told once.
+// SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined, answers
+// come in their order on the caller's event loop. When the connection breaks, everything unanswered fails as
+// unavailable, and `on_lost` is told once.
 #pragma once
 
-#include <boost/asio/local/stream_protocol.hpp>
-
 #include <array>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <deque>
 #include <memory>
 #include <string>
@@ -18,8 +18,8 @@ namespace weft::fastpath {
 class SocketFastPath : public FastPath, public std::enable_shared_from_this<SocketFastPath> {
   public:
     /// Connects at once (the socket is local); unavailable when nobody listens.
-    [[nodiscard]] static Result<std::shared_ptr<SocketFastPath>> connect(boost::asio::io_context& loop, const std::string& path,
-                                                                         std::function<void(Error)> on_lost);
+    [[nodiscard]] static Result<std::shared_ptr<SocketFastPath>>
+    connect(boost::asio::io_context& loop, const std::string& path, std::function<void(Error)> on_lost);
 
     void apply(TableUpdate update, Done<void> done) override;
     void dump(Done<TableUpdate> done) override;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// FastPath: what the agent needs of a fast path, whichever it is. `controlplane/` calls it; dataplane/api/client.hpp implements it
-// over a socket for the DPDK process, ebpf/ in process, and tests with a fake. Calls return at once; answers come on the agent's
-// event loop, in the order of the calls.
+// FastPath: what the agent needs of a fast path, whichever it is. `controlplane/` calls it; dataplane/api/client.hpp
+// implements it over a socket for the DPDK process, ebpf/ in process, and tests with a fake. Calls return at once;
+// answers come on the agent's event loop, in the order of the calls.
 #pragma once
 
 #include <functional>

@@ -2,13 +2,13 @@
 // Frames on the fast path's socket: four bytes of length, big-endian, then a protobuf message. Both ends use this.
 #pragma once
 
-#include <google/protobuf/message_lite.h>
-
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <google/protobuf/message_lite.h>
 
 #include "routing/net/result.hpp"
 
@@ -25,7 +25,8 @@ class FrameReader {
   public:
     void add(std::string_view bytes) { buffer_.append(bytes); }
 
-    /// The next frame's payload, nothing while it is incomplete; an error when it is longer than frame_max. Valid until the next add().
+    /// The next frame's payload, nothing while it is incomplete; an error when it is longer than frame_max. Valid
+    /// until the next add().
     [[nodiscard]] Result<std::optional<std::string_view>> next();
 
   private:

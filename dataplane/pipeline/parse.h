@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* From bytes to what the pipeline decides on. Pure: reads only [packet, packet + linear), writes only *out. `linear` is how much of the
- * packet lies in one piece; `length` is all of it. Headers must lie within `linear`. */
+/* From bytes to what the pipeline decides on. Pure: reads only [packet, packet + linear), writes only *out. `linear`
+ * is how much of the packet lies in one piece; `length` is all of it. Headers must lie within `linear`. */
 #pragma once
 
 #include "dataplane/pipeline/drop_reason.h"
@@ -15,9 +15,9 @@ struct weft_ip {
     struct weft_address destination;
     uint16_t source_port; /* ICMP echo: the identifier, in both */
     uint16_t destination_port;
-    uint16_t l3_offset;     /* from the start of `packet` */
-    uint16_t l4_offset;     /* of the upper-layer header */
-    uint32_t l3_length;     /* IP header and payload, by the header's word; at most what is there */
+    uint16_t l3_offset; /* from the start of `packet` */
+    uint16_t l4_offset; /* of the upper-layer header */
+    uint32_t l3_length; /* IP header and payload, by the header's word; at most what is there */
     uint32_t fragment_id;
     uint8_t family; /* 4, 6 */
     uint8_t protocol;
@@ -30,7 +30,7 @@ struct weft_ip {
 };
 
 /* Which ICMP and ICMPv6 types speak about another packet. */
-WEFT_INLINE int weft_is_icmp_error(const struct weft_ip *ip) {
+WEFT_INLINE int weft_is_icmp_error(const struct weft_ip* ip) {
     if (ip->fragment == WEFT_FRAGMENT_LATER) return 0;
     if (ip->protocol == WEFT_PROTO_ICMP && ip->family == 4)
         return ip->icmp_type == WEFT_ICMP_UNREACHABLE || ip->icmp_type == WEFT_ICMP_SOURCE_QUENCH ||
@@ -39,9 +39,10 @@ WEFT_INLINE int weft_is_icmp_error(const struct weft_ip *ip) {
     return ip->protocol == WEFT_PROTO_ICMPV6 && ip->family == 6 && ip->icmp_type < 128;
 }
 
-/* The upper-layer header at ip->l4_offset. `whole`: the packet's length is at hand, so length fields can be checked against it; not so for the
- * excerpt inside an ICMP error, of which RFC 792 guarantees eight bytes. */
-WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t *packet, uint32_t linear, int whole, struct weft_ip *ip) {
+/* The upper-layer header at ip->l4_offset. `whole`: the packet's length is at hand, so length fields can be checked
+ * against it; not so for the excerpt inside an ICMP error, of which RFC 792 guarantees eight bytes. */
+WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, uint32_t linear, int whole,
+                                                       struct weft_ip* ip) {
     const uint32_t at = ip->l4_offset;
     const uint32_t room = ip->l3_length + ip->l3_offset - at; /* bytes that the IP header grants */
 
@@ -64,7 +65,8 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t *packet, ui
         if (whole) {
             if (room < WEFT_UDP_SIZE || at + WEFT_UDP_SIZE > linear) return WEFT_DROP_malformed_transport;
             const uint32_t size = weft_load_be16(packet + at + 4);
-            if (size < WEFT_UDP_SIZE || (ip->fragment == WEFT_FRAGMENT_NONE && size > room)) return WEFT_DROP_malformed_transport;
+            if (size < WEFT_UDP_SIZE || (ip->fragment == WEFT_FRAGMENT_NONE && size > room))
+                return WEFT_DROP_malformed_transport;
         }
         break;
     case WEFT_PROTO_SCTP:
@@ -93,11 +95,11 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t *packet, ui
 }
 
 /* An IPv4 header at ip->l3_offset (RFC 791). The checksum is the caller's business. */
-WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t *packet, uint32_t linear, uint32_t length, int whole,
-                                                         struct weft_ip *ip) {
+WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t* packet, uint32_t linear, uint32_t length,
+                                                         int whole, struct weft_ip* ip) {
     const uint32_t at = ip->l3_offset;
     if (at + WEFT_IPV4_SIZE > linear) return WEFT_DROP_malformed_ipv4;
-    const uint8_t *const header = packet + at;
+    const uint8_t* const header = packet + at;
     const uint32_t header_size = (uint32_t)(header[0] & 0x0f) * 4;
     const uint32_t total = weft_load_be16(header + 2);
     if (header[0] >> 4 != 4 || header_size < WEFT_IPV4_SIZE || at + header_size > linear || total < header_size)
@@ -113,19 +115,22 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t *packet, 
     ip->protocol = header[9];
     ip->ttl = header[8];
     ip->dont_fragment = (fragment & WEFT_IPV4_DF) != 0;
-    ip->fragment = fragment & WEFT_IPV4_OFFSET ? WEFT_FRAGMENT_LATER : fragment & WEFT_IPV4_MF ? WEFT_FRAGMENT_FIRST : WEFT_FRAGMENT_NONE;
-    /* Eight bytes in is inside the TCP header: it would overwrite flags that were judged in the first fragment (RFC 1858). */
+    ip->fragment = fragment & WEFT_IPV4_OFFSET ? WEFT_FRAGMENT_LATER
+                   : fragment & WEFT_IPV4_MF   ? WEFT_FRAGMENT_FIRST
+                                               : WEFT_FRAGMENT_NONE;
+    /* Eight bytes in is inside the TCP header: it would overwrite flags that were judged in the first fragment (RFC
+     * 1858). */
     if (ip->protocol == WEFT_PROTO_TCP && (fragment & WEFT_IPV4_OFFSET) == 1) return WEFT_DROP_malformed_transport;
     /* 44 is IPv6's fragment header: as an IPv4 protocol it would share keys with tracked fragments. */
     return ip->protocol == WEFT_PROTO_FRAGMENT ? WEFT_DROP_malformed_extension : WEFT_DROP_none;
 }
 
 /* An IPv6 header at ip->l3_offset and its extension headers (RFC 8200). */
-WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t *packet, uint32_t linear, uint32_t length, int whole,
-                                                         struct weft_ip *ip) {
+WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t* packet, uint32_t linear, uint32_t length,
+                                                         int whole, struct weft_ip* ip) {
     uint32_t at = ip->l3_offset;
     if (at + WEFT_IPV6_SIZE > linear) return WEFT_DROP_malformed_ipv6;
-    const uint8_t *const header = packet + at;
+    const uint8_t* const header = packet + at;
     const uint32_t total = WEFT_IPV6_SIZE + (uint32_t)weft_load_be16(header + 4);
     if (header[0] >> 4 != 6) return WEFT_DROP_malformed_ipv6;
     if (whole && at + total > length) return WEFT_DROP_malformed_ipv6;
@@ -148,15 +153,18 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t *packet, 
             break;
         if (i == WEFT_EXTENSIONS_MAX || ip->fragment == WEFT_FRAGMENT_LATER) break;
         if (at + 8 > linear || at + 8 > end) return WEFT_DROP_malformed_extension;
-        const uint8_t *const extension = packet + at;
+        const uint8_t* const extension = packet + at;
         if (next == WEFT_PROTO_HOP_BY_HOP && i != 0) return WEFT_DROP_malformed_extension;
         if (next == WEFT_PROTO_FRAGMENT) {
             if (ip->fragment != WEFT_FRAGMENT_NONE) return WEFT_DROP_malformed_extension;
             const uint16_t offset = weft_load_be16(extension + 2);
             ip->fragment_id = weft_load_be32(extension + 4);
             /* An atomic fragment (RFC 6946), offset 0 without more, is a whole packet. */
-            ip->fragment = offset & 0xfff8 ? WEFT_FRAGMENT_LATER : offset & 1 ? WEFT_FRAGMENT_FIRST : WEFT_FRAGMENT_NONE;
-            if (extension[0] == WEFT_PROTO_TCP && (offset & 0xfff8) == 8) return WEFT_DROP_malformed_transport; /* as in IPv4 */
+            ip->fragment = offset & 0xfff8 ? WEFT_FRAGMENT_LATER
+                           : offset & 1    ? WEFT_FRAGMENT_FIRST
+                                           : WEFT_FRAGMENT_NONE;
+            if (extension[0] == WEFT_PROTO_TCP && (offset & 0xfff8) == 8)
+                return WEFT_DROP_malformed_transport; /* as in IPv4 */
             at += 8;
         } else {
             at += ((uint32_t)extension[1] + 1) * 8;
@@ -173,8 +181,8 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t *packet, 
 }
 
 /* An IP packet at `offset`, of the family that the Ethertype named (4 or 6), headers and ports. */
-WEFT_INLINE enum weft_drop_reason weft_parse_ip(const uint8_t *packet, uint32_t linear, uint32_t length, uint32_t offset, int family,
-                                                int whole, struct weft_ip *ip) {
+WEFT_INLINE enum weft_drop_reason weft_parse_ip(const uint8_t* packet, uint32_t linear, uint32_t length,
+                                                uint32_t offset, int family, int whole, struct weft_ip* ip) {
     ip->l3_offset = (uint16_t)offset;
     const enum weft_drop_reason reason = family == 4 ? weft_parse_ipv4_header(packet, linear, length, whole, ip)
                                                      : weft_parse_ipv6_header(packet, linear, length, whole, ip);

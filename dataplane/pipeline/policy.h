@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The policy decision: which entries a packet can match, and which of those that exist decides. The lookup is each fast path's. */
+/* The policy decision: which entries a packet can match, and which of those that exist decides. The lookup is each
+ * fast path's. */
 #pragma once
 
 #include "dataplane/pipeline/types.h"
@@ -18,15 +19,16 @@ struct weft_policy_key {
 };
 
 struct weft_policy_value {
-    uint32_t precedence_verdict; /* precedence << 2 | verdict: the greater decides, DENY before ALLOW at equal precedence; 0: no entry */
+    uint32_t precedence_verdict; /* precedence << 2 | verdict: the greater decides, DENY before ALLOW at equal
+                                    precedence; 0: no entry */
     uint32_t rule;
 };
 
 enum { WEFT_POLICY_PROBES = 6 };
 
 /* The `probe`-th key, most specific first, under which an entry for this packet may stand. */
-WEFT_INLINE struct weft_policy_key weft_policy_probe(int probe, enum weft_direction direction, uint32_t local, uint32_t peer,
-                                                     uint32_t protocol, uint32_t port) {
+WEFT_INLINE struct weft_policy_key weft_policy_probe(int probe, enum weft_direction direction, uint32_t local,
+                                                     uint32_t peer, uint32_t protocol, uint32_t port) {
     struct weft_policy_key key;
     const int width = probe % 3; /* 0: protocol and port, 1: protocol, 2: any */
     key.direction = (uint32_t)direction;
@@ -42,4 +44,6 @@ WEFT_INLINE struct weft_policy_value weft_policy_stronger(struct weft_policy_val
 }
 
 /* No entry at all: allowed. */
-WEFT_INLINE int weft_policy_denies(struct weft_policy_value value) { return (value.precedence_verdict & 3) == WEFT_DENY; }
+WEFT_INLINE int weft_policy_denies(struct weft_policy_value value) {
+    return (value.precedence_verdict & 3) == WEFT_DENY;
+}

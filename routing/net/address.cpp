@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "routing/net/address.hpp"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
 
 namespace weft::net {
 
@@ -74,7 +74,8 @@ std::string Address::to_string() const {
 
 Result<Prefix> Prefix::make(Address address, unsigned length) {
     if (length > address_bits(address.family()))
-        return fail(ErrorCode::invalid, fmt::format("prefix length {} is beyond {}", length, address_bits(address.family())));
+        return fail(ErrorCode::invalid,
+                    fmt::format("prefix length {} is beyond {}", length, address_bits(address.family())));
     std::array<std::uint8_t, 16> bytes{};
     const auto source = address.bytes();
     std::ranges::copy(source, bytes.begin());
@@ -94,11 +95,12 @@ Result<Prefix> Prefix::parse(std::string_view text) {
     unsigned length = 0;
     const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
     if (status != std::errc{} || end != digits.data() + digits.size() || length > address_bits(address->family()))
-        return fail(ErrorCode::invalid,
-                    fmt::format("'{}' is not a prefix: its length is a number from 0 to {}", text, address_bits(address->family())));
+        return fail(ErrorCode::invalid, fmt::format("'{}' is not a prefix: its length is a number from 0 to {}", text,
+                                                    address_bits(address->family())));
     auto prefix = make(*address, length);
     if (prefix->address() != *address)
-        return fail(ErrorCode::invalid, fmt::format("'{}' has host bits set: did you mean {}?", text, prefix->to_string()));
+        return fail(ErrorCode::invalid,
+                    fmt::format("'{}' has host bits set: did you mean {}?", text, prefix->to_string()));
     return prefix;
 }
 
@@ -118,7 +120,8 @@ bool Prefix::contains(const Prefix& other) const { return other.length() >= leng
 std::string Prefix::to_string() const { return fmt::format("{}/{}", address_.to_string(), length_); }
 
 Result<Mac> Mac::from_bytes(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() != 6) return fail(ErrorCode::invalid, fmt::format("a MAC address has 6 bytes, not {}", bytes.size()));
+    if (bytes.size() != 6)
+        return fail(ErrorCode::invalid, fmt::format("a MAC address has 6 bytes, not {}", bytes.size()));
     std::array<std::uint8_t, 6> copy{};
     std::ranges::copy(bytes, copy.begin());
     return Mac(copy);
@@ -131,7 +134,8 @@ Result<Mac> Mac::parse(std::string_view text) {
         const char* const digits = text.data() + 3 * i;
         good = std::from_chars(digits, digits + 2, bytes[i], 16).ptr == digits + 2 && (i == 5 || digits[2] == ':');
     }
-    if (!good) return fail(ErrorCode::invalid, fmt::format("'{}' is not a MAC address: want 02:00:00:00:40:01", text));
+    if (!good)
+        return fail(ErrorCode::invalid, fmt::format("'{}' is not a MAC address: want 02:00:00:00:40:01", text));
     return Mac(bytes);
 }
 

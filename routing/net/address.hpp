@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Values without I/O: IP addresses, prefixes, MAC addresses, VNIs. IPv4 and IPv6 are one type, so that nothing above has to be
-// written twice; the bytes are in network order.
+// Values without I/O: IP addresses, prefixes, MAC addresses, VNIs. IPv4 and IPv6 are one type, so that nothing above
+// has to be written twice; the bytes are in network order.
 #pragma once
 
 #include <array>
@@ -49,7 +49,8 @@ class Address {
 
     /// The IPv4 address as a number in host order; only for is_v4().
     [[nodiscard]] constexpr std::uint32_t to_v4() const {
-        return std::uint32_t{bytes_[0]} << 24 | std::uint32_t{bytes_[1]} << 16 | std::uint32_t{bytes_[2]} << 8 | bytes_[3];
+        return std::uint32_t{bytes_[0]} << 24 | std::uint32_t{bytes_[1]} << 16 | std::uint32_t{bytes_[2]} << 8 |
+               bytes_[3];
     }
 
     [[nodiscard]] bool is_unspecified() const;
@@ -77,7 +78,8 @@ class Prefix {
 
     /// Masks the host bits away; a length beyond the family's bits is ErrorCode::invalid.
     [[nodiscard]] static Result<Prefix> make(Address address, unsigned length);
-    /// "10.1.0.0/24"; a bare address is a host prefix. Host bits that are set are refused, with the prefix that was probably meant.
+    /// "10.1.0.0/24"; a bare address is a host prefix. Host bits that are set are refused, with the prefix that was
+    /// probably meant.
     [[nodiscard]] static Result<Prefix> parse(std::string_view text);
     [[nodiscard]] static Prefix host(Address address);
 

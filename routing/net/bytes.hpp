@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reading and writing bytes of the wire, big-endian, bounds checked. A reader that was asked for more than there is fails once and for all: the
-// caller asks ok() when it has read what it wanted.
+// Reading and writing bytes of the wire, big-endian, bounds checked. A reader that was asked for more than there is
+// fails once and for all: the caller asks ok() when it has read what it wanted.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Result<T>: a value or the reason why there is none. Bad input is a value, never an exception; a broken invariant is an
-// assert. Errors gather context on the way up: "attach web-1: no free address in 10.1.0.0/24".
+// Result<T>: a value or the reason why there is none. Bad input is a value, never an exception; a broken invariant is
+// an assert. Errors gather context on the way up: "attach web-1: no free address in 10.1.0.0/24".
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@ namespace weft {
 
 /// What kind of trouble it was, for callers that react differently (API status, CLI exit code, RFC 7606 handling).
 enum class ErrorCode : std::uint8_t {
-    invalid,      ///< the input is malformed or contradicts itself
-    not_found,    ///< the thing named does not exist
-    exists,       ///< the thing named exists already
-    exhausted,    ///< a table, block or quota is full
-    unavailable,  ///< a peer, socket or device does not answer now
-    denied,       ///< a privilege is missing
-    unsupported,  ///< understood, but not implemented; names the field
-    internal,     ///< a system call or library failed in an unexpected way
+    invalid,     ///< the input is malformed or contradicts itself
+    not_found,   ///< the thing named does not exist
+    exists,      ///< the thing named exists already
+    exhausted,   ///< a table, block or quota is full
+    unavailable, ///< a peer, socket or device does not answer now
+    denied,      ///< a privilege is missing
+    unsupported, ///< understood, but not implemented; names the field
+    internal,    ///< a system call or library failed in an unexpected way
 };
 
 struct Error {

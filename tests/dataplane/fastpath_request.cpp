@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fastpath-request SOCKET: sends the Request that stands on standard input as protobuf text, and prints the Reply. Lets scripts program a weft-dataplane
-// without an agent.
-#include <fmt/format.h>
-#include <google/protobuf/text_format.h>
-
+// fastpath-request SOCKET: sends the Request that stands on standard input as protobuf text, and prints the Reply.
+// Lets scripts program a weft-dataplane without an agent.
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
-
-#include <array>
 #include <iostream>
 #include <iterator>
+
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
 
 #include "dataplane/api/fastpath.pb.h"
 #include "dataplane/api/frame.hpp"

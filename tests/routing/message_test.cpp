@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "routing/message.hpp"
+#include <algorithm>
+#include <random>
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <random>
+#include "routing/message.hpp"
 
 namespace weft::bgp {
 namespace {
@@ -26,11 +26,15 @@ std::vector<std::uint8_t> bytes_of(std::string_view hex) {
     return bytes;
 }
 
-CodecOptions options() { return {.families = {AddressFamily::ipv4_unicast, AddressFamily::ipv6_unicast, AddressFamily::l2vpn_evpn}}; }
+CodecOptions options() {
+    return {.families = {AddressFamily::ipv4_unicast, AddressFamily::ipv6_unicast, AddressFamily::l2vpn_evpn}};
+}
 
 /// What FRR 8.4 sends for 10.244.1.5/32: MP_REACH first, extended lengths everywhere.
-constexpr std::string_view frr_body = "0000 02 0000 0062 900e002d 0019 46 04 0a630001 00 05 22 00010a6300010001 00000000000000000000 00000000 20 0af40105 00000000 "
-                                      "000fa0 40010102 50020000 80040400000000 40050400000064 c01018 030c000000000008 0002fde800000fa0 0603020000004001";
+constexpr std::string_view frr_body = "0000 02 0000 0062 900e002d 0019 46 04 0a630001 00 05 22 00010a6300010001 "
+                                      "00000000000000000000 00000000 20 0af40105 00000000 "
+                                      "000fa0 40010102 50020000 80040400000000 40050400000064 c01018 "
+                                      "030c000000000008 0002fde800000fa0 0603020000004001";
 
 Update update_of(const std::vector<std::uint8_t>& bytes) {
     auto message = decode(bytes, options());
@@ -50,8 +54,12 @@ TEST(Message, DecodesTheUpdateOfFrr) {
     EXPECT_EQ(update.attributes->origin, Origin::incomplete);
     EXPECT_EQ(update.attributes->local_pref, 100U);
     EXPECT_EQ(update.attributes->router_mac()->to_string(), "02:00:00:00:40:01");
-    EXPECT_TRUE(std::ranges::find(update.attributes->extended_communities, ExtendedCommunity::vxlan_encapsulation()) != update.attributes->extended_communities.end());
-    EXPECT_TRUE(std::ranges::find(update.attributes->extended_communities, ExtendedCommunity::route_target(65000, 4000)) != update.attributes->extended_communities.end());
+    EXPECT_TRUE(
+        std::ranges::find(update.attributes->extended_communities, ExtendedCommunity::vxlan_encapsulation()) !=
+        update.attributes->extended_communities.end());
+    EXPECT_TRUE(
+        std::ranges::find(update.attributes->extended_communities, ExtendedCommunity::route_target(65000, 4000)) !=
+        update.attributes->extended_communities.end());
 }
 
 TEST(Message, OpenGoesBothWays) {
@@ -72,7 +80,8 @@ TEST(Message, OpenGoesBothWays) {
 }
 
 TEST(Message, OpenAcceptsOneParameterPerCapabilityAndExtendedLengths) {
-    const auto separate = decode(bytes_of("0000 01 04 fde8 0009 0a630001 10 02 06 0104 0019 00 46 02 06 4104 0000fde8"), {});
+    const auto separate =
+        decode(bytes_of("0000 01 04 fde8 0009 0a630001 10 02 06 0104 0019 00 46 02 06 4104 0000fde8"), {});
     ASSERT_TRUE(separate);
     EXPECT_EQ(std::get<Open>(*separate).capabilities.four_octet_as, 65000U);
     const auto extended = decode(bytes_of("0000 01 04 fde8 0009 0a630001 ff ff 0009 02 0006 4104 0000fde8"), {});
@@ -119,7 +128,8 @@ TEST(Message, RoutesGoBothWaysInFullMessages) {
     PathAttributes attributes;
     attributes.next_hop = *net::Address::parse("10.99.0.1");
     attributes.local_pref = 100;
-    attributes.extended_communities = {ExtendedCommunity::route_target(65000, 4000), ExtendedCommunity::vxlan_encapsulation(),
+    attributes.extended_communities = {ExtendedCommunity::route_target(65000, 4000),
+                                       ExtendedCommunity::vxlan_encapsulation(),
                                        ExtendedCommunity::router_mac(*net::Mac::parse("02:00:00:00:40:01"))};
     for (std::uint32_t i = 0; i < 24; ++i)
         attributes.large_communities.push_back({4267132230, i, i * 7});
@@ -165,7 +175,7 @@ TEST(Message, TruncationAndNoiseNeverReadBeyondTheEnd) {
         auto bytes = golden;
         bytes.resize(19 + random() % (bytes.size() - 18));
         for (unsigned j = random() % 6; j > 0; --j)
-            bytes[19 + random() % (bytes.size() - 18)  - 1] = static_cast<std::uint8_t>(random());
+            bytes[19 + random() % (bytes.size() - 18) - 1] = static_cast<std::uint8_t>(random());
         bytes[16] = static_cast<std::uint8_t>(bytes.size() >> 8);
         bytes[17] = static_cast<std::uint8_t>(bytes.size());
         // The exact heap block lets the address sanitizer see a step too far.

@@ -2,10 +2,10 @@
 // Speakers that talk to each other over loopback addresses:
 //
 //   127.0.N.1 port P  <--- iBGP, EVPN --->  127.0.N.2 port P
-#include "routing/speaker.hpp"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include "routing/speaker.hpp"
 
 namespace weft::bgp {
 namespace {
@@ -31,7 +31,9 @@ class SpeakerTest : public testing::Test {
 
     static std::uint16_t port() { return static_cast<std::uint16_t>(20000 + getpid() % 20000); }
 
-    static net::Address address(unsigned host) { return net::Address::v4(0x7f000000U | (static_cast<unsigned>(getpid()) % 200 + 20) << 8 | host); }
+    static net::Address address(unsigned host) {
+        return net::Address::v4(0x7f000000U | (static_cast<unsigned>(getpid()) % 200 + 20) << 8 | host);
+    }
 
     SpeakerConfig config(unsigned host, std::vector<unsigned> neighbors) {
         SpeakerConfig config;
@@ -44,18 +46,24 @@ class SpeakerTest : public testing::Test {
         config.restart_time_s = 3;
         config.connect_retry = 50ms;
         for (const unsigned neighbor : neighbors)
-            config.neighbors.push_back({.address = address(neighbor), .port = port(), .remote_as = 65000, .passive = false, .description = {}});
+            config.neighbors.push_back({.address = address(neighbor),
+                                        .port = port(),
+                                        .remote_as = 65000,
+                                        .passive = false,
+                                        .description = {}});
         const auto target = ExtendedCommunity::route_target(65000, 4000);
-        config.networks = {{*net::Vni::make(4000), "default", RouteDistinguisher::make(config.router_id, 1), {target}, {target}}};
+        config.networks = {
+            {*net::Vni::make(4000), "default", RouteDistinguisher::make(config.router_id, 1), {target}, {target}}};
         return config;
     }
 
     void start(Host& host, SpeakerConfig config) {
         host.address = config.listen[0];
-        auto speaker = Speaker::start(loop, std::move(config),
-                                      {.on_routes = [&host](RouteUpdate update) { host.routes.merge(std::move(update)); },
-                                       .on_converged = [&host] { host.converged = true; },
-                                       .on_peer = {}});
+        auto speaker =
+            Speaker::start(loop, std::move(config),
+                           {.on_routes = [&host](RouteUpdate update) { host.routes.merge(std::move(update)); },
+                            .on_converged = [&host] { host.converged = true; },
+                            .on_peer = {}});
         ASSERT_TRUE(speaker) << speaker.error().message;
         host.speaker = std::move(*speaker);
     }
@@ -100,7 +108,9 @@ TEST_F(SpeakerTest, BothConnectAndOneConnectionSurvives) {
     Host b;
     start(a, config(1, {2}));
     start(b, config(2, {1}));
-    const auto settled = [&] { return a.speaker->peers()[0].state == "Established" && b.speaker->peers()[0].state == "Established"; };
+    const auto settled = [&] {
+        return a.speaker->peers()[0].state == "Established" && b.speaker->peers()[0].state == "Established";
+    };
     ASSERT_TRUE(eventually(settled));
     // Longer than the hold time: the survivor is the same for both.
     eventually([] { return false; }, 4s);

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <limits>
 
-#include <fmt/format.h>
 #include <linux/capability.h>
+#include <fmt/format.h>
 
 #include "tools/ctl/text.hpp"
 

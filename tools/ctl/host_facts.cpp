@@ -8,13 +8,15 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+
+#include <linux/bpf.h>
+#include <linux/if_tun.h>
+#include <linux/vfio.h>
+
 #include <sstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/bpf.h>
-#include <linux/if_tun.h>
-#include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "routing/net/address.hpp"
-
 #include <gtest/gtest.h>
+
+#include "routing/net/address.hpp"
 
 namespace weft::net {
 namespace {
