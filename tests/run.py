@@ -2,8 +2,8 @@
 """Builds weft and runs its tests.
 
   sudo tools/test                  what CI runs
-  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools, house), sanitizers,
-                                   fuzz, lab, interop, or the name of a script in these two folders
+  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools), sanitizers, fuzz, house,
+                                   lab, interop, or the name of a script in these three folders
   sudo tools/test --all            also what is too long for CI
 
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
@@ -132,7 +132,7 @@ def fuzzers(results, everything):
 
 
 def scripts(results, folder, only, everything):
-    """tests/lab and tests/interop: each script prints one line `ok NAME` or `not ok NAME` for a case."""
+    """tests/house, tests/lab and tests/interop: each script prints one line `ok NAME` or `not ok NAME` for a case."""
     for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
         name = script.stem.removesuffix('_test')
         if only not in (None, folder, name):
@@ -177,7 +177,7 @@ def main():
             results.add('sanitizers', 0, 1, 0)
     if only in (None, 'fuzz'):
         fuzzers(results, arguments.all)
-    for folder in ('lab', 'interop'):
+    for folder in ('house', 'lab', 'interop'):
         scripts(results, folder, only, arguments.all)
     if results.passed + results.failed == 0:
         print(f'test: no area or script is named {only}', file=sys.stderr)
