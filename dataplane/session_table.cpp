@@ -69,7 +69,7 @@ class SessionTable::Writing {
 Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, std::uint64_t seed, bool hugepages) {
     std::unique_ptr<SessionTable> table(new SessionTable);
     table->capacity_ = std::bit_ceil(std::max<std::size_t>(capacity, 64));
-    // Two entries for a bucket of eight: before the table is full, a pair of full buckets is one in a million.
+    // Two entries for a bucket of eight when the table is full: one bucket in a thousand overflows.
     table->mask_ = table->capacity_ / 2 - 1;
     table->seed_ = seed;
     table->buckets_ = static_cast<Bucket*>(map_memory((table->mask_ + 1) * sizeof(Bucket), hugepages));

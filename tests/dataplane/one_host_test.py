@@ -126,6 +126,20 @@ class Lifecycle(unittest.TestCase):
         self.assertTrue(self.lab.dataplane.counters()[0][2].get('up'))
         self.assertEqual(ping(self.lab.containers[1], ADDRESSES[2][0]), 3)
 
+    def test_packets_for_a_port_that_is_down_or_gone_are_counted(self):
+        port_down = 35
+
+        def drops(port):
+            return self.lab.dataplane.counters()[0][port]['drops'][port_down]
+
+        run('ip', '-n', self.lab.containers[2], 'link', 'set', 'eth0', 'down')
+        self.assertEqual(ping(self.lab.containers[1], ADDRESSES[2][0]), 0)
+        self.assertEqual(drops(2), 3)
+        # Its endpoint and route are still there: the drop counts where the packet came from.
+        self.lab.dataplane.request('update { deleted_ports: 2 }')
+        self.assertEqual(ping(self.lab.containers[1], ADDRESSES[2][0]), 0)
+        self.assertEqual(drops(1), 3)
+
     def test_errors_name_thing_and_remedy(self):
         for port, words in (
                 ('tap { netns:"/run/netns/there-is-none" ifname:"eth0" mac:"\\002\\0\\0\\0\\0\\001" }', ('/run/netns/there-is-none', 'No such file')),

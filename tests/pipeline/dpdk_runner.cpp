@@ -128,13 +128,16 @@ Fixture::Fixture(rte_mempool* pool, std::size_t sessions_max) :
     sessions_(SessionTable::make(sessions_max, 0x1234567890abcdefULL).value()),
     pipeline_(tables_, *sessions_, pool) {}
 
-Outcome Fixture::run(const Step& step) {
+Outcome Fixture::run(std::span<const Step> steps) {
     Outcome outcome;
-    rte_mbuf* packet = make_packet(pool_, step);
-    assert(packet != nullptr);
+    std::vector<rte_mbuf*> burst;
+    for (const Step& step : steps)
+        burst.push_back(make_packet(pool_, step));
+    assert(std::ranges::find(burst, nullptr) == burst.end());
     Collector collector(outcome);
     PortCounts counts;
-    pipeline_.process(step.port, role_of(step.port), {&packet, 1}, counts, step.now_s, collector);
+    const std::uint32_t port = steps.front().port;
+    pipeline_.process(port, role_of(port), burst, counts, steps.front().now_s, collector);
     for (std::size_t i = 0; i < counts.drops.size(); ++i)
         if (const std::uint64_t count = counts.drops[i].get(); count != 0)
             outcome.drops[static_cast<weft_drop_reason>(i)] = count;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <rte_mbuf.h>
@@ -29,7 +30,10 @@ class Fixture {
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update) { return tables_.apply(update); }
 
     /// One packet alone in its burst.
-    [[nodiscard]] Outcome run(const Step& step);
+    [[nodiscard]] Outcome run(const Step& step) { return run({&step, 1}); }
+
+    /// Several packets in one burst, of the first one's port and time; their tables are not applied.
+    [[nodiscard]] Outcome run(std::span<const Step> steps);
 
     [[nodiscard]] const dataplane::Tables& tables() const { return tables_; }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every packet case through the DPDK pipeline, and that every drop reason has one.
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -84,6 +85,62 @@ TEST_P(Pipeline, Case) {
 INSTANTIATE_TEST_SUITE_P(Cases, Pipeline, testing::Range(std::size_t{0}, cases_of_the_table().size()),
                          [](const auto& info) { return cases_of_the_table()[info.param].name; });
 
+/// What came out, in no order: answers leave a burst before what has a session.
+std::multiset<std::pair<std::uint32_t, Bytes>> frames_of(const std::vector<Sent>& all) {
+    std::multiset<std::pair<std::uint32_t, Bytes>> frames;
+    for (const Sent& sent : all)
+        frames.insert({sent.port, sent.frame});
+    return frames;
+}
+
+class Bursts : public testing::TestWithParam<std::tuple<int, int, std::uint32_t>> {};
+
+TEST_P(Bursts, GiveWhatSinglePacketsGive) {
+    const auto& [inner, outer, port] = GetParam();
+    // Packets of all cases between the same tables, at one port, whatever they are: some open sessions that others
+    // use.
+    std::vector<Step> steps;
+    for (const PacketCase& each : cases_of_the_table())
+        if (each.inner == inner && each.outer == outer)
+            for (const Step& step : each.steps)
+                if (step.port == port && steps.size() < 2000) {
+                    steps.push_back(step);
+                    steps.back().now_s = 1000;
+                }
+    ASSERT_GT(steps.size(), 30U);
+    const TestHost& host = TestHost::get();
+    const fastpath::TableUpdate tables = World{inner, outer}.tables();
+    Fixture alone(host.pool());
+    Fixture together(host.pool());
+    ASSERT_TRUE(alone.apply(tables) && together.apply(tables));
+    for (std::size_t done = 0; done < steps.size();) {
+        const std::size_t count = std::min<std::size_t>(1 + done % dataplane::burst_max, steps.size() - done);
+        Outcome expected;
+        for (std::size_t i = done; i < done + count; ++i) {
+            const Outcome one = alone.run(steps[i]);
+            expected.sent.insert(expected.sent.end(), one.sent.begin(), one.sent.end());
+            for (const auto& [reason, number] : one.drops)
+                expected.drops[reason] += number;
+        }
+        const Outcome got = together.run(std::span(steps).subspan(done, count));
+        ASSERT_EQ(expected.drops, got.drops) << "packets " << done << " to " << done + count;
+        ASSERT_TRUE(frames_of(expected.sent) == frames_of(got.sent)) << "packets " << done << " to " << done + count;
+        done += count;
+    }
+    EXPECT_EQ(alone.sessions().size(), together.sessions().size());
+    EXPECT_EQ(host.buffers_in_use(), 0U);
+}
+
+std::string burst_name(const testing::TestParamInfo<Bursts::ParamType>& info) {
+    const auto& [inner, outer, port] = info.param;
+    return fmt::format("v{}_in_v{}_{}", inner, outer, port == World::uplink ? "underlay" : "endpoint");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Bursts,
+                         testing::Combine(testing::Values(4, 6), testing::Values(4, 6),
+                                          testing::Values(std::uint32_t{World::web}, std::uint32_t{World::uplink})),
+                         burst_name);
+
 TEST(Cases, NamesAreUnique) {
     std::set<std::string> names;
     for (const PacketCase& each : cases_of_the_table())
@@ -94,7 +151,7 @@ TEST(Cases, EveryDropReasonHasOne) {
     // Reasons that the pipeline itself cannot give: who gives them, and where that is tested.
     const std::map<weft_drop_reason, std::string> elsewhere = {
         {WEFT_DROP_none, "not a drop"},
-        {WEFT_DROP_port_down, "the worker, when a packet is for a port that is not there"},
+        {WEFT_DROP_port_down, "the worker and the port that sends: tests/dataplane/one_host_test.py"},
         {WEFT_DROP_port_full, "the port that sends"},
         {WEFT_DROP_no_buffer,
          "an exhausted pool, which is no part of a case: tests/dataplane/fragment_test.cpp, gso_test.cpp"},
