@@ -108,7 +108,7 @@ Result<void> Agent::start_speaker() {
                                     },
                                 .on_peer =
                                     [](const bgp::PeerStatus& peer) {
-                                        spdlog::info("neighbour {}: {}", peer.address.to_string(), peer.state);
+                                        spdlog::debug("neighbour {}: {}", peer.address.to_string(), peer.state);
                                     }};
     auto started = bgp::Speaker::start(loop_, std::move(settings), std::move(events));
     if (!started) return std::unexpected(std::move(started).error());

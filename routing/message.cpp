@@ -297,6 +297,14 @@ std::string Notification::to_string() const {
                                             "Finite State Machine Error",
                                             "Cease",
                                             "ROUTE-REFRESH Message Error"};
+    static constexpr const char* open[] = {"",
+                                           "Unsupported Version Number",
+                                           "Bad Peer AS",
+                                           "Bad BGP Identifier",
+                                           "Unsupported Optional Parameter",
+                                           "5",
+                                           "Unacceptable Hold Time",
+                                           "Unsupported Capability"};
     static constexpr const char* cease[] = {"",
                                             "Maximum Number of Prefixes Reached",
                                             "Administrative Shutdown",
@@ -307,7 +315,9 @@ std::string Notification::to_string() const {
                                             "Connection Collision Resolution",
                                             "Out of Resources"};
     std::string text = code < std::size(codes) && code != 0 ? codes[code] : fmt::format("code {}", code);
-    if (code == 6 && subcode != 0 && subcode < std::size(cease))
+    if (code == 2 && subcode != 0 && subcode < std::size(open))
+        text += fmt::format("/{}", open[subcode]);
+    else if (code == 6 && subcode != 0 && subcode < std::size(cease))
         text += fmt::format("/{}", cease[subcode]);
     else if (subcode != 0)
         text += fmt::format("/{}", subcode);

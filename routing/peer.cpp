@@ -205,10 +205,12 @@ void Peer::session_ended(const std::shared_ptr<Session>& session, SessionEnd end
             begin_stale();
         else
             withdraw_all();
-    } else if (!established_) {
+    } else if (!established_ && sessions_.empty()) { // the last of two that collided says more than the first
+        // Once per reason: a neighbour that is configured wrongly is tried for ever.
+        const auto level = end.reason == last_error_ ? spdlog::level::debug : spdlog::level::warn;
+        spdlog::log(level, "BGP {}: no session: {}", neighbor_.address.to_string(), end.reason);
         last_error_ = end.reason;
         ++failures_;
-        spdlog::debug("BGP {}: connection ended: {}", neighbor_.address.to_string(), end.reason);
     }
     events_.on_state(*this);
     if (!established_ && sessions_.empty()) retry_later();

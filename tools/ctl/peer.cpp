@@ -86,7 +86,7 @@ std::string details_of(const v1::Peer& peer, Style style) {
     details.add_if("last error", Cell(peer.last_error(), Tone::warning));
     std::vector<std::string> capabilities;
     for (const v1::Capability& capability : peer.capabilities())
-        capabilities.push_back(capability_text(capability));
+        if (capability.configured() || capability.received()) capabilities.push_back(capability_text(capability));
     details.add_if("capabilities", join(capabilities, "\n"));
     return details.render(style);
 }
