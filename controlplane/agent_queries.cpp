@@ -259,6 +259,9 @@ Result<std::vector<v1::Route>> Agent::list_routes(const v1::ListRoutesRequest& r
 Result<std::uint64_t> Agent::watch_routes(const v1::ListRoutesRequest& request, RouteWatcher watcher) {
     if (request.view() != v1::ROUTE_VIEW_LOC && request.view() != v1::ROUTE_VIEW_UNSPECIFIED)
         return fail(ErrorCode::unsupported, "only the loc view can be watched: the networks' best routes");
+    if (!request.network().empty() && network(request.network()) == nullptr)
+        return fail(ErrorCode::not_found,
+                    fmt::format("no network is named {}: weft status lists them", request.network()));
     watchers_.emplace(++last_watch_, Watch{request, std::move(watcher)});
     return last_watch_;
 }
