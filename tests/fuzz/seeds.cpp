@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Writes the fuzzers' first corpus: fuzz-seeds DIRECTORY makes DIRECTORY/{pipeline,bgp,fast_path}/, from the packet
-// cases and from what our own encoders write. tools/test runs it before the fuzzers.
+// Writes the fuzzers' first corpus: fuzz-seeds DIRECTORY makes DIRECTORY/{pipeline,bgp,fast_path,policy}/, from the
+// packet cases, from what our own encoders write, and from a policy that uses every field. tools/test runs it before
+// the fuzzers.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -99,6 +100,33 @@ void fast_path_seeds(const files::path& directory) {
     }
 }
 
+void policy_seeds(const files::path& directory) {
+    constexpr std::string_view head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";
+    const std::string whole = std::string(head) + R"(metadata: {name: web, namespace: shop, labels: {a: "b\n"}}
+spec:
+  podSelector:
+    matchLabels: {app: web}
+    matchExpressions: [{key: tier, operator: NotIn, values: [back, "1"]}, {key: old, operator: DoesNotExist}]
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from:
+    - podSelector: {}
+    - namespaceSelector: {matchLabels: {team: a}}
+    ports: [{port: 80}, {protocol: UDP, port: 53, endPort: 80}]
+  egress:
+  - to:
+    - ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}
+    - ipBlock: {cidr: "fd00::/8"}
+)";
+    const std::string block = std::string(head) + "metadata:\n  name: a\n  annotations:\n    x: |\n      text\n";
+    const std::string list =
+        "{apiVersion: v1, kind: List, items: [{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, "
+        "metadata: {name: a}}]}\n---\n" +
+        block;
+    for (const auto& [name, text] : {std::pair("whole", whole), std::pair("block", block), std::pair("list", list)})
+        write(directory, name, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -110,5 +138,6 @@ int main(int argc, char** argv) {
     pipeline_seeds(directory / "pipeline");
     bgp_seeds(directory / "bgp");
     fast_path_seeds(directory / "fast_path");
+    policy_seeds(directory / "policy");
     return 0;
 }
