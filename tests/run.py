@@ -172,7 +172,9 @@ def main():
     elif only not in ('sanitizers', 'fuzz'):
         unit_tests(results, only, 'build', only)
     if only in (None, 'sanitizers'):
-        if setup('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', *werror]):
+        # Lines are enough to read a report by; full debugging information would double the work of compiler and linker.
+        if setup('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', '-Ddebug=false', '-Dc_args=-g1',
+                                '-Dcpp_args=-g1', *werror], WEFT_TARGETS='meson-test-prereq'):
             unit_tests(results, 'sanitizers', 'build-asan')
         else:
             results.add('sanitizers', 0, 1, 0)
