@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // FibSync against a fast path in memory: what is desired arrives, in folded updates, and comes back after restarts
 // and refusals.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "controlplane/fast_path_wire.hpp"
@@ -27,6 +29,16 @@ void want_port(FibSync& sync, std::uint32_t id) {
     fastpath::Port port;
     port.set_id(id);
     sync.ports.set(id, std::move(port));
+}
+
+void want_policy(FibSync& sync, std::uint32_t peer, fastpath::Verdict verdict) {
+    fastpath::PolicyEntry entry;
+    entry.mutable_key()->set_direction(fastpath::DIRECTION_INGRESS);
+    entry.mutable_key()->set_local_identity(256);
+    entry.mutable_key()->set_peer_identity(peer);
+    entry.set_verdict(verdict);
+    const std::string key = entry.key().SerializeAsString();
+    sync.policies.set(key, std::move(entry));
 }
 
 class FibSyncTest : public testing::Test {
@@ -102,6 +114,36 @@ TEST_F(FibSyncTest, adopts_what_is_there_and_sweeps_routes_only_when_told) {
     fast_path.run();
     EXPECT_EQ(fast_path.routes.size(), 1U);
     EXPECT_TRUE(next.in_sync());
+}
+
+TEST_F(FibSyncTest, keeps_policy_for_peers_that_are_not_known_again_yet_until_routes_are_swept) {
+    connect();
+    want_policy(sync, 0, fastpath::VERDICT_DENY);
+    want_policy(sync, 300, fastpath::VERDICT_ALLOW);
+    ASSERT_TRUE(commit());
+    FibSync next; // the agent came back; the neighbour with identity 300 has not spoken yet
+    want_policy(next, 0, fastpath::VERDICT_DENY);
+    next.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    EXPECT_EQ(fast_path.policies.size(), 2U);
+    next.sweep_routes();
+    fast_path.run();
+    EXPECT_EQ(fast_path.policies.size(), 1U);
+}
+
+TEST_F(FibSyncTest, sends_what_is_allowed_before_what_is_denied) {
+    connect();
+    fast_path.updates.clear();
+    want_policy(sync, 0, fastpath::VERDICT_DENY);
+    want_policy(sync, 300, fastpath::VERDICT_ALLOW);
+    want_policy(sync, 301, fastpath::VERDICT_DENY);
+    want_policy(sync, 302, fastpath::VERDICT_ALLOW);
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(fast_path.updates.size(), 1U);
+    const auto& sent = fast_path.updates[0].policies();
+    ASSERT_EQ(sent.size(), 4);
+    EXPECT_TRUE(std::ranges::is_partitioned(
+        sent, [](const auto& entry) { return entry.verdict() == fastpath::VERDICT_ALLOW; }));
 }
 
 TEST_F(FibSyncTest, rebuilds_everything_in_a_fast_path_that_came_up_empty) {
