@@ -69,8 +69,8 @@ class SessionTable::Writing {
 Result<std::unique_ptr<SessionTable>> SessionTable::make(std::size_t capacity, std::uint64_t seed, bool hugepages) {
     std::unique_ptr<SessionTable> table(new SessionTable);
     table->capacity_ = std::bit_ceil(std::max<std::size_t>(capacity, 64));
-    // Two entries for a bucket of eight when the table is full: one bucket in a thousand overflows.
-    table->mask_ = table->capacity_ / 2 - 1;
+    // Four entries for a bucket of eight when the table is full: few overflow, and a key has four buckets more.
+    table->mask_ = table->capacity_ / 4 - 1;
     table->seed_ = seed;
     table->buckets_ = static_cast<Bucket*>(map_memory((table->mask_ + 1) * sizeof(Bucket), hugepages));
     table->entries_ = static_cast<SessionEntry*>(map_memory(table->capacity_ * sizeof(SessionEntry), hugepages));

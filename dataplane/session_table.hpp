@@ -32,7 +32,7 @@ struct alignas(64) SessionEntry {
 
 class SessionTable {
   public:
-    /// `capacity` sessions, rounded up to a power of two; memory is taken at once, 64 bytes for the entry and 32 for
+    /// `capacity` sessions, rounded up to a power of two; memory is taken at once, 64 bytes for the entry and 16 for
     /// its share of the buckets, in huge pages if `hugepages` and as far as they are free.
     [[nodiscard]] static Result<std::unique_ptr<SessionTable>> make(std::size_t capacity, std::uint64_t seed,
                                                                     bool hugepages = false);
