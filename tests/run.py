@@ -3,7 +3,7 @@
 
   sudo tools/test                  what CI runs
   sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools), sanitizers, fuzz, house,
-                                   lab, interop, or the name of a script in these three folders
+                                   lab, interop, perf, or the name of a script in these four folders
   sudo tools/test --all            also what is too long for CI
 
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
@@ -133,7 +133,7 @@ def fuzzers(results, everything):
 
 
 def scripts(results, folder, only, everything):
-    """tests/house, tests/lab and tests/interop: each script prints one line `ok NAME` or `not ok NAME` for a case."""
+    """tests/house, tests/lab, tests/interop and tests/perf: each script prints one line `ok NAME` or `not ok NAME` for a case."""
     for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
         name = script.stem.removesuffix('_test')
         if only not in (None, folder, name):
@@ -180,7 +180,7 @@ def main():
             results.add('sanitizers', 0, 1, 0)
     if only in (None, 'fuzz'):
         fuzzers(results, arguments.all)
-    for folder in ('house', 'lab', 'interop'):
+    for folder in ('house', 'lab', 'interop', 'perf'):
         scripts(results, folder, only, arguments.all)
     if results.passed + results.failed == 0:
         print(f'test: no area or script is named {only}', file=sys.stderr)
