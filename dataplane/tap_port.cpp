@@ -72,8 +72,13 @@ void TapPort::send(unsigned, std::span<rte_mbuf*> burst, PortCounts& counts) {
         std::array<iovec, 64> parts;
         std::size_t used = 0;
         parts[used++] = {&header, sizeof header};
-        for (rte_mbuf* segment = packet; segment != nullptr && used < parts.size(); segment = segment->next)
+        rte_mbuf* segment = packet;
+        for (; segment != nullptr && used < parts.size(); segment = segment->next)
             parts[used++] = {rte_pktmbuf_mtod(segment, void*), segment->data_len};
+        if (segment != nullptr) { // more pieces than 64 KiB ever make here; half a frame would be worse than none
+            drop_all({&packet, 1}, WEFT_DROP_unsupported_offload, counts);
+            continue;
+        }
         const std::uint32_t size = rte_pktmbuf_pkt_len(packet);
         if (writev(device_.descriptor.get(), parts.data(), static_cast<int>(used)) >= 0) {
             counts.tx_packets.add(1);
