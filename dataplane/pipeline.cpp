@@ -36,7 +36,7 @@ struct Context {
 /// The two ends of a session's next packet, as the session stage found them.
 struct Path {
     const NextHop* forward = nullptr;
-    const NextHop* back = nullptr;
+    const NextHop* back = nullptr; ///< of packets from the underlay, whose sender it proves
 };
 
 Flow flow_of(const weft_ip& ip) {
@@ -370,7 +370,7 @@ weft_drop_reason Burst::admit_known(Context& context, weft_session_value& value,
         changed = true;
     }
     path.forward = tables_.next_hop(value.next_hop[context.from_low ? 1 : 0]);
-    path.back = tables_.next_hop(value.next_hop[context.from_low ? 0 : 1]);
+    if (from_underlay) path.back = tables_.next_hop(value.next_hop[context.from_low ? 0 : 1]);
     if (const auto wrong = check_ends(context, from_underlay, path); wrong != WEFT_DROP_none) return wrong;
     if (reason != WEFT_DROP_none) return reason;
     const std::uint32_t after =

@@ -22,9 +22,10 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
         --l3[7];
         return;
     }
+    // The changed word is computed and not read again: a load of two bytes would wait for the store of one.
     const std::uint16_t before = weft_load_be16(l3 + 8);
     --l3[8];
-    weft_checksum_replace(l3 + 10, before, weft_load_be16(l3 + 8));
+    weft_checksum_replace(l3 + 10, before, static_cast<std::uint16_t>(before - 0x100));
 }
 
 /// The largest IP packet that the frame stands for: of a frame to be cut, its segments.
