@@ -37,7 +37,8 @@ def session_is_established(lab):
 def both_agree_on_what_was_negotiated(lab):
     host = lab.host('h1')
     theirs, ours = frr[50].neighbor(host.vtep), peer(host, frr[50].address)
-    assert theirs['remoteRouterId'] == host.vtep and ours['remote_router_id'] == frr[50].address, (theirs['remoteRouterId'], ours['remote_router_id'])
+    ids = theirs['remoteRouterId'], ours['remote_router_id']
+    assert ids == (addresses.underlay_v4(host.index), addresses.underlay_v4(50)), ids
     assert theirs['bgpTimerHoldTimeMsecs'] == 9000 and ours['hold_time_s'] == 9
     capabilities = theirs['neighborCapabilities']
     assert capabilities['multiprotocolExtensions']['l2VpnEvpn'] == {'advertisedAndReceived': True}, capabilities
@@ -141,4 +142,6 @@ harness.with_lab('frr', {'hosts': 1, 'more_neighbors': [50, 51, 52, 53]}, sessio
                  type_5_routes_arrive_whole, end_of_rib_follows_the_routes, route_comes_and_goes_with_its_endpoint,
                  session_and_routes_come_back_after_a_reset, route_refresh_is_answered, dynamic_neighbour_of_frr, frr_is_a_dynamic_neighbour_of_weft,
                  another_as_than_configured_is_refused_by_name, refusal_for_our_as_is_told)
+harness.with_lab('frr, IPv6 underlay', {'hosts': 1, 'more_neighbors': [50], 'ipv6_underlay': True}, session_is_established,
+                 both_agree_on_what_was_negotiated, end_of_rib_follows_the_routes)  # FRR 8.4 prints every IPv6 next hop of EVPN as 0.0.0.0
 harness.finish()

@@ -15,12 +15,12 @@ from lablib.command import wait_until  # noqa: E402
 
 ORIGIN, EXTENDED, LARGE, MP_REACH = 1, 16, 32, 14
 FOREIGN = ('10.245.50.1/32', 'fd00:245::1/128', '10.245.60.0/24', 'fd00:245:60::/64')
-gobgp = []
+gobgp = []  # the one of the lab at hand
 
 
 def session_is_established(lab):
     host = lab.host('h1')
-    gobgp.append(Gobgp(lab, 50, host.vtep))
+    gobgp[:] = [Gobgp(lab, 50, host.vtep)]
     wait_until(lambda: is_established(host, gobgp[0].address) and gobgp[0].is_established(), 'a session between weft and GoBGP')
 
 
@@ -95,4 +95,6 @@ harness.need_root()
 harness.with_lab('gobgp', {'hosts': 1, 'more_neighbors': [50]}, session_is_established, type_5_routes_arrive_whole,
                  its_routes_are_imported_and_programmed, route_of_another_network_is_kept_but_not_imported, withdrawn_route_goes,
                  changed_route_replaces_the_old_one, lost_session_withdraws_its_routes, session_comes_back_by_itself)
+harness.with_lab('gobgp, IPv6 underlay', {'hosts': 1, 'more_neighbors': [50], 'ipv6_underlay': True}, session_is_established,
+                 type_5_routes_arrive_whole, its_routes_are_imported_and_programmed, lost_session_withdraws_its_routes)
 harness.finish()

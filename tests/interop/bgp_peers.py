@@ -13,12 +13,12 @@ class Frr:
     def __init__(self, lab, place, neighbor, autonomous_system=addresses.AS):
         self.lab = lab
         self.name = f'f{place}'
-        self.address = addresses.underlay_v4(place)
+        self.address = addresses.underlay(place, lab.state.data['options']['ipv6_underlay'])
         self.netns = routers.add_router(lab.state, place, self.name)
         routers.start_frr(lab.state, self.name, self.netns, 'bgpd', f'''frr defaults datacenter
 hostname {self.name}
 router bgp {autonomous_system}
- bgp router-id {self.address}
+ bgp router-id {addresses.underlay_v4(place)}
  no bgp default ipv4-unicast
 {neighbor}''', '-Z', '-n', '-P', '0', '-l', self.address)
 
@@ -47,14 +47,15 @@ class Gobgp:
     def __init__(self, lab, place, neighbor):
         self.lab = lab
         self.name = f'g{place}'
-        self.address = addresses.underlay_v4(place)
+        self.address = addresses.underlay(place, lab.state.data['options']['ipv6_underlay'])
+        self.router_id = addresses.underlay_v4(place)
         self.neighbor_address = neighbor
         self.netns = routers.add_router(lab.state, place, self.name)
         self.directory = lab.state.directory / self.name
         self.directory.mkdir(mode=0o755)
         (self.directory / 'gobgpd.toml').write_text(f'''[global.config]
   as = {addresses.AS}
-  router-id = "{self.address}"
+  router-id = "{self.router_id}"
   local-address-list = ["{self.address}"]
 [[neighbors]]
   [neighbors.config]
@@ -85,11 +86,11 @@ class Gobgp:
         return any(each['state'].get('session_state') == 6 for each in self.ask('neighbor') or [])
 
     def announce(self, prefix, route_target=f'{addresses.AS}:{addresses.VNI}', action='add'):
-        run('gobgp', 'global', 'rib', action, '-a', 'evpn', 'prefix', prefix, 'etag', 0, 'rd', f'{self.address}:1', 'label', addresses.VNI, 'rt', route_target,
+        run('gobgp', 'global', 'rib', action, '-a', 'evpn', 'prefix', prefix, 'etag', 0, 'rd', f'{self.router_id}:1', 'label', addresses.VNI, 'rt', route_target,
             'encap', 'vxlan', 'router-mac', '02:00:00:00:40:04', 'nexthop', self.address, netns=self.netns)
 
     def withdraw(self, prefix):
-        run('gobgp', 'global', 'rib', 'del', '-a', 'evpn', 'prefix', prefix, 'etag', 0, 'rd', f'{self.address}:1', 'label', addresses.VNI, netns=self.netns)
+        run('gobgp', 'global', 'rib', 'del', '-a', 'evpn', 'prefix', prefix, 'etag', 0, 'rd', f'{self.router_id}:1', 'label', addresses.VNI, netns=self.netns)
 
     def routes(self):
         """EVPN paths of others by prefix: the type-5 route and its attributes by type."""
