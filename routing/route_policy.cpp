@@ -2,19 +2,53 @@
 #include "routing/route_policy.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
 namespace weft::bgp {
+
+namespace {
+
+/// 240.0.0.0/4, the broadcast address 255.255.255.255 included.
+bool is_reserved(const net::Address& address) { return address.is_v4() && address.to_v4() >= 0xf0000000U; }
+
+/// ::ffff:0:0/96: an IPv4 address in a socket's IPv6 clothes, which no packet may carry.
+bool is_v4_mapped(const net::Address& address) {
+    constexpr std::array<std::uint8_t, 12> prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return !address.is_v4() && std::ranges::equal(address.bytes().first(prefix.size()), prefix);
+}
+
+/// Why no tunnel can lead from our VTEP to the next hop, if so: a fast path would refuse the route, or lose what it
+/// carries.
+std::optional<std::string> unreachable(const net::Address& next_hop, const net::Address& vtep) {
+    const auto is_no_vtep = [&](std::string_view what) {
+        return fmt::format("next hop {} is no VTEP: {}", next_hop.to_string(), what);
+    };
+    if (next_hop.is_unspecified()) return is_no_vtep("it is unspecified");
+    if (next_hop.is_multicast()) return is_no_vtep("it is multicast");
+    if (next_hop.is_loopback()) return is_no_vtep("it is a loopback address");
+    if (next_hop.is_link_local()) return is_no_vtep("it is link-local");
+    if (is_reserved(next_hop)) return is_no_vtep("it is reserved or broadcast");
+    if (is_v4_mapped(next_hop)) return is_no_vtep("it is an IPv4-mapped IPv6 address");
+    if (vtep.is_unspecified()) return "this host has no VTEP to tunnel from";
+    if (next_hop.family() != vtep.family())
+        return fmt::format("next hop {} is IPv{}, our VTEP {} is not", next_hop.to_string(), next_hop.is_v4() ? 4 : 6,
+                           vtep.to_string());
+    return std::nullopt;
+}
+
+} // namespace
 
 std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const AttributesPtr& attributes,
                                                        const OurSelf& self) {
     const auto& said = *attributes;
     if (said.as_path.contains(self.as_number)) return std::unexpected("our own AS is in its AS path");
     if (said.originator_id == self.router_id) return std::unexpected("we are its originator");
+    if (auto reason = unreachable(said.next_hop, self.vtep)) return std::unexpected(*std::move(reason));
     if (said.next_hop == self.vtep) return std::unexpected("its next hop is our own VTEP");
-    if (said.next_hop.is_unspecified() || said.next_hop.is_multicast() || said.next_hop.is_loopback())
-        return std::unexpected(fmt::format("next hop {} is no VTEP", said.next_hop.to_string()));
     ImportedRoute route;
     if (const auto* const prefix = std::get_if<EvpnPrefix>(&nlri)) {
         if (prefix->ethernet_tag != 0) return std::unexpected("its Ethernet tag is not 0");

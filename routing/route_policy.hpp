@@ -11,11 +11,11 @@
 
 namespace weft::bgp {
 
-/// Whose routes we must not believe: our own, come back.
+/// Whose routes we must not believe: our own, come back; and where our tunnels begin.
 struct OurSelf {
     std::uint32_t as_number = 0;
     std::uint32_t router_id = 0;
-    net::Address vtep;
+    net::Address vtep; ///< unspecified: a host without VTEP, which imports nothing
 };
 
 struct ImportedRoute {
