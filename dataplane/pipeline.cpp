@@ -358,10 +358,9 @@ weft_drop_reason Burst::admit_known(Context& context, weft_session_value& value,
         const Decision decision = from_initiator ? decide(tables_, *context.network, flow, endpoint_)
                                                  : decide(tables_, *context.network, reversed(flow), nullptr);
         reason = decision.reason;
-        if (reason == WEFT_DROP_egress_policy || reason == WEFT_DROP_ingress_policy) {
-            sessions_.close(context.key, context.hash);
-            return reason;
-        }
+        // It stays, and stays undecided: were it closed, the other end's next packet would open a session of its own,
+        // of which this end's packets are the answers.
+        if (reason == WEFT_DROP_egress_policy || reason == WEFT_DROP_ingress_policy) return reason;
         const int initiator_low = weft_session_initiator_is_low(&value);
         value.next_hop[initiator_low ? 0 : 1] = decision.source.next_hop;
         value.next_hop[initiator_low ? 1 : 0] = decision.destination.next_hop;
@@ -425,6 +424,12 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
     if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);
     weft_session_value session;
     if (!find_session(key, sessions_.hash(key), session)) return WEFT_DROP_icmp_error_unrelated;
+    if (session.epoch != epoch_ && about.fragment != WEFT_FRAGMENT_LATER) {
+        const bool from_initiator = (weft_session_initiator_is_low(&session) != 0) == (about_from_low != 0);
+        const Flow flow = flow_of(about);
+        const auto denied = decide(tables_, *context.network, from_initiator ? flow : reversed(flow), nullptr).reason;
+        if (denied == WEFT_DROP_egress_policy || denied == WEFT_DROP_ingress_policy) return denied;
+    }
     path.forward = tables_.next_hop(session.next_hop[about_from_low ? 0 : 1]);
     // Any router on the way may say it; the FIB knows the way back to the speaker.
     path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);

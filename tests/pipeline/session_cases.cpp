@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sessions: answers pass where questions may not, state follows the connection, tables' changes reach it at its next
 // packet.
+#include <algorithm>
+#include <iterator>
+
 #include "tests/pipeline/case_list.hpp"
 
 namespace weft::cases {
@@ -75,8 +78,49 @@ void add_session_cases(CaseList& list) {
     const auto no_egress = [&](const Packet& packet) {
         return drops(World::web, w.from_web(packet), WEFT_DROP_egress_policy);
     };
+    const auto no_answer = [&](const Packet& packet) {
+        return drops(World::uplink, w.from_cache(packet), WEFT_DROP_egress_policy);
+    };
     list.add("NewDenyEndsTheSession",
-             {out(ask), in(reply), after(silent, no_egress(ask)), after(closed, refused(reply))});
+             {out(ask), in(reply), after(silent, no_egress(ask)), no_answer(reply), after(closed, no_answer(reply))});
+    // A connection under way: the server goes on sending, and must not become the one that opened it.
+    const auto connection = [&](std::vector<Step> then) {
+        std::vector<Step> steps{out(with_flags(ask, syn)), in(with_flags(reply, syn | ack)),
+                                out(with_flags(ask, ack))};
+        std::ranges::move(then, std::back_inserter(steps));
+        return steps;
+    };
+    const Packet data = with_flags(reply, ack);
+    const Packet acknowledgement = with_flags(ask, ack);
+    fastpath::TableUpdate lifted;
+    *lifted.add_deleted_policies() = silent.policies(0).key();
+    list.add("NewDenyEndsTheConnectionInWhichTheServerSends",
+             connection({after(silent, no_answer(data)), no_answer(data), no_egress(acknowledgement), no_answer(data),
+                         at_second(8200, no_answer(data))}));
+    list.add("NewDenyMeetsTheAskerFirst",
+             connection({after(silent, no_egress(acknowledgement)), no_answer(data), no_answer(data)}));
+    list.add("LiftedDenyLetsTheConnectionGoOn",
+             connection({after(silent, no_answer(data)), after(lifted, in(data)), out(acknowledgement)}));
+    list.add("DeniedConnectionTimesOut", connection({after(silent, no_answer(data)), at_second(5000, no_answer(data)),
+                                                     at_second(8201, in(data))}));
+    list.add("DeniedConnectionCanBeginAnewTheOtherWay",
+             connection({after(silent, no_answer(data)), in(with_flags(reply, syn)), out(with_flags(ask, syn | ack)),
+                         in(data)}));
+    const Packet to_db = World::between(w.web_ip(), w.db_ip());
+    const Packet from_db = World::answer(to_db);
+    const auto at_db = [&](unsigned flags) {
+        return passes(World::web, w.from_web(with_flags(to_db, flags)), w.at_db(with_flags(to_db, flags)));
+    };
+    const Step db_sends = drops(World::db, w.from_db(with_flags(from_db, ack)), WEFT_DROP_ingress_policy);
+    list.add(
+        "NewDenyEndsTheConnectionOfTwoEndpoints",
+        {at_db(syn),
+         passes(World::db, w.from_db(with_flags(from_db, syn | ack)), w.at_web(with_flags(from_db, syn | ack))),
+         at_db(ack),
+         after(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 0, 0, fastpath::VERDICT_DENY), db_sends),
+         db_sends, drops(World::web, w.from_web(with_flags(to_db, ack)), WEFT_DROP_ingress_policy)});
+    const Packet error = w.icmp_error(w.cache_ip(), ask, w.inner == 4 ? 3 : 1, w.inner == 4 ? 3 : 4);
+    list.add("NewDenyMeetsTheErrorToo", {out(ask), in(error), after(silent, no_answer(error))});
     list.add("NewDenyAgainstTheAnswersDirectionChangesNothing",
              {out(ask), in(reply), after(closed, in(reply)), out(ask)});
     list.add("NewDenyMeetsTheAnswerToo",
