@@ -240,6 +240,7 @@ std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const 
         if (!reader.ok()) {
             // RFC 7606 section 3 (j) and 5.3: what NLRI were read so far still counts; the rest of the list is
             // unreadable.
+            out.has_others = true;
             withdraw(fmt::format("attribute {} runs beyond the list: {}", type, hex(start)));
             break;
         }
@@ -251,6 +252,7 @@ std::expected<DecodedAttributes, DecodeError> decode_attributes(std::span<const 
             continue;
         }
         seen.set(type);
+        out.has_others = out.has_others || type != attribute_mp_unreach;
         const auto wanted = flags_of(type);
         if (!wanted) {
             if ((flags & optional_flag) == 0) {

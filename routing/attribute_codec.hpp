@@ -20,6 +20,7 @@ struct DecodedAttributes {
     bool has_next_hop = false;                             ///< NEXT_HOP, for classic IPv4 NLRI
     std::optional<std::span<const std::uint8_t>> mp_reach; ///< values, for update.cpp
     std::optional<std::span<const std::uint8_t>> mp_unreach;
+    bool has_others = false;             ///< anything but MP_UNREACH_NLRI, be it unreadable
     std::optional<std::string> withdraw; ///< RFC 7606: treat as withdraw, and why
     std::vector<std::string> discarded;
 };

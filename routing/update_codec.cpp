@@ -2,6 +2,7 @@
 #include "routing/update_codec.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -126,12 +127,11 @@ std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> b
     if (!decoded) return std::unexpected(std::move(decoded).error());
     update.discarded = std::move(decoded->discarded);
     if (decoded->mp_unreach) {
-        const std::size_t size = decoded->mp_unreach->size() + (decoded->mp_unreach->size() > 255 ? 4 : 3);
-        const bool alone =
-            withdrawn.empty() && announced.empty() && !decoded->mp_reach && attributes.size() <= size + 1;
+        const bool alone = withdrawn.empty() && announced.empty() && !decoded->has_others;
         if (auto read = read_mp_unreach(*decoded->mp_unreach, options, update, alone); !read)
             return std::unexpected(std::move(read).error());
     }
+    bool reachable = false; // were routes announced, be it of a family that we do not speak?
     if (decoded->mp_reach) {
         auto reach = read_mp_reach(*decoded->mp_reach, options);
         if (!reach) return std::unexpected(std::move(reach).error());
@@ -139,19 +139,22 @@ std::expected<Update, DecodeError> decode_update(std::span<const std::uint8_t> b
             decoded->attributes.next_hop = (*reach)->next_hop;
             update.announced = std::move((*reach)->routes);
         }
+        reachable = !*reach || !update.announced.empty();
     } else if (classic && !announced.empty()) {
         if (auto reason = read_routes(announced, AddressFamily::ipv4_unicast, update.announced))
             return fatal(invalid_network_field, *reason);
+        reachable = true;
     }
+    // RFC 7606 section 5.2: what was announced stood where nothing could be read, so it cannot be withdrawn.
+    if (decoded->withdraw && !reachable && decoded->has_others)
+        return fatal(malformed_attribute_list, "UPDATE whose routes cannot be read: " + *decoded->withdraw);
+    if (decoded->withdraw)
+        update.treated_as_withdraw = std::move(decoded->withdraw);
+    else if (!update.announced.empty())
+        update.treated_as_withdraw = missing(*decoded, !decoded->mp_reach, options);
+    if (update.treated_as_withdraw)
+        std::ranges::move(std::exchange(update.announced, {}), std::back_inserter(update.withdrawn));
     if (update.announced.empty()) return update;
-    auto withdraw = std::move(decoded->withdraw);
-    if (!withdraw) withdraw = missing(*decoded, !decoded->mp_reach, options);
-    if (withdraw) {
-        update.treated_as_withdraw = std::move(withdraw);
-        std::ranges::move(update.announced, std::back_inserter(update.withdrawn));
-        update.announced.clear();
-        return update;
-    }
     update.attributes = std::make_shared<const PathAttributes>(std::move(decoded->attributes));
     return update;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <random>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "routing/message.hpp"
@@ -113,6 +114,49 @@ TEST(Message, TreatsMalformedAttributesAsWithdraw) {
     EXPECT_TRUE(update.treated_as_withdraw);
     EXPECT_TRUE(update.announced.empty());
     EXPECT_EQ(update.withdrawn.size(), 1U);
+}
+
+/// The reason for which an UPDATE with these attributes and nothing else ends the session; empty if it does not.
+std::string reset_by(std::string_view attributes) {
+    auto bytes = bytes_of(fmt::format("0000 02 0000 0000 {}", attributes));
+    bytes[22] = static_cast<std::uint8_t>(bytes.size() - 23);
+    const auto message = decode(bytes, options());
+    if (message) return {};
+    EXPECT_EQ(message.error().notification, (Notification{3, 1, {}})) << message.error().reason;
+    return message.error().reason;
+}
+
+constexpr std::string_view unreach = "900f0027 0019 46 05 22 00010a6300010001 00000000000000000000 00000000 20 "
+                                     "0af40105 00000000 000fa0";
+
+TEST(Message, MalformedAttributesResetWhenTheRoutesCannotBeRead) {
+    // ORIGIN claims 80 bytes: whatever followed it, MP_REACH_NLRI too, is unreadable.
+    EXPECT_EQ(
+        reset_by("400150 00 900e0004 00194600"),
+        "UPDATE whose routes cannot be read: attribute 1 runs beyond the list: 40 01 50 00 90 0e 00 04 00 19 46 "
+        "00");
+    // MP_REACH_NLRI itself runs beyond the list.
+    EXPECT_NE(reset_by("40010100 400200 900e0040 00194604"), "");
+    // All is readable, but nothing is announced, and ORIGIN is malformed.
+    EXPECT_NE(reset_by("40010107 400200"), "");
+    // What was to be withdrawn is unreadable.
+    EXPECT_NE(reset_by("900f0027 001946"), "");
+    EXPECT_NE(reset_by(fmt::format("{} 400150 00", unreach)), "");
+}
+
+TEST(Message, WithdrawalNeedsNoOtherAttributes) {
+    EXPECT_EQ(reset_by(unreach), "");
+    auto bytes = bytes_of(fmt::format("0000 02 0000 002b {}", unreach));
+    EXPECT_EQ(update_of(bytes).withdrawn.size(), 1U);
+    bytes[23] = 0xd0; // transitive, which MP_UNREACH_NLRI is not: what it withdraws is known nevertheless
+    const Update update = update_of(bytes);
+    EXPECT_TRUE(update.treated_as_withdraw);
+    EXPECT_EQ(update.withdrawn.size(), 1U);
+}
+
+TEST(Message, MalformedAttributesOfAnotherFamilyDoNotReset) {
+    // IPv4 multicast, which was not negotiated; ORIGIN is malformed.
+    EXPECT_EQ(reset_by("40010107 400200 900e000d 0001 02 04 0a630001 00 20 0af40105"), "");
 }
 
 TEST(Message, PrefixLengthBeyondTheFamilyResetsAndIsNeverPassedOn) {
