@@ -246,6 +246,8 @@ void Peer::withdraw_all() {
 }
 
 void Peer::begin_stale() {
+    // RFC 4724 section 4.2: one restart is bridged. What the peer has not announced again since its last goes.
+    sweep_stale();
     for (auto& [key, route] : routes_) {
         route.stale = true;
         events_.on_route(*this, route);

@@ -152,6 +152,32 @@ TEST_F(SpeakerTest, RestartKeepsRoutesAndSweepsWhatIsNotAnnouncedAgain) {
     EXPECT_EQ(b.speaker->peers()[0].routes_stale, 0U);
 }
 
+TEST_F(SpeakerTest, RoutesStaleAtASecondRestartGoAtOnce) {
+    Host a;
+    Host b;
+    auto patient = config(1, {2});
+    patient.restart_time_s = 120; // far longer than the test: no timer of theirs sweeps
+    start(a, patient);
+    auto other = config(2, {1});
+    other.restart_time_s = 120;
+    start(b, other);
+    a.speaker->announce(route("10.244.1.2/32"));
+    a.speaker->announce(route("10.244.1.3/32"));
+    a.speaker->local_routes_complete();
+    ASSERT_TRUE(eventually([&] { return b.has("10.244.1.2/32") && b.has("10.244.1.3/32"); }));
+    a.speaker.reset();
+    ASSERT_TRUE(eventually([&] { return b.speaker->peers()[0].routes_stale == 2; }));
+    patient.restarting = true;
+    start(a, patient);
+    a.speaker->announce(route("10.244.1.2/32")); // and dies again before it said End-of-RIB
+    ASSERT_TRUE(eventually([&] { return b.speaker->peers()[0].routes_stale == 1; }));
+    EXPECT_TRUE(b.has("10.244.1.3/32"));
+    a.speaker.reset();
+    EXPECT_TRUE(eventually([&] { return !b.has("10.244.1.3/32"); }, 2s));
+    EXPECT_TRUE(b.has("10.244.1.2/32"));
+    EXPECT_EQ(b.speaker->peers()[0].routes_stale, 1U);
+}
+
 TEST_F(SpeakerTest, WhoDoesNotComeBackIsForgotten) {
     Host a;
     Host b;
