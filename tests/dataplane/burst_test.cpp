@@ -96,13 +96,16 @@ TEST_F(Burst, RefusedPacketsLeaveNoSession) {
     EXPECT_EQ(fixture.sessions().size(), 0U);
 }
 
-TEST_F(Burst, NewDenyClosesTheSession) {
-    Packet packet = World::between(world.web_ip(), world.cache_ip());
-    EXPECT_EQ(fixture.run(from_web(packet)).sent.size(), 1U);
-    EXPECT_EQ(fixture.sessions().size(), 1U);
+TEST_F(Burst, NewDenyKeepsTheSessionForItsTime) {
+    const Packet packet = World::between(world.web_ip(), world.cache_ip());
+    EXPECT_EQ(fixture.run(from_web(packet, 1000)).sent.size(), 1U);
     ASSERT_TRUE(
         fixture.apply(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY)));
-    EXPECT_TRUE(fixture.run(from_web(packet)).sent.empty());
+    for (const std::uint32_t now_s : {1010U, 1020U, 1030U})
+        EXPECT_EQ(fixture.run(from_web(packet, now_s)).drops.count(WEFT_DROP_egress_policy), 1U);
+    EXPECT_EQ(fixture.sessions().size(), 1U);
+    // What was dropped did not prolong it.
+    fixture.sessions().sweep(fixture.sessions().bucket_count(), 1031);
     EXPECT_EQ(fixture.sessions().size(), 0U);
 }
 
