@@ -19,6 +19,11 @@ constexpr std::uint8_t connection_collision = 7;
 /// that was established first counts no more than the other, or each side would keep the one that the other closes.
 constexpr std::chrono::seconds collision_window{1};
 constexpr std::chrono::seconds retry_max{30};
+/// Connections of one neighbour that may be on their way to a session at a time: one, and one more for a neighbour
+/// that restarts before we saw its last one end. Whoever has its address must not be able to take all our
+/// descriptors.
+constexpr std::ptrdiff_t opening_max = 2;
+constexpr std::chrono::seconds outgoing_open_timeout{240}; ///< RFC 4271 section 8.2.2 (OpenSent)
 
 boost::asio::ip::address to_asio(const net::Address& address) {
     if (address.is_v4()) return boost::asio::ip::address_v4(address.to_v4());
@@ -111,11 +116,19 @@ FsmConfig Peer::fsm_config() const {
 
 void Peer::accept(tcp::socket socket) {
     if (stopped_) return;
+    const auto opening = std::ranges::count_if(
+        sessions_, [&](const auto& session) { return session != established_ && !session->outgoing(); });
+    if (opening >= opening_max) {
+        spdlog::info("BGP {}: connection refused: {} of its connections wait to be opened already",
+                     neighbor_.address.to_string(), opening);
+        return;
+    }
     adopt(std::move(socket), false);
 }
 
 void Peer::adopt(tcp::socket socket, bool outgoing) {
-    auto session = std::make_shared<Session>(std::move(socket), fsm_config(), outgoing);
+    auto session = std::make_shared<Session>(std::move(socket), fsm_config(), outgoing,
+                                             outgoing ? outgoing_open_timeout : config_.open_timeout);
     const std::weak_ptr<Session> weak = session;
     session->set_events({
         .on_opened = [this, weak] { opened(weak.lock()); },

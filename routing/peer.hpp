@@ -40,6 +40,7 @@ class Peer {
 
     /// Begins to connect, unless passive.
     void start();
+    /// Refuses (closes) the connection when too many of the neighbour's wait for their OPEN already.
     void accept(boost::asio::ip::tcp::socket socket);
     void shutdown();
 

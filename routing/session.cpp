@@ -11,17 +11,18 @@ namespace weft::bgp {
 
 namespace {
 
-constexpr std::chrono::seconds open_hold_time{240}; ///< RFC 4271 section 8.2.2: large until the peer's OPEN is here
-constexpr std::size_t output_max = 256U << 20;      ///< a peer that reads nothing must not eat the memory
+constexpr std::size_t output_max = 256U << 20; ///< a peer that reads nothing must not eat the memory
 
 } // namespace
 
-Session::Session(boost::asio::ip::tcp::socket socket, FsmConfig config, bool outgoing) :
+Session::Session(boost::asio::ip::tcp::socket socket, FsmConfig config, bool outgoing,
+                 std::chrono::milliseconds open_timeout) :
     socket_(std::move(socket)),
     hold_timer_(socket_.get_executor()),
     keepalive_timer_(socket_.get_executor()),
     fsm_(std::move(config)),
     outgoing_(outgoing),
+    open_timeout_(open_timeout),
     jitter_(std::random_device{}()) {}
 
 void Session::start() {
@@ -117,13 +118,12 @@ void Session::write() {
 }
 
 void Session::arm_hold_timer() {
-    const auto& negotiated = fsm_.negotiated();
-    const bool open = fsm_.state() == State::open_sent;
-    if (!open && negotiated.hold_time_s == 0) {
+    const std::chrono::seconds agreed(fsm_.negotiated().hold_time_s); // 0 in OpenSent
+    if (fsm_.state() == State::established && agreed == agreed.zero()) {
         hold_timer_.cancel();
         return;
     }
-    hold_timer_.expires_after(open ? open_hold_time : std::chrono::seconds(negotiated.hold_time_s));
+    hold_timer_.expires_after(agreed == agreed.zero() ? open_timeout_ : agreed);
     hold_timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
         if (!error && !self->ended_) self->act(self->fsm_.hold_timer_expired());
     });

@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <random>
@@ -32,8 +33,10 @@ class Session : public std::enable_shared_from_this<Session> {
         std::function<void(SessionEnd)> on_end;
     };
 
-    /// `outgoing`: we opened the connection.
-    Session(boost::asio::ip::tcp::socket socket, FsmConfig config, bool outgoing);
+    /// `outgoing`: we opened the connection. `open_timeout`: how long the peer's OPEN is waited for, and, where no
+    /// hold time was agreed on, its first KEEPALIVE.
+    Session(boost::asio::ip::tcp::socket socket, FsmConfig config, bool outgoing,
+            std::chrono::milliseconds open_timeout);
 
     /// Before start().
     void set_events(Events events) { events_ = std::move(events); }
@@ -68,6 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
     boost::asio::steady_timer keepalive_timer_;
     Fsm fsm_;
     bool outgoing_;
+    std::chrono::milliseconds open_timeout_;
     Events events_;
     std::array<std::uint8_t, 65536> input_;
     std::vector<std::uint8_t> received_;

@@ -24,6 +24,8 @@ namespace {
 using boost::asio::ip::tcp;
 
 constexpr std::uint32_t local_pref = 100;
+/// After an accept that failed: what is short, descriptors or memory, is not there again at once.
+constexpr std::chrono::seconds accept_retry{1};
 
 net::Address from_asio(const boost::asio::ip::address& address) {
     if (address.is_v4()) return net::Address::v4(address.to_v4().to_uint());
@@ -56,7 +58,13 @@ class SpeakerImpl final : public Speaker {
   private:
     using RouteKey = RouteUpdate::Key;
 
-    void accept(tcp::acceptor& acceptor);
+    /// A listening socket, and the wait after a failed accept.
+    struct Listener {
+        tcp::acceptor acceptor;
+        boost::asio::steady_timer retry;
+    };
+
+    void accept(Listener& listener);
     void accepted(tcp::socket socket);
     Peer& add_peer(NeighborConfig neighbor, bool dynamic);
 
@@ -82,7 +90,7 @@ class SpeakerImpl final : public Speaker {
     boost::asio::io_context& loop_;
     SpeakerConfig config_;
     Events events_;
-    std::vector<std::unique_ptr<tcp::acceptor>> acceptors_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
     std::map<net::Address, std::unique_ptr<Peer>> peers_;
     std::map<net::Vni, NetworkConfig> networks_;
     std::map<RouteKey, LocalRoute> local_routes_;
@@ -101,14 +109,15 @@ Result<void> SpeakerImpl::listen() {
     auto addresses = config_.listen;
     if (addresses.empty()) addresses = {*net::Address::parse("0.0.0.0"), *net::Address::parse("::")};
     for (const net::Address& address : addresses) {
-        auto acceptor = std::make_unique<tcp::acceptor>(loop_);
+        auto listener = std::make_unique<Listener>(tcp::acceptor(loop_), boost::asio::steady_timer(loop_));
+        tcp::acceptor& acceptor = listener->acceptor;
         const tcp::endpoint local(boost::asio::ip::make_address(address.to_string()), config_.port);
         boost::system::error_code error;
-        acceptor->open(local.protocol(), error);
-        if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-        if (!error && local.protocol() == tcp::v6()) acceptor->set_option(boost::asio::ip::v6_only(true), error);
-        if (!error) acceptor->bind(local, error);
-        if (!error) acceptor->listen(boost::asio::socket_base::max_listen_connections, error);
+        acceptor.open(local.protocol(), error);
+        if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+        if (!error && local.protocol() == tcp::v6()) acceptor.set_option(boost::asio::ip::v6_only(true), error);
+        if (!error) acceptor.bind(local, error);
+        if (!error) acceptor.listen(boost::asio::socket_base::max_listen_connections, error);
         if (error) {
             // A host without IPv6 has no "::"; that is nothing to complain of.
             if (config_.listen.empty() && !address.is_v4()) continue;
@@ -117,8 +126,8 @@ Result<void> SpeakerImpl::listen() {
                                     "another --bgp-listen or --bgp-port",
                                     address.to_string(), config_.port, error.message()));
         }
-        accept(*acceptor);
-        acceptors_.push_back(std::move(acceptor));
+        accept(*listener);
+        listeners_.push_back(std::move(listener));
     }
     return {};
 }
@@ -136,12 +145,23 @@ void SpeakerImpl::connect() {
     });
 }
 
-void SpeakerImpl::accept(tcp::acceptor& acceptor) {
-    acceptor.async_accept([this, &acceptor, alive = alive_](boost::system::error_code error, tcp::socket socket) {
-        if (!*alive || error == boost::asio::error::operation_aborted) return;
-        if (!error) accepted(std::move(socket));
-        accept(acceptor);
-    });
+void SpeakerImpl::accept(Listener& listener) {
+    listener.acceptor.async_accept(
+        [this, &listener, alive = alive_](boost::system::error_code error, tcp::socket socket) {
+            if (!*alive || !listener.acceptor.is_open()) return;
+            if (!error) {
+                accepted(std::move(socket));
+                accept(listener);
+                return;
+            }
+            // The connection stays in the backlog: an accept at once would fail for ever, and eat a core.
+            spdlog::warn("BGP: cannot accept a connection: {}: trying again in {} s", error.message(),
+                         accept_retry.count());
+            listener.retry.expires_after(accept_retry);
+            listener.retry.async_wait([this, &listener, alive](boost::system::error_code cancelled) {
+                if (*alive && !cancelled && listener.acceptor.is_open()) accept(listener);
+            });
+        });
 }
 
 void SpeakerImpl::accepted(tcp::socket socket) {
@@ -378,9 +398,10 @@ Result<void> SpeakerImpl::remove_network(net::Vni vni) {
 void SpeakerImpl::shutdown() {
     stopped_ = true;
     convergence_timer_.cancel();
-    for (const auto& acceptor : acceptors_) {
+    for (const auto& listener : listeners_) {
         boost::system::error_code ignored;
-        acceptor->close(ignored);
+        listener->acceptor.close(ignored);
+        listener->retry.cancel();
     }
     for (const auto& peer : peers_ | std::views::values)
         peer->shutdown();

@@ -55,6 +55,7 @@ struct SpeakerConfig {
     bool restarting =
         false; ///< this start follows another of the same state: set the R bit, our forwarding state survived
     std::chrono::milliseconds connect_retry{1000};
+    std::chrono::milliseconds open_timeout{10000}; ///< how long one who connects to us may take to say OPEN
     std::vector<NeighborConfig> neighbors;
     std::vector<NeighborRangeConfig> ranges;
     std::vector<NetworkConfig> networks;

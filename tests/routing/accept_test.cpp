@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A process that has a neighbour's address but speaks no BGP, against a speaker:
+//
+//   127.0.N.2, silent  --- TCP --->  127.0.N.1 port P
+#include <algorithm>
+#include <array>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "tests/routing/speaker_fixture.hpp"
+
+namespace weft::bgp {
+namespace {
+
+using boost::asio::ip::tcp;
+
+/// A connection on which nothing is sent.
+struct Silent {
+    tcp::socket socket;
+    std::vector<std::uint8_t> heard;
+    bool closed = false;
+
+    Silent(boost::asio::io_context& loop, const net::Address& from) : socket(loop) {
+        socket.open(tcp::v4());
+        socket.bind({boost::asio::ip::make_address(from.to_string()), 0});
+    }
+
+    void connect(const net::Address& to, std::uint16_t port) {
+        socket.connect({boost::asio::ip::make_address(to.to_string()), port});
+        socket.non_blocking(true);
+    }
+
+    void read() {
+        std::array<std::uint8_t, 4096> bytes{};
+        boost::system::error_code error;
+        const auto size = socket.read_some(boost::asio::buffer(bytes), error);
+        heard.insert(heard.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+        closed = closed || (error && error != boost::asio::error::would_block);
+    }
+};
+
+/// No descriptor can be opened while this lives.
+class NoDescriptors {
+  public:
+    NoDescriptors() {
+        getrlimit(RLIMIT_NOFILE, &before_);
+        const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        close(lowest);
+        const rlimit none{static_cast<rlim_t>(lowest), before_.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &none);
+    }
+
+    ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+class AcceptTest : public SpeakerFixture {
+  protected:
+    Host host;
+
+    /// Waits for the neighbour to connect.
+    SpeakerConfig passive() {
+        auto made = config(1, {2});
+        made.neighbors[0].passive = true;
+        return made;
+    }
+
+    [[nodiscard]] std::string state() const { return host.speaker->peers()[0].state; }
+};
+
+TEST_F(AcceptTest, NeighborHasTwoConnectionsWithoutOpenAtMost) {
+    start(host, passive());
+    std::vector<std::unique_ptr<Silent>> all;
+    const auto read = [&] {
+        for (const auto& each : all)
+            each->read();
+    };
+    const auto closed = [&] { return std::ranges::count_if(all, [](const auto& each) { return each->closed; }); };
+    for (int i = 0; i < 6; ++i) {
+        all.push_back(std::make_unique<Silent>(loop, address(2)));
+        all.back()->connect(address(1), port());
+    }
+    EXPECT_TRUE(eventually([&] { return read(), closed() == 4; }, 2s)) << closed();
+    EXPECT_FALSE(eventually([&] { return read(), closed() > 4; }, 200ms));
+    // Those that were kept heard our OPEN; and when they go, there is room again.
+    std::erase_if(all, [](const auto& each) { return each->closed; });
+    EXPECT_TRUE(std::ranges::all_of(all, [](const auto& each) { return !each->heard.empty(); }));
+    all.clear();
+    ASSERT_TRUE(eventually([&] { return state() == "Active"; }));
+    Host neighbor;
+    start(neighbor, config(2, {1}));
+    EXPECT_TRUE(eventually([&] { return state() == "Established"; }));
+}
+
+TEST_F(AcceptTest, WhoSaysNothingIsHungUpOn) {
+    auto impatient = passive();
+    impatient.open_timeout = 200ms;
+    start(host, impatient);
+    Silent silent(loop, address(2));
+    silent.connect(address(1), port());
+    EXPECT_TRUE(eventually([&] { return silent.read(), silent.closed; }, 2s));
+    // The last message is NOTIFICATION, Hold Timer Expired.
+    ASSERT_GE(silent.heard.size(), 21U);
+    EXPECT_EQ(silent.heard[silent.heard.size() - 3], 3);
+    EXPECT_EQ(silent.heard[silent.heard.size() - 2], 4);
+}
+
+TEST_F(AcceptTest, WhoSaysOpenWithoutHoldTimeAndNoMoreIsHungUpOn) {
+    auto impatient = passive();
+    impatient.open_timeout = 200ms;
+    start(host, impatient);
+    Silent silent(loop, address(2));
+    silent.connect(address(1), port());
+    Open open;
+    open.as_number = 65000;
+    open.hold_time_s = 0;
+    open.router_id = 0x0a630002;
+    open.capabilities.families = {AddressFamily::l2vpn_evpn};
+    boost::asio::write(silent.socket, boost::asio::buffer(encode(open, {})));
+    ASSERT_TRUE(eventually([&] { return state() == "OpenConfirm"; }));
+    EXPECT_TRUE(eventually([&] { return silent.read(), silent.closed; }, 2s));
+}
+
+TEST_F(AcceptTest, LackOfDescriptorsIsWaitedFor) {
+    start(host, passive());
+    Silent silent(loop, address(2));
+    {
+        const NoDescriptors none;
+        silent.connect(address(1), port());
+        loop.restart();
+        EXPECT_LT(loop.run_for(300ms), 10U) << "the accept that fails is repeated at once";
+        EXPECT_EQ(state(), "Active");
+    }
+    EXPECT_TRUE(eventually([&] { return state() == "OpenSent"; }, 4s));
+}
+
+} // namespace
+} // namespace weft::bgp
