@@ -103,8 +103,8 @@ Result<void> Agent::start_speaker() {
     bgp::Speaker::Events events{.on_routes = [this](bgp::RouteUpdate update) { routes_changed(update); },
                                 .on_converged =
                                     [this] {
-                                        policy_.sweep();
-                                        sync_.sweep_routes();
+                                        converged_ = true;
+                                        sweep_unclaimed();
                                     },
                                 .on_peer =
                                     [](const bgp::PeerStatus& peer) {
@@ -151,26 +151,40 @@ void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::T
     for (const auto& port : tables.ports())
         uplink_proven_ |= port.id() == uplink_port;
     sync_.commit([this](Result<void> applied) {
-        uplink_proven_ |= applied.has_value();
-        if (uplink_proven_ || applied.error().code == ErrorCode::unavailable) return;
-        supervisor_->end_launched();
-        on_fatal_(applied.error());
+        if (!applied && applied.error().code == ErrorCode::unavailable) return;
+        uplink_proven_ |= sync_.ports.acknowledged(uplink_port);
+        if (!uplink_proven_ && sync_.ports.refused().contains(uplink_port)) {
+            supervisor_->end_launched();
+            return on_fatal_(applied.error());
+        }
+        endpoints_->configure_all();
     });
     sync_.connected(fast_path, tables);
+    sweep_unclaimed();
+}
+
+void Agent::sweep_unclaimed() {
+    if (!converged_ || !remote_->adopted()) return;
+    policy_.sweep();
+    sync_.sweep_routes();
 }
 
 void Agent::watch_ports() {
     port_timer_.expires_after(port_interval);
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
-        if (auto* const fast_path = supervisor_->fast_path(); fast_path != nullptr && sync_.in_sync())
+        if (auto* const fast_path = supervisor_->fast_path(); fast_path != nullptr && sync_.idle()) {
             fast_path->counters([this](Result<fastpath::CountersReply> reply) {
-                std::set<std::uint32_t> down;
+                std::set<std::uint32_t> down = sync_.ports.refused();
                 if (reply)
                     for (const auto& port : reply->ports())
-                        if (!port.up() && port.port() != uplink_port) down.insert(port.port());
+                        if (!port.up()) down.insert(port.port());
+                down.erase(uplink_port);
                 if (!down.empty()) endpoints_->ports_down(down);
             });
+            sync_.retry_refused();
+            sync_.commit();
+        }
         watch_ports();
     });
 }

@@ -77,6 +77,8 @@ class Agent {
     void set_host_tables();
     void fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
     void watch_ports();
+    /// Once peers have told their routes, and those have been taken up: what nobody claimed goes.
+    void sweep_unclaimed();
     void routes_changed(const bgp::RouteUpdate& update);
     /// Policy has changed: writes and announces what that changed, and answers when it is in force.
     template <class Reply>
@@ -108,6 +110,7 @@ class Agent {
     boost::asio::steady_timer port_timer_;
     std::map<std::uint64_t, Watch> watchers_;
     std::uint64_t last_watch_ = 0;
+    bool converged_ = false;
     bool uplink_proven_ = false; ///< a fast path has had it
 };
 

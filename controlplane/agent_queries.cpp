@@ -99,11 +99,14 @@ void Agent::status(Done<v1::StatusReply> done) {
     for (const auto& [name, endpoint] : endpoints_->all())
         if (endpoint.state().starts_with("waiting"))
             reply.add_warnings(fmt::format("endpoint {} is {}", name, endpoint.state()));
+    if (sync_.refused() > 0)
+        reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
+                                       sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));
     auto& fast_path = *reply.mutable_fast_path();
     fast_path.set_kind("dpdk");
     fast_path.set_state(supervisor_->state());
     fast_path.set_in_sync(sync_.in_sync());
-    fast_path.set_pending_changes(sync_.pending());
+    fast_path.set_pending_changes(sync_.pending() + sync_.refused());
     auto* const connected = supervisor_->fast_path();
     if (connected == nullptr) return done(std::move(reply));
     connected->info([this, reply = std::move(reply),

@@ -37,10 +37,16 @@ class Stream final : public ApiCall, public grpc::ServerWriteReactor<T> {
         return stream;
     }
 
-    /// The client went. Called once, from a thread of gRPC's.
+    /// The client went, or has gone already. Called once, from a thread of gRPC's or from here.
     void on_cancel(std::function<void()> tell) {
-        const std::lock_guard lock(mutex_);
-        tell_cancel_ = std::move(tell);
+        {
+            const std::lock_guard lock(mutex_);
+            if (!status_) {
+                tell_cancel_ = std::move(tell);
+                return;
+            }
+        }
+        tell();
     }
 
     void push(T message) {

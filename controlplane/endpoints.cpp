@@ -23,6 +23,19 @@ constexpr const char* attaching = "attaching";
 constexpr const char* ready = "ready";
 constexpr const char* detaching = "detaching";
 
+InterfaceSettings settings_of(const v1::Endpoint& endpoint) {
+    return {.netns = endpoint.netns(),
+            .ifname = endpoint.ifname(),
+            .mac = net::Mac::parse(endpoint.mac()).value_or(net::Mac()),
+            .mtu = endpoint.mtu(),
+            .addresses = addresses_of(endpoint)};
+}
+
+/// An answer may be about somebody else's entries; what counts is whether ours arrived.
+bool refused(const Result<void>& answer, bool ours_arrived) {
+    return !answer && (answer.error().code == ErrorCode::unavailable || !ours_arrived);
+}
+
 } // namespace
 
 Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store,
@@ -54,6 +67,7 @@ Result<void> Endpoints::restore() {
                          network == config_.networks.end()
                              ? "its network " + endpoint.network() + " is no longer configured"
                              : "the agent ended while " + endpoint.state());
+            remove_interface(settings_of(endpoint));
             if (auto erased = store_.erase(kind, endpoint.name()); !erased) return erased;
             continue;
         }
@@ -168,22 +182,20 @@ void Endpoints::attach(const std::string& name, Attached done) {
     const auto& endpoint = endpoints_.at(name);
     set_port(endpoint);
     sync_.commit([this, name, done = std::move(done)](Result<void> made) {
-        if (!made) return undo(name, std::move(made).error(), done);
+        if (refused(made, sync_.ports.acknowledged(endpoints_.at(name).port())))
+            return undo(name, std::move(made).error(), done);
         connect(name, done);
     });
 }
 
 void Endpoints::connect(const std::string& name, Attached done) {
     const auto& endpoint = endpoints_.at(name);
-    auto configured = configure_interface({.netns = endpoint.netns(),
-                                           .ifname = endpoint.ifname(),
-                                           .mtu = endpoint.mtu(),
-                                           .addresses = addresses_of(endpoint)});
-    if (!configured) return undo(name, std::move(configured).error(), done);
+    if (auto configured = configure_interface(settings_of(endpoint)); !configured)
+        return undo(name, std::move(configured).error(), done);
     set_tables(endpoint);
     sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
-        if (!applied) return undo(name, std::move(applied).error(), done);
         auto& endpoint = endpoints_.at(name);
+        if (refused(applied, programmed(endpoint))) return undo(name, std::move(applied).error(), done);
         endpoint.set_state(ready);
         if (auto saved = save(endpoint); !saved) return undo(name, std::move(saved).error(), done);
         announce(endpoint);
@@ -192,10 +204,32 @@ void Endpoints::connect(const std::string& name, Attached done) {
     });
 }
 
+bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
+    const auto addresses = addresses_of(endpoint);
+    return sync_.endpoints.acknowledged(endpoint.port()) && sync_.next_hops.acknowledged(endpoint.port()) &&
+           std::ranges::all_of(addresses, [&](const net::Address& address) {
+               return sync_.routes.acknowledged(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
+           });
+}
+
+void Endpoints::configure_all() {
+    for (const auto& [name, endpoint] : endpoints_) {
+        if (endpoint.state() != ready) continue;
+        enqueue([this, name] {
+            auto& endpoint = endpoints_.at(name);
+            if (endpoint.state() == ready)
+                if (auto configured = configure_interface(settings_of(endpoint)); !configured)
+                    wait_for_namespace(endpoint, configured.error().message);
+            next();
+        });
+    }
+}
+
 void Endpoints::undo(const std::string& name, Error error, const Attached& done) {
     const v1::Endpoint endpoint = endpoints_.at(name);
     spdlog::warn("endpoint {} not attached: {}", name, error.message);
     erase_tables(endpoint);
+    remove_interface(settings_of(endpoint));
     policy_.erase_endpoint(name);
     sync_.commit();
     release_addresses(endpoint);
@@ -224,9 +258,11 @@ void Endpoints::detach(const std::string& name, Attached done) {
     erase_tables(endpoint);
     policy_.erase_endpoint(name);
     sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
-        // Nothing is left to undo: what the fast path still has is swept when it is back.
+        // Nothing is left to undo: what the fast path still has is swept when it is back. One that was started anew
+        // does not know of the interface.
         if (!applied) spdlog::warn("endpoint {}: {}", name, applied.error().message);
         v1::Endpoint gone = endpoints_.at(name);
+        remove_interface(settings_of(gone));
         release_addresses(gone);
         endpoints_.erase(name);
         if (auto erased = store_.erase(kind, name); !erased)

@@ -40,6 +40,9 @@ class Endpoints {
     /// Attaches; `done` comes when packets flow, or with the reason why not, everything undone.
     void add(const v1::AddEndpointRequest& request, Attached done);
     void remove(const std::string& name, Attached done);
+    /// After the fast path was connected: every ready endpoint's interface, which may have been made anew, is set up
+    /// again.
+    void configure_all();
     /// Tells which ports the fast path found dead: their namespaces went, or were made anew.
     void ports_down(const std::set<std::uint32_t>& ports);
     /// Policy knows it by another identity or other labels now: writes and announces it again.
@@ -70,6 +73,8 @@ class Endpoints {
 
     void attach(const std::string& name, Attached done);
     void connect(const std::string& name, Attached done);
+    /// The fast path has all that the endpoint needs.
+    [[nodiscard]] bool programmed(const v1::Endpoint& endpoint) const;
     void undo(const std::string& name, Error error, const Attached& done);
     void detach(const std::string& name, Attached done);
     /// Policy takes it up, and its identity is set.

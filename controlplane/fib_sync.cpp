@@ -9,8 +9,6 @@ namespace weft::agent {
 
 namespace {
 
-constexpr unsigned refusals_max = 3;
-
 template <class Key, class Entries, class KeyOf>
 std::map<Key, std::string> index(const Entries& entries, KeyOf key_of) {
     std::map<Key, std::string> has;
@@ -24,20 +22,38 @@ std::map<Key, std::string> index(const Entries& entries, KeyOf key_of) {
 void FibSync::connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
     fast_path_ = &fast_path;
     in_flight_ = false;
+    retry_refused();
+    adopt(tables);
+    commit();
+}
+
+void FibSync::adopt(const fastpath::TableUpdate& tables) {
     std::map<std::uint32_t, std::string> host_settings;
     if (tables.has_host()) host_settings[0] = tables.host().SerializeAsString();
-    host.adopt(std::move(host_settings), false);
-    networks.adopt(index<std::uint32_t>(tables.networks(), [](const auto& entry) { return entry.vni(); }), swept_);
-    ports.adopt(index<std::uint32_t>(tables.ports(), [](const auto& entry) { return entry.id(); }), true);
+    host.adopt(std::move(host_settings));
+    networks.adopt(index<std::uint32_t>(tables.networks(), [](const auto& entry) { return entry.vni(); }));
+    ports.adopt(index<std::uint32_t>(tables.ports(), [](const auto& entry) { return entry.id(); }));
     policies.adopt(
-        index<std::string>(tables.policies(), [](const auto& entry) { return entry.key().SerializeAsString(); }),
-        swept_);
-    endpoints.adopt(index<std::uint32_t>(tables.endpoints(), [](const auto& entry) { return entry.port(); }), true);
-    next_hops.adopt(index<std::uint32_t>(tables.next_hops(), [](const auto& entry) { return entry.id(); }), swept_);
+        index<std::string>(tables.policies(), [](const auto& entry) { return entry.key().SerializeAsString(); }));
+    endpoints.adopt(index<std::uint32_t>(tables.endpoints(), [](const auto& entry) { return entry.port(); }));
+    next_hops.adopt(index<std::uint32_t>(tables.next_hops(), [](const auto& entry) { return entry.id(); }));
     routes.adopt(
-        index<RouteKey>(tables.routes(), [](const auto& entry) { return key_of(entry.vni(), entry.prefix()); }),
-        swept_);
-    if (refusals_ < refusals_max) commit(); // else at the next change: the same would be refused again
+        index<RouteKey>(tables.routes(), [](const auto& entry) { return key_of(entry.vni(), entry.prefix()); }));
+    sweep();
+}
+
+void FibSync::sweep() {
+    const auto any = [](const auto&, const std::string&) { return true; };
+    ports.sweep(any);
+    endpoints.sweep(any);
+    next_hops.sweep([this](std::uint32_t id, const std::string&) { return swept_ || id < first_remote_next_hop; });
+    routes.sweep([this](const RouteKey&, const std::string& text) {
+        fastpath::Route route;
+        return swept_ || (route.ParseFromString(text) && route.next_hop() < first_remote_next_hop);
+    });
+    if (!swept_) return;
+    policies.sweep(any);
+    networks.sweep(any);
 }
 
 void FibSync::disconnected() {
@@ -50,11 +66,23 @@ void FibSync::disconnected() {
 void FibSync::sweep_routes() {
     swept_ = true;
     if (fast_path_ == nullptr) return;
-    routes.sweep();
-    next_hops.sweep();
-    networks.sweep();
-    policies.sweep();
+    sweep();
     commit();
+}
+
+void FibSync::retry_refused() {
+    host.retry_refused();
+    networks.retry_refused();
+    ports.retry_refused();
+    policies.retry_refused();
+    endpoints.retry_refused();
+    next_hops.retry_refused();
+    routes.retry_refused();
+}
+
+std::size_t FibSync::refused() const {
+    return host.refused().size() + networks.refused().size() + ports.refused().size() + policies.refused().size() +
+           endpoints.refused().size() + next_hops.refused().size() + routes.refused().size();
 }
 
 std::size_t FibSync::pending() const {
@@ -77,7 +105,9 @@ fastpath::TableUpdate FibSync::take_update() {
     endpoints.take_changes([&](const auto& entry) { *update.add_endpoints() = entry; },
                            [&](std::uint32_t port) { update.add_deleted_endpoints(port); });
     next_hops.take_changes([&](const auto& entry) { *update.add_next_hops() = entry; },
-                           [&](std::uint32_t id) { update.add_deleted_next_hops(id); });
+                           [&](std::uint32_t id) { update.add_deleted_next_hops(id); },
+                           // A route that is not swept yet may still need it.
+                           [&](std::uint32_t id) { return swept_ || id < first_remote_next_hop; });
     routes.take_changes([&](const auto& entry) { *update.add_routes() = entry; },
                         [&](const RouteKey& key) {
                             auto& deleted = *update.add_deleted_routes();
@@ -100,22 +130,34 @@ void FibSync::send() {
     }
     in_flight_ = true;
     fast_path_->apply(take_update(), [this, told = std::exchange(waiting_, {})](Result<void> applied) {
-        in_flight_ = false;
-        refusals_ = applied ? 0 : refusals_ + 1;
-        if (!applied && applied.error().code != ErrorCode::unavailable) {
-            spdlog::error("the fast path refused an update: {}", applied.error().message);
-            // What it has now is known to it alone; callers undo what they asked for before the next commit.
-            if (auto* const fast_path = fast_path_) {
-                in_flight_ = true;
-                fast_path->dump([this, fast_path](Result<fastpath::TableUpdate> tables) {
-                    if (tables && fast_path_ == fast_path) connected(*fast_path, *tables);
-                });
+        if (applied || applied.error().code == ErrorCode::unavailable) return answered(std::move(applied), told);
+        if (last_refusal_ != applied.error().message)
+            spdlog::error("the fast path refused: {}", applied.error().message);
+        last_refusal_ = applied.error().message;
+        // The rest it has taken; which is which, it knows itself.
+        auto* const fast_path = fast_path_;
+        if (fast_path == nullptr) return answered(std::move(applied), told);
+        fast_path->dump([this, fast_path, applied, told](Result<fastpath::TableUpdate> tables) {
+            if (tables && fast_path_ == fast_path) {
+                adopt(*tables);
+                host.hold_refused();
+                networks.hold_refused();
+                ports.hold_refused();
+                policies.hold_refused();
+                endpoints.hold_refused();
+                next_hops.hold_refused();
+                routes.hold_refused();
             }
-        }
-        for (const auto& done : told)
-            done(applied);
-        if (fast_path_ != nullptr && !in_flight_) send();
+            answered(applied, told);
+        });
     });
+}
+
+void FibSync::answered(Result<void> applied, std::vector<fastpath::Done<void>> told) {
+    in_flight_ = false;
+    for (const auto& done : told)
+        done(applied);
+    if (fast_path_ != nullptr && !in_flight_ && pending() > 0) send();
 }
 
 } // namespace weft::agent

@@ -15,7 +15,7 @@
 
 namespace weft::agent {
 
-/// One table: what we want, what the fast path has, and where they may differ.
+/// One table: what we want, what the fast path has, where they may differ, and what it refused.
 template <class Key, class Entry>
 class SyncedTable {
   public:
@@ -23,11 +23,11 @@ class SyncedTable {
         const std::string text = entry.SerializeAsString();
         if (const auto found = desired_.find(key); found != desired_.end() && found->second.second == text) return;
         desired_[key] = {std::move(entry), text};
-        changed_.insert(key);
+        touch(key);
     }
 
     void erase(const Key& key) {
-        if (desired_.erase(key) > 0) changed_.insert(key);
+        if (desired_.erase(key) > 0) touch(key);
     }
 
     [[nodiscard]] const Entry* find(const Key& key) const {
@@ -43,27 +43,47 @@ class SyncedTable {
         return has != acknowledged_.end() && wants != desired_.end() && has->second == wants->second.second;
     }
 
+    [[nodiscard]] const std::set<Key>& refused() const { return refused_; }
+
     [[nodiscard]] std::size_t pending() const { return changed_.size(); }
 
-    /// The fast path was asked what it has. `sweep`: what we do not want goes.
-    void adopt(std::map<Key, std::string> has, bool sweep) {
+    /// The fast path was asked what it has. What differs is to be sent, but for what it refused before.
+    void adopt(std::map<Key, std::string> has) {
         acknowledged_ = std::move(has);
         changed_.clear();
         for (const auto& [key, entry] : desired_)
             if (const auto found = acknowledged_.find(key);
                 found == acknowledged_.end() || found->second != entry.second)
                 changed_.insert(key);
-        if (sweep) this->sweep();
+        for (const Key& key : refused_)
+            changed_.erase(key);
     }
 
-    void sweep() {
+    /// What we do not want and `gone` agrees to goes.
+    template <class Gone>
+    void sweep(Gone gone) {
         for (const auto& [key, text] : acknowledged_)
-            if (!desired_.contains(key)) changed_.insert(key);
+            if (!desired_.contains(key) && !refused_.contains(key) && gone(key, text)) changed_.insert(key);
     }
 
-    /// Hands every difference to `upsert` or `remove` and remembers it as sent.
-    template <class Upsert, class Remove>
-    void take_changes(Upsert upsert, Remove remove) {
+    /// After adopt(): what was sent last and did not arrive was refused, and waits for a change of it or for retry().
+    void hold_refused() {
+        for (const Key& key : std::exchange(sent_, {}))
+            if (differs(key)) {
+                refused_.insert(key);
+                changed_.erase(key);
+            }
+    }
+
+    void retry_refused() {
+        for (const Key& key : std::exchange(refused_, {}))
+            if (differs(key)) changed_.insert(key);
+    }
+
+    /// Hands every difference to `upsert` or `remove` and remembers it as sent. What `may_go` denies stays for now.
+    template <class Upsert, class Remove, class MayGo>
+    void take_changes(Upsert upsert, Remove remove, MayGo may_go) {
+        sent_.clear();
         for (const Key& key : std::exchange(changed_, {})) {
             const auto wants = desired_.find(key);
             const auto has = acknowledged_.find(key);
@@ -72,16 +92,39 @@ class SyncedTable {
                 upsert(wants->second.first);
                 acknowledged_[key] = wants->second.second;
             } else if (has != acknowledged_.end()) {
+                if (!may_go(key)) continue;
                 remove(key);
                 acknowledged_.erase(has);
+            } else {
+                continue;
             }
+            sent_.insert(key);
         }
     }
 
+    template <class Upsert, class Remove>
+    void take_changes(Upsert upsert, Remove remove) {
+        take_changes(upsert, remove, [](const Key&) { return true; });
+    }
+
   private:
+    void touch(const Key& key) {
+        changed_.insert(key);
+        refused_.erase(key);
+    }
+
+    [[nodiscard]] bool differs(const Key& key) const {
+        const auto wants = desired_.find(key);
+        const auto has = acknowledged_.find(key);
+        if (wants == desired_.end()) return has != acknowledged_.end();
+        return has == acknowledged_.end() || has->second != wants->second.second;
+    }
+
     std::map<Key, std::pair<Entry, std::string>> desired_;
-    std::map<Key, std::string> acknowledged_;
+    std::map<Key, std::string> acknowledged_; ///< or sent, and not refused yet
     std::set<Key> changed_;
+    std::set<Key> sent_; ///< by the last update
+    std::set<Key> refused_;
 };
 
 class FibSync {
@@ -100,29 +143,45 @@ class FibSync {
         return {vni, prefix.SerializeAsString()};
     }
 
-    /// The fast path is there (again) and has these tables. Routes and next hops that we do not want stay until
-    /// sweep_routes().
+    /// Next hops from here on lead to other hosts; smaller ones to ports.
+    static constexpr std::uint32_t first_remote_next_hop = 65536;
+
+    /// The fast path is there (again) and has these tables. What is local and not wanted goes at once; routes to
+    /// other hosts, and what they need, stay until sweep_routes().
     void connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
     void disconnected();
     /// All peers have told their routes: what nobody claimed goes.
     void sweep_routes();
+    /// Sends again what was refused: there may be room now.
+    void retry_refused();
 
-    /// Sends what changed. `done` when it is acknowledged, or with the reason why not. Without a fast path it waits
-    /// for one.
+    /// Sends what changed. `done` when it is acknowledged, or with the first reason why something was refused;
+    /// acknowledged() and refused() of the tables then say what. Without a fast path it waits for one.
     void commit(fastpath::Done<void> done = {});
 
     [[nodiscard]] std::size_t pending() const;
 
-    [[nodiscard]] bool in_sync() const { return fast_path_ != nullptr && !in_flight_ && pending() == 0; }
+    [[nodiscard]] std::size_t refused() const;
+
+    /// Why the fast path last refused something.
+    [[nodiscard]] const std::string& last_refusal() const { return last_refusal_; }
+
+    [[nodiscard]] bool in_sync() const { return idle() && refused() == 0; }
+
+    /// Connected, and nothing under way: what is acknowledged is what the fast path has.
+    [[nodiscard]] bool idle() const { return fast_path_ != nullptr && !in_flight_ && pending() == 0; }
 
   private:
+    void adopt(const fastpath::TableUpdate& tables);
+    void sweep();
     fastpath::TableUpdate take_update();
     void send();
+    void answered(Result<void> applied, std::vector<fastpath::Done<void>> told);
 
     fastpath::FastPath* fast_path_ = nullptr;
     bool in_flight_ = false;
     bool swept_ = false;
-    unsigned refusals_ = 0; ///< in a row
+    std::string last_refusal_;
     std::vector<fastpath::Done<void>> waiting_;
 };
 

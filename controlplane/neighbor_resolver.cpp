@@ -18,6 +18,7 @@ namespace weft::agent {
 namespace {
 
 constexpr std::chrono::seconds fresh_interval{20};
+constexpr std::chrono::milliseconds refresh_delay{2};
 
 struct Put {
     void operator()(nl_addr* address) const { nl_addr_put(address); }
@@ -78,7 +79,8 @@ NeighborResolver::NeighborResolver(boost::asio::io_context& loop, Socket events,
     source_(source),
     on_change_(std::move(on_change)),
     descriptor_(loop, dup(nl_socket_get_fd(events_.get()))),
-    timer_(loop) {}
+    timer_(loop),
+    refresh_timer_(loop) {}
 
 NeighborResolver::~NeighborResolver() = default;
 
@@ -89,7 +91,7 @@ void NeighborResolver::listen() {
         char drained[16384];
         while (recv(nl_socket_get_fd(events_.get()), drained, sizeof drained, MSG_DONTWAIT) > 0) {
         }
-        refresh();
+        refresh_soon();
         listen();
     });
 }
@@ -127,7 +129,17 @@ void NeighborResolver::ask_kernel(const net::Address& hop) const {
 void NeighborResolver::watch(const net::Address& address) {
     if (!watched_.emplace(address, std::nullopt).second) return;
     ask_kernel(hop_to(address));
-    refresh();
+    refresh_soon();
+}
+
+void NeighborResolver::refresh_soon() {
+    if (std::exchange(refresh_due_, true)) return;
+    refresh_timer_.expires_after(refresh_delay);
+    refresh_timer_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        refresh_due_ = false;
+        refresh();
+    });
 }
 
 void NeighborResolver::refresh() {

@@ -52,6 +52,8 @@ class NeighborResolver {
     /// On-link address on the way: the VTEP itself, or the gateway.
     [[nodiscard]] net::Address hop_to(const net::Address& address) const;
     void ask_kernel(const net::Address& hop) const;
+    /// A refresh reads the whole neighbour table, so what comes together is answered by one.
+    void refresh_soon();
     void refresh();
 
     Socket events_;
@@ -61,6 +63,8 @@ class NeighborResolver {
     OnChange on_change_;
     boost::asio::posix::stream_descriptor descriptor_;
     boost::asio::steady_timer timer_;
+    boost::asio::steady_timer refresh_timer_;
+    bool refresh_due_ = false;
     std::map<net::Address, std::optional<ResolvedNeighbor>> watched_;
 };
 

@@ -21,6 +21,7 @@
 #include <netlink/route/route.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace weft::agent {
@@ -61,8 +62,39 @@ Result<void> add_address(nl_sock* socket, int index, const net::Address& address
     return {};
 }
 
+/// Where the default route of the family leads: none, ours, or somebody else's.
+enum class DefaultRoute : std::uint8_t { none, ours, foreign };
+
+DefaultRoute find_default_route(nl_sock* socket, int index, net::Family family) {
+    nl_cache* found = nullptr;
+    if (rtnl_route_alloc_cache(socket, family == net::Family::ipv4 ? AF_INET : AF_INET6, 0, &found) < 0)
+        return DefaultRoute::none;
+    const Handle<nl_cache, nl_cache_free> cache(found);
+    auto state = DefaultRoute::none;
+    for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
+        auto* const route = reinterpret_cast<rtnl_route*>(object);
+        if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST ||
+            nl_addr_get_prefixlen(rtnl_route_get_dst(route)) != 0 || rtnl_route_get_nnexthops(route) == 0)
+            continue;
+        if (rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) != index) return DefaultRoute::foreign;
+        state = DefaultRoute::ours;
+    }
+    return state;
+}
+
 Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     const bool v4 = family == net::Family::ipv4;
+    switch (find_default_route(socket, index, family)) {
+    case DefaultRoute::ours:
+        return {};
+    case DefaultRoute::foreign:
+        return fail(ErrorCode::exists,
+                    fmt::format("it has an {} default route over another interface: remove that first (ip -{} "
+                                "route del default), or attach another namespace",
+                                v4 ? "IPv4" : "IPv6", v4 ? 4 : 6));
+    case DefaultRoute::none:
+        break;
+    }
     const auto gateway = *net::Address::parse(v4 ? "169.254.1.1" : "fe80::1");
     const auto any = raw(*net::Address::parse(v4 ? "0.0.0.0" : "::"), 0);
     const auto via = raw(gateway, net::address_bits(family));
@@ -76,7 +108,7 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     rtnl_route_nh_set_gateway(next_hop, via.get());
     rtnl_route_nh_set_flags(next_hop, RTNH_F_ONLINK);
     rtnl_route_add_nexthop(route.get(), next_hop);
-    if (const int status = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_REPLACE);
+    if (const int status = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_EXCL);
         status < 0 && status != -NLE_EXIST)
         return fail_netlink("default route via " + gateway.to_string(), status);
     return {};
@@ -106,35 +138,75 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     return {};
 }
 
+void remove_here(const InterfaceSettings& settings) {
+    const Socket socket(nl_socket_alloc());
+    rtnl_link* found = nullptr;
+    if (nl_connect(socket.get(), NETLINK_ROUTE) < 0 ||
+        rtnl_link_get_kernel(socket.get(), 0, settings.ifname.c_str(), &found) < 0)
+        return;
+    const Link link(found);
+    const char* const type = rtnl_link_get_type(link.get());
+    nl_addr* const mac = rtnl_link_get_addr(link.get());
+    if (type == nullptr || std::string_view(type) != "tun" || mac == nullptr || nl_addr_get_len(mac) != 6 ||
+        std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
+        return;
+    rtnl_link_delete(socket.get(), link.get());
+}
+
+/// Runs `work` in a thread that has entered the namespace.
+template <class Work>
+Result<void> inside(const std::string& netns, Work work) {
+    // Not blocking: the path may be a FIFO.
+    const int fd = open(netns.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return fail(ErrorCode::not_found, fmt::format("network namespace {}: {}", netns, std::strerror(errno)));
+    Result<void> result;
+    std::thread([&] {
+        if (setns(fd, CLONE_NEWNET) < 0)
+            result = fail(ErrorCode::denied, fmt::format("enter {}: {}", netns, std::strerror(errno)));
+        else
+            result = work();
+    }).join();
+    close(fd);
+    return result;
+}
+
+bool is_own_namespace(const struct stat& status) {
+    struct stat own{};
+    return stat("/proc/self/ns/net", &own) == 0 && own.st_dev == status.st_dev && own.st_ino == status.st_ino;
+}
+
 } // namespace
 
 Result<void> check_netns(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::denied,
                     fmt::format("network namespace {}: {}: make it first (ip netns add), or name /proc/PID/ns/net",
                                 path, std::strerror(errno)));
     const int kind = ioctl(fd, NS_GET_NSTYPE);
+    struct stat status{};
+    const bool own = fstat(fd, &status) == 0 && is_own_namespace(status);
     close(fd);
     if (kind != CLONE_NEWNET) return fail(ErrorCode::invalid, fmt::format("{} is not a network namespace", path));
+    if (own)
+        return fail(ErrorCode::invalid,
+                    fmt::format("{} is the host's own network namespace: name a container's", path));
     return {};
 }
 
 Result<void> configure_interface(const InterfaceSettings& settings) {
-    const int fd = open(settings.netns.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(ErrorCode::not_found,
-                    fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
-    Result<void> configured;
-    std::thread([&] {
-        if (setns(fd, CLONE_NEWNET) < 0)
-            configured = fail(ErrorCode::denied, fmt::format("enter {}: {}", settings.netns, std::strerror(errno)));
-        else
-            configured = configure_here(settings);
-    }).join();
-    close(fd);
+    auto configured = inside(settings.netns, [&] { return configure_here(settings); });
     if (!configured) return fail_in(std::move(configured), fmt::format("{} in {}", settings.ifname, settings.netns));
     return {};
+}
+
+void remove_interface(const InterfaceSettings& settings) {
+    // A namespace that has gone took its interfaces along.
+    static_cast<void>(inside(settings.netns, [&]() -> Result<void> {
+        remove_here(settings);
+        return {};
+    }));
 }
 
 } // namespace weft::agent

@@ -13,13 +13,17 @@ namespace weft::agent {
 struct InterfaceSettings {
     std::string netns;
     std::string ifname;
+    net::Mac mac;
     std::uint32_t mtu = 1450;
     std::vector<net::Address> addresses;
 };
 
-/// The namespace exists and is one; not_found names it else.
+/// The namespace exists, is one, and is not the host's; the error says which of these is not so.
 [[nodiscard]] Result<void> check_netns(const std::string& path);
-/// Sets the interface up. Doing it again changes nothing.
+/// Sets the interface up. Doing it again changes nothing. Refuses a namespace that has a default route of its own.
 [[nodiscard]] Result<void> configure_interface(const InterfaceSettings& settings);
+/// Removes the TAP if it is still there; anything else of that name, or with another MAC address, is not ours and
+/// stays.
+void remove_interface(const InterfaceSettings& settings);
 
 } // namespace weft::agent

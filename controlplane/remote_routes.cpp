@@ -12,6 +12,8 @@ RemoteRoutes::RemoteRoutes(FibSync& sync, policy::PolicyEngine& policy, const Up
     sync_(sync), policy_(policy), uplink_(uplink), uplink_port_(uplink_port) {}
 
 void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
+    auto held = std::exchange(held_, std::nullopt);
+    if (!held) return;
     for (const auto& next_hop : tables.next_hops()) {
         if (!next_hop.has_vtep() || next_hop.id() < first_id) continue;
         const auto bytes = [](const std::string& text) {
@@ -22,6 +24,7 @@ void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
         if (address && mac) adopted_[{*address, next_hop.vtep().vni(), *mac}] = next_hop.id();
         next_id_ = std::max(next_id_, next_hop.id() + 1);
     }
+    apply(*held);
 }
 
 void RemoteRoutes::write(const Tunnel& tunnel, std::uint32_t id) {
@@ -53,6 +56,7 @@ void RemoteRoutes::release(const Tunnel& tunnel) {
 }
 
 void RemoteRoutes::apply(const bgp::RouteUpdate& update) {
+    if (held_) return held_->merge(update);
     for (const auto& [key, paths] : update.paths) {
         const policy::RouteTable::Key route{key.first.value(), key.second};
         const auto known = routes_.find(key);

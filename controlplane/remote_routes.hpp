@@ -23,9 +23,12 @@ class RemoteRoutes {
     /// Before the first update; without it (single host) nothing is ever resolved.
     void set_resolver(std::unique_ptr<NeighborResolver> resolver) { resolver_ = std::move(resolver); }
 
-    /// Keeps the ids of next hops that an adopted fast path has, so that routes not yet announced again keep their
-    /// meaning.
+    /// The first time: keeps the ids of next hops that the fast path has, so that routes not yet announced again keep
+    /// their meaning, and applies what was told before.
     void adopt(const fastpath::TableUpdate& tables);
+
+    [[nodiscard]] bool adopted() const { return !held_; }
+
     void apply(const bgp::RouteUpdate& update);
     void resolved(const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor);
 
@@ -34,7 +37,7 @@ class RemoteRoutes {
 
     [[nodiscard]] bool is_resolved(const net::Address& vtep) const { return neighbors_.contains(vtep); }
 
-    static constexpr std::uint32_t first_id = 65536; ///< smaller ones belong to ports
+    static constexpr std::uint32_t first_id = FibSync::first_remote_next_hop;
 
   private:
     using Tunnel = std::tuple<net::Address, std::uint32_t, net::Mac>; ///< VTEP, label, router MAC
@@ -53,6 +56,7 @@ class RemoteRoutes {
     std::uint32_t uplink_port_;
     std::unique_ptr<NeighborResolver> resolver_;
     std::map<Tunnel, Use> tunnels_;
+    std::optional<bgp::RouteUpdate> held_ = bgp::RouteUpdate(); ///< until the first adopt()
     std::map<Tunnel, std::uint32_t> adopted_;
     std::map<bgp::RouteUpdate::Key, Tunnel> routes_;
     std::map<net::Address, ResolvedNeighbor> neighbors_;

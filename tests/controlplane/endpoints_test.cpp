@@ -256,6 +256,26 @@ TEST_F(EndpointsTest, undoes_everything_when_the_tables_are_full) {
     EXPECT_TRUE(add("web-1", web.path())) << "and the same name can be tried again";
 }
 
+TEST_F(EndpointsTest, attaches_beside_something_that_the_fast_path_refuses) {
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.networks_size() > 0 ? std::optional(Error{ErrorCode::invalid, "network 7: no"}) : std::nullopt;
+    };
+    fastpath::Network network;
+    network.set_vni(7);
+    sync->networks.set(7, network); // goes out with the attach
+    const auto attached = add("web-1", web.path());
+    EXPECT_TRUE(attached) << attached.error().message;
+    EXPECT_EQ(sync->refused(), 1U);
+}
+
+TEST_F(EndpointsTest, refuses_the_hosts_own_namespace) {
+    const auto refused = add("web-1", "/proc/self/ns/net");
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("host's own network namespace"), std::string::npos)
+        << refused.error().message;
+    expect_nothing_left();
+}
+
 TEST_F(EndpointsTest, refuses_duplicates_and_nonsense_by_name) {
     ASSERT_TRUE(add("web-1", web.path()));
     const auto message = [](const Result<v1::Endpoint>& result) {

@@ -101,7 +101,7 @@ TEST_F(FibSyncTest, sends_nothing_for_a_change_that_was_taken_back) {
 
 TEST_F(FibSyncTest, adopts_what_is_there_and_sweeps_routes_only_when_told) {
     connect();
-    want_route(sync, "10.0.0.1/32", 5);
+    want_route(sync, "10.0.0.1/32", FibSync::first_remote_next_hop);
     want_port(sync, 7);
     ASSERT_TRUE(commit());
     FibSync next; // the agent came back, and has announced nothing yet
@@ -174,7 +174,7 @@ TEST_F(FibSyncTest, fails_who_waits_when_the_fast_path_dies) {
     EXPECT_EQ(result->error().code, ErrorCode::unavailable);
 }
 
-TEST_F(FibSyncTest, tells_a_refusal_and_goes_on_once_the_cause_is_gone) {
+TEST_F(FibSyncTest, keeps_one_refused_entry_from_spoiling_the_others) {
     connect();
     fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
         for (const auto& port : update.ports())
@@ -183,29 +183,74 @@ TEST_F(FibSyncTest, tells_a_refusal_and_goes_on_once_the_cause_is_gone) {
     };
     want_port(sync, 9);
     want_route(sync, "10.0.0.1/32", 5);
-    std::optional<Result<void>> result;
-    sync.commit([&](Result<void> applied) {
-        result = std::move(applied);
-        sync.ports.erase(9); // the caller undoes what it asked for
-    });
-    fast_path.run();
-    ASSERT_TRUE(result);
-    ASSERT_FALSE(*result);
-    EXPECT_EQ(result->error().message, "port 9: no");
-    EXPECT_EQ(fast_path.routes.size(), 1U) << "what was refused beside the culprit is sent again";
+    const auto first = commit();
+    ASSERT_TRUE(first);
+    ASSERT_FALSE(*first);
+    EXPECT_EQ(first->error().message, "port 9: no");
+    EXPECT_EQ(sync.ports.refused(), std::set<std::uint32_t>{9});
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+    EXPECT_FALSE(sync.in_sync());
+    EXPECT_TRUE(sync.idle());
+    want_route(sync, "10.0.0.2/32", 5);
+    const auto second = commit();
+    ASSERT_TRUE(second);
+    EXPECT_TRUE(*second) << "what was refused is not sent again with everything that follows";
+    EXPECT_EQ(fast_path.routes.size(), 2U);
+}
+
+TEST_F(FibSyncTest, sends_what_was_refused_again_when_it_changes_or_is_told_to) {
+    connect();
+    bool full = true;
+    fast_path.refuse = [&](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return full && update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"})
+                                                : std::nullopt;
+    };
+    want_route(sync, "10.0.0.1/32", 5);
+    want_route(sync, "10.0.0.2/32", 5);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(sync.refused(), 2U);
+    fast_path.updates.clear();
+    ASSERT_TRUE(commit());
+    EXPECT_TRUE(fast_path.updates.empty()) << "nothing is sent over and over";
+    full = false;
+    want_route(sync, "10.0.0.1/32", 6);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+    sync.retry_refused();
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.routes.size(), 2U);
     EXPECT_TRUE(sync.in_sync());
 }
 
-TEST_F(FibSyncTest, does_not_hammer_a_fast_path_that_always_refuses) {
+TEST_F(FibSyncTest, keeps_a_next_hop_that_an_unswept_route_may_need) {
+    constexpr std::uint32_t remote = FibSync::first_remote_next_hop;
+    fastpath::NextHop hop;
+    hop.set_id(remote);
+    fast_path.next_hops[remote] = hop;
+    fastpath::Route stale;
+    stale.set_vni(4000);
+    *stale.mutable_prefix() = wire(*net::Prefix::parse("10.0.0.9/32"));
+    stale.set_next_hop(remote);
+    fast_path.routes["stale"] = stale;
     connect();
-    fast_path.refuse = [](const auto&) { return Error{ErrorCode::exhausted, "full"}; };
+    sync.next_hops.set(remote, hop);
+    ASSERT_TRUE(commit());
+    sync.next_hops.erase(remote);
+    ASSERT_TRUE(commit());
+    EXPECT_TRUE(fast_path.next_hops.contains(remote));
+    sync.sweep_routes();
+    fast_path.run();
+    EXPECT_FALSE(fast_path.next_hops.contains(remote));
+}
+
+TEST_F(FibSyncTest, removes_local_routes_that_nobody_wants_at_once) {
     want_route(sync, "10.0.0.1/32", 5);
-    fast_path.updates.clear();
+    connect();
     ASSERT_TRUE(commit());
-    EXPECT_LE(fast_path.updates.size(), 4U);
-    fast_path.refuse = [](const auto&) { return std::nullopt; };
-    ASSERT_TRUE(commit());
-    EXPECT_EQ(fast_path.routes.size(), 1U);
+    FibSync next; // without the endpoint that port 5 had
+    next.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    EXPECT_TRUE(fast_path.routes.empty());
 }
 
 } // namespace

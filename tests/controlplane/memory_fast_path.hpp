@@ -16,7 +16,8 @@ namespace weft {
 
 class MemoryFastPath final : public fastpath::FastPath {
   public:
-    /// Says why an update is refused; none: it is applied.
+    /// Says why an entry, alone in an update, is refused; none: it is applied. The others are applied either way, as
+    /// the real one does.
     std::function<std::optional<Error>(const fastpath::TableUpdate&)> refuse = [](const auto&) {
         return std::nullopt;
     };
@@ -50,9 +51,14 @@ class MemoryFastPath final : public fastpath::FastPath {
     void apply(fastpath::TableUpdate update, fastpath::Done<void> done) override {
         updates.push_back(update);
         due_.push_back([this, update = std::move(update), done = std::move(done)] {
-            if (auto error = refuse(update)) return done(std::unexpected(*std::move(error)));
-            take(update);
-            done({});
+            Result<void> result;
+            for (const auto& single : split(update)) {
+                if (auto error = refuse(single); !error)
+                    take(single);
+                else if (result)
+                    result = std::unexpected(*std::move(error));
+            }
+            done(result);
         });
     }
 
@@ -93,6 +99,38 @@ class MemoryFastPath final : public fastpath::FastPath {
   private:
     static std::string key_of(std::uint32_t vni, const fastpath::Prefix& prefix) {
         return std::to_string(vni) + prefix.SerializeAsString();
+    }
+
+    /// Updates of one entry each, in the order in which they apply.
+    static std::vector<fastpath::TableUpdate> split(const fastpath::TableUpdate& update) {
+        std::vector<fastpath::TableUpdate> singles;
+        const auto next = [&]() -> fastpath::TableUpdate& { return singles.emplace_back(); };
+        if (update.has_host()) *next().mutable_host() = update.host();
+        for (const auto& entry : update.networks())
+            *next().add_networks() = entry;
+        for (const auto& entry : update.ports())
+            *next().add_ports() = entry;
+        for (const auto& entry : update.policies())
+            *next().add_policies() = entry;
+        for (const auto& entry : update.endpoints())
+            *next().add_endpoints() = entry;
+        for (const auto& entry : update.next_hops())
+            *next().add_next_hops() = entry;
+        for (const auto& entry : update.routes())
+            *next().add_routes() = entry;
+        for (const auto& key : update.deleted_routes())
+            *next().add_deleted_routes() = key;
+        for (const auto id : update.deleted_next_hops())
+            next().add_deleted_next_hops(id);
+        for (const auto port : update.deleted_endpoints())
+            next().add_deleted_endpoints(port);
+        for (const auto& key : update.deleted_policies())
+            *next().add_deleted_policies() = key;
+        for (const auto id : update.deleted_ports())
+            next().add_deleted_ports(id);
+        for (const auto vni : update.deleted_networks())
+            next().add_deleted_networks(vni);
+        return singles;
     }
 
     void take(const fastpath::TableUpdate& update) {

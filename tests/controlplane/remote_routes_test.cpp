@@ -23,7 +23,10 @@ bgp::NetworkPath path(const char* vtep, std::uint8_t mac = 1) {
 
 class RemoteRoutesTest : public testing::Test {
   protected:
-    RemoteRoutesTest() { sync.connected(fast_path, {}); }
+    RemoteRoutesTest() {
+        sync.connected(fast_path, {});
+        remote.adopt({});
+    }
 
     void tell(const char* prefix, std::vector<bgp::NetworkPath> paths) {
         bgp::RouteUpdate update;
@@ -66,6 +69,7 @@ TEST_F(RemoteRoutesTest, is_unresolved_until_the_kernel_knows_the_way_and_keeps_
 }
 
 TEST_F(RemoteRoutesTest, moves_a_route_and_drops_the_next_hop_that_nobody_uses) {
+    sync.sweep_routes();
     tell("10.0.0.1/32", {path("10.99.0.2")});
     tell("10.0.0.1/32", {path("10.99.0.3")});
     ASSERT_EQ(fast_path.next_hops.size(), 1U);
@@ -97,6 +101,25 @@ TEST_F(RemoteRoutesTest, keeps_the_ids_of_an_adopted_fast_path) {
     ASSERT_EQ(fast_path.routes.size(), before.size());
     for (const auto& [key, route] : fast_path.routes)
         EXPECT_EQ(route.next_hop(), before.at(key).next_hop());
+}
+
+TEST_F(RemoteRoutesTest, gives_no_id_before_it_knows_which_are_taken) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    const auto taken = fast_path.next_hops.begin()->first;
+    FibSync next_sync;
+    PolicyTables next_tables(next_sync, store);
+    policy::PolicyEngine next_policy(65000, next_tables);
+    RemoteRoutes next(next_sync, next_policy, uplink, 1);
+    bgp::RouteUpdate update;
+    update.paths[{vni, *net::Prefix::parse("10.0.0.2/32")}] = {path("10.99.0.3")};
+    next.apply(update); // faster than the fast path's dump
+    EXPECT_FALSE(next.adopted());
+    next.adopt(fast_path.tables());
+    next_sync.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    EXPECT_EQ(fast_path.routes.size(), 2U);
+    EXPECT_EQ(fast_path.next_hops.size(), 2U) << "the new tunnel must not take the id of the old one";
+    EXPECT_TRUE(fast_path.next_hops.contains(taken));
 }
 
 TEST_F(RemoteRoutesTest, leaves_local_routes_to_their_owner) {
