@@ -54,12 +54,14 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
 Dataplane::~Dataplane() { workers_.clear(); }
 
 Result<void> Dataplane::apply(const fastpath::TableUpdate& update) {
+    // A container whose namespace went must not keep the others from what they need.
+    Result<void> first;
     for (const auto& port : update.ports())
-        if (auto set = ports_.set(port); !set) return set;
-    if (auto applied = tables_.apply(update); !applied) return applied;
+        if (auto set = ports_.set(port); !set && first) first = std::move(set);
+    if (auto applied = tables_.apply(update); !applied && first) first = std::move(applied);
     for (const std::uint32_t id : update.deleted_ports())
         ports_.remove(id);
-    return {};
+    return first;
 }
 
 void Dataplane::dump(std::uint64_t id, const std::function<void(const fastpath::Reply&)>& answer) const {

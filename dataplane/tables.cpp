@@ -52,7 +52,23 @@ Result<void> check_policy_key(const fastpath::PolicyKey& key) {
     return {};
 }
 
+Result<void> check_policy(const fastpath::PolicyEntry& entry) {
+    if (auto checked = check_policy_key(entry.key()); !checked) return checked;
+    if (entry.verdict() != fastpath::VERDICT_ALLOW && entry.verdict() != fastpath::VERDICT_DENY)
+        return fail(ErrorCode::invalid, "policy entry: no verdict");
+    if (entry.precedence() > precedence_max)
+        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
+    return {};
+}
+
 } // namespace
+
+/// What an update lost, so that nothing which builds on it is applied to what was there before.
+struct Tables::Refused {
+    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry
+    std::set<std::uint32_t> endpoints;  ///< by port
+    std::set<std::uint32_t> next_hops;
+};
 
 Tables::Tables(Quiescence& quiescence) :
     quiescence_(quiescence),
@@ -124,17 +140,29 @@ Result<void> Tables::apply(const fastpath::TableUpdate& update) {
 }
 
 Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
-    Result<void> done;
-    const auto each = [&done](const auto& entries, auto set) {
+    Result<void> first;
+    const auto each = [&first](const auto& entries, auto set) {
         for (const auto& entry : entries)
-            if (done) done = set(entry);
+            if (auto done = set(entry); !done && first) first = std::move(done);
     };
-    if (update.has_host()) done = set_host(update.host());
+    Refused refused;
+    // The policy of an identity changes as a whole or not at all: half of it could allow what the whole denies.
+    for (const auto& entry : update.policies())
+        if (!check_policy(entry)) refused.identities.insert(entry.key().local_identity());
+    if (update.has_host()) first = set_host(update.host());
     each(update.networks(), [&](const auto& entry) { return set_network(entry); });
-    each(update.policies(), [&](const auto& entry) { return set_policy(entry); });
-    each(update.endpoints(), [&](const auto& entry) { return set_endpoint(entry); });
-    each(update.next_hops(), [&](const auto& entry) { return set_next_hop(entry); });
-    each(update.routes(), [&](const auto& entry) { return set_route(entry); });
+    each(update.policies(), [&](const auto& entry) { return set_policy(entry, refused); });
+    each(update.endpoints(), [&](const auto& entry) {
+        auto done = set_endpoint(entry, refused);
+        if (!done) refused.endpoints.insert(entry.port());
+        return done;
+    });
+    each(update.next_hops(), [&](const auto& entry) {
+        auto done = set_next_hop(entry, refused);
+        if (!done) refused.next_hops.insert(entry.id());
+        return done;
+    });
+    each(update.routes(), [&](const auto& entry) { return set_route(entry, refused); });
     each(update.deleted_routes(), [&](const auto& key) { return delete_route(key); });
     each(update.deleted_next_hops(), [&](std::uint32_t id) -> Result<void> {
         const auto found = next_hop_states_.find(id);
@@ -154,7 +182,7 @@ Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
     });
     each(update.deleted_policies(), [&](const auto& key) -> Result<void> {
         if (auto checked = check_policy_key(key); !checked) return checked;
-        policies_.erase(policy_key(key));
+        if (!refused.identities.contains(key.local_identity())) policies_.erase(policy_key(key));
         return {};
     });
     each(update.deleted_networks(), [&](std::uint32_t vni) -> Result<void> {
@@ -164,7 +192,7 @@ Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
         delete_network(vni);
         return {};
     });
-    return done;
+    return first;
 }
 
 Result<void> Tables::set_host(const fastpath::HostSettings& message) {
@@ -218,20 +246,20 @@ void Tables::delete_network(std::uint32_t vni) {
     network_states_.erase(found);
 }
 
-Result<void> Tables::set_policy(const fastpath::PolicyEntry& entry) {
-    if (auto checked = check_policy_key(entry.key()); !checked) return checked;
-    if (entry.verdict() != fastpath::VERDICT_ALLOW && entry.verdict() != fastpath::VERDICT_DENY)
-        return fail(ErrorCode::invalid, "policy entry: no verdict");
-    if (entry.precedence() > precedence_max)
-        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
+Result<void> Tables::set_policy(const fastpath::PolicyEntry& entry, const Refused& refused) {
+    if (auto checked = check_policy(entry); !checked) return checked;
+    if (refused.identities.contains(entry.key().local_identity())) return {}; // the wrong entry is told
     const std::uint64_t strength =
         std::uint64_t{entry.precedence()} << 2 | static_cast<std::uint32_t>(entry.verdict());
     policies_.insert(policy_key(entry.key()), std::uint64_t{entry.rule()} << 32 | strength, retired_);
     return {};
 }
 
-Result<void> Tables::set_endpoint(const fastpath::Endpoint& message) {
+Result<void> Tables::set_endpoint(const fastpath::Endpoint& message, const Refused& refused) {
     const std::string what = fmt::format("endpoint {} on port {}", message.name(), message.port());
+    if (refused.identities.contains(message.identity()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
     if (!network_states_.contains(message.vni()))
         return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
@@ -298,8 +326,11 @@ Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& 
     return next_hop;
 }
 
-Result<void> Tables::set_next_hop(const fastpath::NextHop& message) {
+Result<void> Tables::set_next_hop(const fastpath::NextHop& message, const Refused& refused) {
     const std::string what = fmt::format("next hop {}", message.id());
+    if (message.has_local() && refused.endpoints.contains(message.local().port()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the endpoint on port {} was refused", what, message.local().port()));
     if (message.id() == 0 || message.id() > next_hop_id_max)
         return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, next_hop_id_max));
     auto next_hop = make_next_hop(message);
@@ -359,10 +390,12 @@ Result<void> Tables::refresh_next_hops() {
     return {};
 }
 
-Result<void> Tables::set_route(const fastpath::Route& route) {
+Result<void> Tables::set_route(const fastpath::Route& route, const Refused& refused) {
     auto prefix = to_prefix(route.prefix());
     if (!prefix) return fail_in(std::move(prefix), "route");
     const std::string what = fmt::format("route {} of VNI {}", prefix->to_string(), route.vni());
+    if (refused.next_hops.contains(route.next_hop()))
+        return fail(ErrorCode::invalid, fmt::format("{}: next hop {} was refused", what, route.next_hop()));
     const auto network = network_states_.find(route.vni());
     if (network == network_states_.end()) return fail(ErrorCode::invalid, what + ": no network has this VNI");
     const auto next_hop = next_hop_states_.find(route.next_hop());

@@ -79,8 +79,9 @@ class Tables {
 
     // --- the writer ---
 
-    /// Applies everything but ports, in the order of the message; returns when all workers see it. On failure, what
-    /// came before the entry named in the error stays.
+    /// Applies everything but ports, in the order of the message; returns when all workers see it. A wrong entry, and
+    /// what builds on it, is left out and everything else applied; the error is the first one's. Without memory for
+    /// more, what came before stays.
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
     /// One update that would rebuild the tables, without ports.
     [[nodiscard]] fastpath::TableUpdate dump() const;
@@ -141,13 +142,15 @@ class Tables {
 
     using NextHopArray = std::vector<std::atomic<const NextHop*>>;
 
+    struct Refused;
+
     Result<void> apply_entries(const fastpath::TableUpdate& update);
     Result<void> set_host(const fastpath::HostSettings& host);
     Result<void> set_network(const fastpath::Network& network);
-    Result<void> set_policy(const fastpath::PolicyEntry& entry);
-    Result<void> set_endpoint(const fastpath::Endpoint& endpoint);
-    Result<void> set_next_hop(const fastpath::NextHop& next_hop);
-    Result<void> set_route(const fastpath::Route& route);
+    Result<void> set_policy(const fastpath::PolicyEntry& entry, const Refused& refused);
+    Result<void> set_endpoint(const fastpath::Endpoint& endpoint, const Refused& refused);
+    Result<void> set_next_hop(const fastpath::NextHop& next_hop, const Refused& refused);
+    Result<void> set_route(const fastpath::Route& route, const Refused& refused);
     Result<void> delete_route(const fastpath::RouteKey& key);
     void delete_next_hop(std::uint32_t id);
     void delete_network(std::uint32_t vni);

@@ -215,23 +215,82 @@ TEST_P(TablesRefuse, ByNameAndUnchanged) {
 INSTANTIATE_TEST_SUITE_P(Entry, TablesRefuse, testing::ValuesIn(refusals()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST(Tables, FailedUpdateKeepsWhatCameBeforeTheEntry) {
+TEST(Tables, WrongEntryKeepsNoOtherOut) {
     Writer writer;
     TableUpdate update = world.tables();
     update.mutable_next_hops(2)->mutable_vtep()->set_mtu(1);
-    const std::uint32_t first = update.next_hops(0).id();
-    const std::uint32_t failed = update.next_hops(2).id();
-    const std::uint32_t later = update.next_hops(3).id();
-    ASSERT_FALSE(writer.tables.apply(update));
-    EXPECT_NE(writer.tables.network(World::vni), nullptr);
-    EXPECT_NE(writer.tables.endpoint(World::web), nullptr);
-    EXPECT_NE(writer.tables.next_hop(first), nullptr);
-    EXPECT_EQ(writer.tables.next_hop(failed), nullptr);
-    EXPECT_EQ(writer.tables.next_hop(later), nullptr);
-    EXPECT_EQ(writer.dump().routes_size(), 0);
+    update.mutable_host()->set_router_mac("short");
+    const auto applied = writer.tables.apply(update);
+    ASSERT_FALSE(applied);
+    EXPECT_NE(applied.error().message.find("router MAC"), std::string::npos) << applied.error().message;
+    // All but the host, the next hop and the route that leads there.
+    TableUpdate expected = world.tables();
+    expected.clear_host();
+    ASSERT_EQ(expected.next_hops(2).id(), World::to_c);
+    expected.mutable_next_hops()->DeleteSubrange(2, 1);
+    ASSERT_EQ(expected.routes(2).next_hop(), World::to_c);
+    expected.mutable_routes()->DeleteSubrange(2, 1);
+    EXPECT_SAME_ENTRIES(expected, writer.dump());
     // The agent sends it again, mended.
     ASSERT_TRUE(writer.tables.apply(world.tables()));
     EXPECT_SAME_ENTRIES(world.tables(), writer.dump());
+}
+
+TEST(Tables, WrongEntryKeepsNoDeletionOut) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(everything()));
+    TableUpdate update = changed([](auto& u) { u.add_networks()->set_vni(0); });
+    const TableUpdate all = everything();
+    for (const auto& route : all.routes()) {
+        update.add_deleted_routes()->set_vni(route.vni());
+        *update.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
+    }
+    update.add_deleted_endpoints(World::db);
+    ASSERT_FALSE(writer.tables.apply(update));
+    EXPECT_EQ(writer.dump().routes_size(), 0);
+    EXPECT_EQ(writer.tables.endpoint(World::db), nullptr);
+}
+
+TEST(Tables, NothingIsBuiltOnWhatStoodBeforeAWrongEntry) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    // Another container on web's port, and another VTEP behind the same next hop: both wrong, both with a route.
+    TableUpdate update;
+    World::add_endpoint(update, World::web, "other", world.web_mac, world.address(7, 1), 9);
+    update.mutable_endpoints(0)->set_mac("short");
+    World::add_local(update, 50, World::web);
+    World::add_route(update, world.address(7, 1), 32, 50, 9);
+    world.add_vtep(update, World::to_c, world.vtep(7), world.c_router, world.next_nic, 1);
+    World::add_route(update, world.address(7, 2), 32, World::to_c, 9);
+    World::add_route(update, world.address(7, 3), 32, World::to_d, 9);
+    const auto applied = writer.tables.apply(update);
+    ASSERT_FALSE(applied);
+    EXPECT_NE(applied.error().message.find("endpoint other"), std::string::npos) << applied.error().message;
+    TableUpdate expected = world.tables();
+    World::add_route(expected, world.address(7, 3), 32, World::to_d, 9);
+    EXPECT_SAME_ENTRIES(expected, writer.dump());
+}
+
+TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
+    Writer writer;
+    TableUpdate before = world.tables();
+    before.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 0, 0, fastpath::VERDICT_DENY));
+    ASSERT_TRUE(writer.tables.apply(before));
+    // db's old deny goes, its new one is wrong; web's policy has nothing to do with it.
+    TableUpdate update =
+        World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 6, 80, fastpath::VERDICT_ALLOW, 2);
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 300, 0, fastpath::VERDICT_DENY));
+    const TableUpdate web =
+        World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY);
+    update.MergeFrom(web);
+    *update.add_deleted_policies() = before.policies(0).key();
+    // A new endpoint of db's identity would be open.
+    World::add_endpoint(update, 60, "late", world.web_mac, world.address(7, 1), World::id_db);
+    const auto applied = writer.tables.apply(update);
+    ASSERT_FALSE(applied);
+    EXPECT_NE(applied.error().message.find("255"), std::string::npos) << applied.error().message;
+    before.MergeFrom(web);
+    EXPECT_SAME_ENTRIES(before, writer.dump());
 }
 
 TEST(Tables, MovedRouteFreesItsNextHop) {
