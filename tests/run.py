@@ -41,6 +41,13 @@ def setup(build, options, **further):
     return subprocess.run([ROOT / 'tools' / 'setup'], env=environment, stdin=subprocess.DEVNULL).returncode == 0
 
 
+def setup_clang(build, options, targets):
+    """A build with both sanitizers. By clang: libFuzzer is clang's, and it needs a third of g++'s time for the rest."""
+    ccache = 'ccache ' if shutil.which('ccache') else ''
+    return setup(build, ['-Db_sanitize=address,undefined', '-Db_lundef=false', *options], CC=f'{ccache}clang-19', CXX=f'{ccache}clang++-19',
+                 WEFT_TARGETS=targets)
+
+
 def gtest_counts(report):
     root = xml.parse(report).getroot()
     cases = [case for case in root.iter('testcase') if case.get('status') == 'run']
@@ -101,10 +108,7 @@ def unit_tests(results, area, build, suite=None):
 def fuzzers(results, everything):
     """Each libFuzzer target of tests/fuzz for a fixed number of inputs, side by side; one that ends early has found something."""
     begin = time.monotonic()
-    # clang++, since libFuzzer is clang's; ccache, if it is there, as meson would take it by itself.
-    ccache = 'ccache ' if shutil.which('ccache') else ''
-    if not setup('build-fuzz', ['-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1'],
-                 CC=f'{ccache}clang-19', CXX=f'{ccache}clang++-19', WEFT_TARGETS='fuzz'):
+    if not setup_clang('build-fuzz', ['-Dfuzz=true', '-Doptimization=1'], 'fuzz'):
         results.add('fuzz', 0, 1, 0)
         return
     programs = ROOT / 'build-fuzz' / 'tests' / 'fuzz'
@@ -172,9 +176,7 @@ def main():
     elif only not in ('sanitizers', 'fuzz'):
         unit_tests(results, only, 'build', only)
     if only in (None, 'sanitizers'):
-        # Lines are enough to read a report by; full debugging information would double the work of compiler and linker.
-        if setup('build-asan', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', '-Ddebug=false', '-Dc_args=-g1',
-                                '-Dcpp_args=-g1', *werror], WEFT_TARGETS='meson-test-prereq'):
+        if setup_clang('build-asan', ['-Doptimization=0'], 'meson-test-prereq'):
             unit_tests(results, 'sanitizers', 'build-asan')
         else:
             results.add('sanitizers', 0, 1, 0)

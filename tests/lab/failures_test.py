@@ -154,9 +154,33 @@ def both_killed_at_once_come_back(lab):
                'an answer', 10)
 
 
+def transfer_survives_a_dozen_random_kills(lab):
+    moments = random.Random(5)
+
+    def kills():
+        for _ in range(12):
+            time.sleep(moments.uniform(0.3, 1.5))
+            host = lab.host(moments.choice(['h1', 'h2']))
+            victims = moments.choice([[host.agent], [host.dataplane], [host.agent, host.dataplane]])
+            for record in [find() for find in victims]:
+                if record is not None:
+                    processes.kill(record)
+            if host.agent in victims:
+                time.sleep(moments.uniform(0, 0.5))
+                host.start_agent()
+        for host in lab.hosts.values():
+            host.wait_until_ready()
+
+    transfer.tcp(lab.netns('h1-e1'), lab.netns('h2-e1'), lab.address('h2-e1'), 3_000_000_000, timeout=300, during=kills)
+    for source in ('h1-e1', 'h1-e2'):
+        for destination in ('h2-e1', 'h2-e2'):
+            for ipv6 in (False, True):
+                harness.ping(lab, source, lab.address(destination, ipv6))
+
+
 harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
          killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
          running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done,
-         both_killed_at_once_come_back, both_agents_gone_packets_flow)
+         both_killed_at_once_come_back, both_agents_gone_packets_flow, *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
 harness.finish()
