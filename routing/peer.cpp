@@ -59,8 +59,14 @@ void Peer::start() {
     if (!neighbor_.passive && !dynamic_) connect();
 }
 
+bool Peer::promising() const {
+    return std::ranges::any_of(sessions_, [](const auto& session) {
+        return session->outgoing() || session->fsm().state() >= State::open_confirm;
+    });
+}
+
 void Peer::connect() {
-    if (stopped_ || established_ || connecting_ || !sessions_.empty()) return;
+    if (stopped_ || connecting_ || promising()) return;
     connecting_ = std::make_shared<tcp::socket>(loop_);
     boost::system::error_code error;
     const tcp::endpoint remote(to_asio(neighbor_.address), neighbor_.port);
@@ -89,6 +95,8 @@ void Peer::connect() {
 
 void Peer::retry_later() {
     if (stopped_ || dynamic_ || neighbor_.passive) return;
+    // Not anew when it runs: connections that come and go must not put ours off.
+    if (retry_timer_.expiry() > std::chrono::steady_clock::now()) return;
     // Quick at first, since hosts come and go; a neighbour that keeps failing is asked less often.
     const auto wait =
         std::min<std::chrono::milliseconds>(config_.connect_retry * (1U << std::min(failures_, 5U)), retry_max);
@@ -172,6 +180,7 @@ void Peer::opened(const std::shared_ptr<Session>& session) {
 void Peer::session_established(const std::shared_ptr<Session>& session) {
     established_ = session;
     failures_ = 0;
+    retry_timer_.expires_at(std::chrono::steady_clock::time_point::min()); // a long wait is over, too
     ++times_established_;
     since_ = std::chrono::steady_clock::now();
     const auto& negotiated = session->fsm().negotiated();
@@ -223,10 +232,10 @@ void Peer::session_ended(const std::shared_ptr<Session>& session, SessionEnd end
         const auto level = end.reason == last_error_ ? spdlog::level::debug : spdlog::level::warn;
         spdlog::log(level, "BGP {}: no session: {}", neighbor_.address.to_string(), end.reason);
         last_error_ = end.reason;
-        ++failures_;
+        if (session->outgoing()) ++failures_;
     }
     events_.on_state(*this);
-    if (!established_ && sessions_.empty()) retry_later();
+    if (!promising()) retry_later();
 }
 
 void Peer::receive(Update update) {

@@ -76,6 +76,8 @@ class Peer {
     [[nodiscard]] PeerStatus status() const;
 
   private:
+    /// Is there a connection that makes another of ours needless? One on which the neighbour said nothing does not.
+    [[nodiscard]] bool promising() const;
     void connect();
     void retry_later();
     void adopt(boost::asio::ip::tcp::socket socket, bool outgoing);

@@ -130,6 +130,20 @@ TEST_F(AcceptTest, WhoSaysOpenWithoutHoldTimeAndNoMoreIsHungUpOn) {
     EXPECT_TRUE(eventually([&] { return silent.read(), silent.closed; }, 2s));
 }
 
+TEST_F(AcceptTest, SilentConnectionsDoNotKeepUsFromConnecting) {
+    start(host, config(1, {2}));
+    Silent first(loop, address(2));
+    Silent second(loop, address(2));
+    first.connect(address(1), port());
+    second.connect(address(1), port());
+    ASSERT_TRUE(eventually([&] { return state() == "OpenSent"; }));
+    Host neighbor;
+    auto made = config(2, {1});
+    made.neighbors[0].passive = true;
+    start(neighbor, made);
+    EXPECT_TRUE(eventually([&] { return state() == "Established"; }, 3s));
+}
+
 TEST_F(AcceptTest, LackOfDescriptorsIsWaitedFor) {
     start(host, passive());
     Silent silent(loop, address(2));
