@@ -61,7 +61,8 @@ Result<void> PortTable::set(const fastpath::Port& message) {
     auto port = make(message);
     if (!port) return fail_in(std::move(port), what);
     spdlog::info("port {} is {}, mtu {}", message.id(), (*port)->name(), (*port)->mtu());
-    entries_[message.id()] = {std::move(*port), message};
+    auto workers = choose_workers((*port)->queues());
+    entries_[message.id()] = {std::move(*port), message, std::move(workers)};
     publish();
     return {};
 }
@@ -74,6 +75,19 @@ void PortTable::remove(std::uint32_t id) {
     spdlog::info("port {} ({}) removed", id, node.mapped().port->name());
 }
 
+std::vector<unsigned> PortTable::choose_workers(unsigned queues) const {
+    std::vector<std::size_t> loads(workers_);
+    for (const Entry& entry : entries_ | std::views::values)
+        for (const unsigned worker : entry.workers)
+            ++loads[worker];
+    std::vector<unsigned> chosen(queues);
+    for (unsigned& worker : chosen) {
+        worker = static_cast<unsigned>(std::ranges::min_element(loads) - loads.begin());
+        ++loads[worker];
+    }
+    return chosen;
+}
+
 void PortTable::publish() {
     auto fresh = std::make_unique<PortSet>();
     fresh->generation = ++generation_;
@@ -81,11 +95,8 @@ void PortTable::publish() {
     fresh->by_worker.resize(workers_);
     for (const auto& [id, entry] : entries_) {
         fresh->by_id[id] = entry.port.get();
-        // Queues spread over workers; ports of one queue go to the worker with the least to do.
-        for (unsigned queue = 0; queue < entry.port->queues(); ++queue)
-            std::ranges::min_element(fresh->by_worker, {}, [](const auto& assignments) {
-                return assignments.size();
-            })->push_back({entry.port.get(), queue});
+        for (unsigned queue = 0; queue < entry.workers.size(); ++queue)
+            fresh->by_worker[entry.workers[queue]].push_back({entry.port.get(), queue});
     }
     current_.store(fresh.get(), std::memory_order_release);
     wake_();

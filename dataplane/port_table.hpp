@@ -53,9 +53,14 @@ class PortTable {
     struct Entry {
         std::unique_ptr<Port> port;
         fastpath::Port message;
+        /// Who polls each queue, as long as the port is there: while a snapshot replaces another, some workers still
+        /// follow the old one, and no queue has two that poll it.
+        std::vector<unsigned> workers;
     };
 
     Result<std::unique_ptr<Port>> make(const fastpath::Port& message) const;
+    /// A worker for each queue of a new port, the one with the fewest first.
+    [[nodiscard]] std::vector<unsigned> choose_workers(unsigned queues) const;
     void publish();
 
     Quiescence& quiescence_;
