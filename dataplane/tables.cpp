@@ -336,10 +336,13 @@ Result<void> Tables::set_next_hop(const fastpath::NextHop& message, const Refuse
     auto next_hop = make_next_hop(message);
     if (!next_hop) return fail_in(std::move(next_hop), what);
     NextHopState& state = next_hop_states_[message.id()];
-    if (state.shared) count_vtep(*state.shared, -1);
+    // The new one first: if both lead to one VTEP, it is known all the time.
     count_vtep(**next_hop, 1);
     publish_next_hop(message.id(), *next_hop);
-    if (state.shared) retired_.push_back(state.shared);
+    if (state.shared) {
+        count_vtep(*state.shared, -1);
+        retired_.push_back(state.shared);
+    }
     state.shared = std::move(*next_hop);
     state.message = message;
     return {};
