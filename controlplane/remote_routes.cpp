@@ -22,6 +22,10 @@ void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
         const auto address = net::Address::from_bytes(bytes(next_hop.vtep().address()));
         const auto mac = net::Mac::from_bytes(bytes(next_hop.vtep().inner_destination_mac()));
         if (address && mac) adopted_[{*address, next_hop.vtep().vni(), *mac}] = next_hop.id();
+        // What was resolved stays so while the kernel is asked again: not a packet is lost by a restart.
+        const auto source = net::Mac::from_bytes(bytes(next_hop.vtep().outer_source_mac()));
+        const auto destination = net::Mac::from_bytes(bytes(next_hop.vtep().outer_destination_mac()));
+        if (address && source && destination) neighbors_[*address] = {*source, *destination};
         next_id_ = std::max(next_id_, next_hop.id() + 1);
     }
     apply(*held);

@@ -82,7 +82,12 @@ TEST_F(RemoteRoutesTest, moves_a_route_and_drops_the_next_hop_that_nobody_uses) 
 TEST_F(RemoteRoutesTest, keeps_the_ids_of_an_adopted_fast_path) {
     tell("10.0.0.1/32", {path("10.99.0.2")});
     tell("10.0.0.2/32", {path("10.99.0.3")});
+    remote.resolved(*net::Address::parse("10.99.0.2"), ResolvedNeighbor{net::Mac({2, 1}), net::Mac({2, 2})});
+    remote.resolved(*net::Address::parse("10.99.0.3"), ResolvedNeighbor{net::Mac({2, 1}), net::Mac({2, 3})});
+    fast_path.run();
     const auto before = fast_path.routes;
+    const auto hops_before = fast_path.next_hops.begin()->second.SerializeAsString();
+    fast_path.updates.clear();
     FibSync next_sync;
     PolicyTables next_tables(next_sync, store);
     policy::PolicyEngine next_policy(65000, next_tables);
@@ -101,6 +106,10 @@ TEST_F(RemoteRoutesTest, keeps_the_ids_of_an_adopted_fast_path) {
     ASSERT_EQ(fast_path.routes.size(), before.size());
     for (const auto& [key, route] : fast_path.routes)
         EXPECT_EQ(route.next_hop(), before.at(key).next_hop());
+    EXPECT_EQ(fast_path.next_hops.begin()->second.SerializeAsString(), hops_before);
+    for (const auto& update : fast_path.updates)
+        EXPECT_EQ(update.next_hops_size(), 0)
+            << "a next hop that is written anew has a moment without its MAC address";
 }
 
 TEST_F(RemoteRoutesTest, gives_no_id_before_it_knows_which_are_taken) {
