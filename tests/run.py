@@ -165,6 +165,8 @@ def main():
     parser.add_argument('--all', action='store_true', help='also what is too long for CI')
     arguments = parser.parse_args()
     os.environ['PATH'] = '/usr/sbin:/usr/bin:/sbin:/bin'
+    # Undefined behaviour ends the program, and so fails its test.
+    os.environ.setdefault('UBSAN_OPTIONS', 'halt_on_error=1:print_stacktrace=1')
     results = Results()
     only = arguments.only
     werror = ['-Dwerror=true'] if os.environ.get('CI') else []
