@@ -338,7 +338,7 @@ Result<void> Tables::set_next_hop(const fastpath::NextHop& message, const Refuse
     NextHopState& state = next_hop_states_[message.id()];
     // The new one first: if both lead to one VTEP, it is known all the time.
     count_vtep(**next_hop, 1);
-    publish_next_hop(message.id(), *next_hop);
+    publish_next_hop(message.id(), next_hop->get());
     if (state.shared) {
         count_vtep(*state.shared, -1);
         retired_.push_back(state.shared);
@@ -348,7 +348,7 @@ Result<void> Tables::set_next_hop(const fastpath::NextHop& message, const Refuse
     return {};
 }
 
-void Tables::publish_next_hop(std::uint32_t id, std::shared_ptr<const NextHop> next_hop) {
+void Tables::publish_next_hop(std::uint32_t id, const NextHop* next_hop) {
     if (id >= next_hop_array_->size()) {
         auto larger = std::make_shared<NextHopArray>(std::bit_ceil(std::size_t{id} + 1));
         for (std::size_t i = 0; i < next_hop_array_->size(); ++i)
@@ -356,7 +356,7 @@ void Tables::publish_next_hop(std::uint32_t id, std::shared_ptr<const NextHop> n
         next_hops_.store(larger.get(), std::memory_order_release);
         retired_.push_back(std::exchange(next_hop_array_, std::move(larger)));
     }
-    (*next_hop_array_)[id].store(next_hop.get(), std::memory_order_release);
+    (*next_hop_array_)[id].store(next_hop, std::memory_order_release);
 }
 
 void Tables::delete_next_hop(std::uint32_t id) {
@@ -387,7 +387,7 @@ Result<void> Tables::refresh_next_hops() {
     for (auto& [id, state] : next_hop_states_) {
         auto next_hop = make_next_hop(state.message);
         if (!next_hop) return fail_in(std::move(next_hop), fmt::format("next hop {}", id));
-        publish_next_hop(id, *next_hop);
+        publish_next_hop(id, next_hop->get());
         retired_.push_back(std::exchange(state.shared, std::move(*next_hop)));
     }
     return {};

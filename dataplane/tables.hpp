@@ -156,7 +156,7 @@ class Tables {
     void delete_network(std::uint32_t vni);
     /// Tells readers which prefix lengths the network has now.
     void publish_network(std::uint32_t vni, std::string name);
-    void publish_next_hop(std::uint32_t id, std::shared_ptr<const NextHop> next_hop);
+    void publish_next_hop(std::uint32_t id, const NextHop* next_hop);
     void count_vtep(const NextHop& next_hop, int change);
     /// Rebuilds every template, after the host's addresses changed.
     Result<void> refresh_next_hops();

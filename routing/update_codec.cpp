@@ -75,7 +75,7 @@ std::expected<void, DecodeError> read_mp_unreach(std::span<const std::uint8_t> v
     if (!reader.ok()) return fatal(optional_attribute_error, "MP_UNREACH_NLRI truncated: " + hex(value));
     const auto family = family_of(afi, safi);
     if (!family || !speaks(options, *family)) return {};
-    if (reader.empty() && alone) update.end_of_rib = *family;
+    if (reader.empty() && alone) update.end_of_rib = family;
     if (auto reason = read_routes(reader.rest(), *family, update.withdrawn))
         return fatal(optional_attribute_error, "MP_UNREACH_NLRI: " + *reason);
     return {};
