@@ -22,11 +22,20 @@ Result<InstanceLock> InstanceLock::take(const std::string& directory) {
                     fmt::format("state directory {}: {}: run as root, or choose another --state-dir", directory,
                                 error.message()));
     chmod(directory.c_str(), 0700);
-    const std::string path = directory + "/weftd.pid";
+    return lock(directory + "/weftd.pid", "state directory " + directory, "--state-dir");
+}
+
+Result<InstanceLock> InstanceLock::take_fast_path(const std::string& socket) {
+    std::error_code ignored; // opening the file says what is wrong
+    std::filesystem::create_directories(std::filesystem::path(socket).parent_path(), ignored);
+    return lock(socket + ".lock", "fast path at " + socket, "--dataplane-socket");
+}
+
+Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::string& what, const std::string& flag) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(ErrorCode::denied,
-                    fmt::format("{}: {}: run as root, or choose another --state-dir", path, std::strerror(errno)));
+                    fmt::format("{}: {}: run as root, or choose another {}", path, std::strerror(errno), flag));
     InstanceLock lock(fd);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         std::array<char, 16> holder{};
@@ -35,8 +44,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& directory) {
         pid.erase(pid.find_last_not_of(" \n") + 1);
         return fail(
             ErrorCode::exists,
-            fmt::format("state directory {}: weftd with pid {} uses it: stop that one, or choose another --state-dir",
-                        directory, pid));
+            fmt::format("{}: weftd with pid {} uses it: stop that one, or choose another {}", what, pid, flag));
     }
     const std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)

@@ -31,6 +31,9 @@ int run(const weft::agent::Config& config) {
         return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
     auto lock = weft::agent::InstanceLock::take(config.state_dir);
     if (!lock) return complain(lock.error());
+    // Two agents on one fast path would each take the other's ports and routes away.
+    auto fast_path_lock = weft::agent::InstanceLock::take_fast_path(config.dataplane_socket);
+    if (!fast_path_lock) return complain(fast_path_lock.error());
 
     boost::asio::io_context loop;
     int status = EXIT_SUCCESS;
