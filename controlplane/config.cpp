@@ -10,9 +10,11 @@
 #include <fstream>
 #include <map>
 #include <numeric>
+#include <regex>
 #include <sstream>
 
 #include <fmt/format.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace weft::agent {
@@ -125,6 +127,10 @@ Result<NetworkSettings> parse_network(const std::string& text, std::uint32_t as_
                                  : number<std::uint32_t>(item.value.substr(equals + 1), 1, 0xffffff);
     if (network.name.empty() || !number_read)
         return bad("network", text, "want NAME=VNI[,rt=AS:NUMBER], with a VNI from 1 to 16777215");
+    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
+    if (!std::regex_match(network.name, allowed))
+        return bad("network", text,
+                   "want a name of 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends");
     network.vni = *net::Vni::make(*number_read);
     for (const auto& [key, value] : item.options) {
         const auto colon = value.find(':');
@@ -160,12 +166,22 @@ struct RawValues {
     std::string vtep;
     std::string router_id;
     std::string config_file;
+    // Numbers come as text: what is not one is refused by its flag, and -1 does not become a large one.
+    std::string as_number;
+    std::string bgp_port;
+    std::string hold_time;
+    std::string restart_time;
+    std::string workers;
+    std::string label_asn;
 };
 
 po::options_description describe(Config& config, RawValues& raw) {
     po::options_description description(introduction, 120);
     auto add = description.add_options();
     const auto text = [](std::string& target) { return po::value(&target)->default_value(target); };
+    const auto count = [](std::string& target, std::uint32_t standard) {
+        return po::value(&target)->default_value(std::to_string(standard));
+    };
     add("config", po::value(&raw.config_file), "file with the same keys");
     add("state-dir", text(config.state_dir), "database and logs");
     add("socket", text(config.socket), "UNIX socket of the API");
@@ -176,24 +192,23 @@ po::options_description describe(Config& config, RawValues& raw) {
         "how the fast path takes the uplink: auto (AF_XDP), or DPDK device arguments");
     add("vtep", po::value(&raw.vtep), "our tunnel address; default: the uplink's");
     add("router-id", po::value(&raw.router_id), "BGP identifier, as an IPv4 address; default: from the VTEP");
-    add("as", po::value(&config.as_number)->default_value(config.as_number), "our AS number");
+    add("as", count(raw.as_number, config.as_number), "our AS number");
     add("bgp-listen", po::value(&raw.listen), "address to listen on for BGP (repeatable); default: the VTEP, or all");
-    add("bgp-port", po::value(&config.bgp_port)->default_value(config.bgp_port), "TCP port for BGP");
+    add("bgp-port", count(raw.bgp_port, config.bgp_port), "TCP port for BGP");
     add("neighbor", po::value(&raw.neighbors), "ADDRESS[,as=N][,port=N][,passive] (repeatable)");
     add("neighbor-range", po::value(&raw.ranges), "PREFIX[,as=N]: who may connect (repeatable)");
-    add("hold-time", po::value(&config.hold_time_s)->default_value(config.hold_time_s), "seconds; 0 or at least 3");
-    add("restart-time", po::value(&config.restart_time_s)->default_value(config.restart_time_s),
+    add("hold-time", count(raw.hold_time, config.hold_time_s), "seconds; 0 or at least 3");
+    add("restart-time", count(raw.restart_time, config.restart_time_s),
         "seconds that neighbours keep our routes while we restart (RFC 4724); 0: off");
     add("network", po::value(&raw.networks), "NAME=VNI[,rt=AS:NUMBER] (repeatable); default: default=4000");
     add("block", po::value(&raw.blocks),
         "[NETWORK=]PREFIX to lease addresses from (repeatable); default: 10.244.0.0/24 and fd00:244::/64");
     add("dataplane-socket", text(config.dataplane_socket), "where weft-dataplane listens");
     add("dataplane-program", po::value(&config.dataplane_program), "default: weft-dataplane beside weftd");
-    add("dataplane-workers", po::value(&config.dataplane_workers)->default_value(config.dataplane_workers),
-        "threads that move packets");
+    add("dataplane-workers", count(raw.workers, config.dataplane_workers), "threads that move packets");
     add("fastpath", text(config.fast_path), "what moves the packets: dpdk");
     add("hugepages", text(config.hugepages), "auto, on or off");
-    add("label-asn", po::value(&config.label_asn)->default_value(config.label_asn),
+    add("label-asn", count(raw.label_asn, config.label_asn),
         "global part of the Large Communities that carry labels");
     add("log-level", text(config.log_level), "trace, debug, info, warn, error");
     add("version", "print the version");
@@ -222,7 +237,42 @@ std::string default_dataplane_program() {
     return (here / "weft-dataplane").string();
 }
 
+template <class T>
+Result<void> read_number(std::string_view flag, const std::string& text, T low, T high, T& target) {
+    const auto value = number<T>(text, low, high);
+    if (!value) return bad(flag, text, fmt::format("want a number from {} to {}", low, high));
+    target = *value;
+    return {};
+}
+
+Result<void> read_numbers(Config& config, const RawValues& raw) {
+    constexpr std::uint32_t most = ~0U;
+    if (auto read = read_number<std::uint32_t>("as", raw.as_number, 1, most, config.as_number); !read) return read;
+    if (auto read = read_number<std::uint16_t>("bgp-port", raw.bgp_port, 1, 65535, config.bgp_port); !read)
+        return read;
+    if (auto read = read_number<std::uint16_t>("hold-time", raw.hold_time, 0, 65535, config.hold_time_s); !read)
+        return read;
+    if (config.hold_time_s == 1 || config.hold_time_s == 2)
+        return bad("hold-time", raw.hold_time, "0 or at least 3 seconds");
+    if (auto read = read_number<std::uint16_t>("restart-time", raw.restart_time, 0, 4095, config.restart_time_s);
+        !read)
+        return read;
+    if (auto read = read_number<unsigned>("dataplane-workers", raw.workers, 1, 64, config.dataplane_workers); !read)
+        return read;
+    return read_number<std::uint32_t>("label-asn", raw.label_asn, 1, most, config.label_asn);
+}
+
+/// A UNIX socket's path has its place in a structure of the kernel's, and no more.
+Result<void> check_socket(std::string_view flag, const std::string& path) {
+    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
+    if (!path.empty() && path.size() <= longest) return {};
+    return bad(flag, path, fmt::format("want a path of 1 to {} characters", longest));
+}
+
 Result<void> finish(Config& config, const RawValues& raw) {
+    if (auto read = read_numbers(config, raw); !read) return read;
+    if (auto checked = check_socket("socket", config.socket); !checked) return checked;
+    if (auto checked = check_socket("dataplane-socket", config.dataplane_socket); !checked) return checked;
     if (config.dataplane_program.empty()) config.dataplane_program = default_dataplane_program();
     for (const auto& [flag, value, target] :
          {std::tuple{"vtep", &raw.vtep, &config.vtep}, std::tuple{"router-id", &raw.router_id, &config.router_id}}) {
@@ -231,17 +281,10 @@ Result<void> finish(Config& config, const RawValues& raw) {
         if (!address) return bad(flag, *value, address.error().message);
         *target = *address;
     }
-    if (config.router_id && !config.router_id->is_v4())
-        return bad("router-id", raw.router_id, "want an IPv4 address");
-    if (config.hold_time_s == 1 || config.hold_time_s == 2)
-        return bad("hold-time", std::to_string(config.hold_time_s), "0 or at least 3 seconds");
-    if (config.restart_time_s > 4095)
-        return bad("restart-time", std::to_string(config.restart_time_s), "at most 4095 seconds");
+    if (config.router_id && (!config.router_id->is_v4() || config.router_id->is_unspecified()))
+        return bad("router-id", raw.router_id, "want an IPv4 address other than 0.0.0.0");
     if (std::ranges::count(log_levels, config.log_level) == 0)
         return bad("log-level", config.log_level, fmt::format("one of {}", fmt::join(log_levels, ", ")));
-    if (config.as_number == 0) return bad("as", "0", "1 to 4294967295");
-    if (config.dataplane_workers < 1 || config.dataplane_workers > 64)
-        return bad("dataplane-workers", std::to_string(config.dataplane_workers), "1 to 64");
     if (config.fast_path != "dpdk") return bad("fastpath", config.fast_path, "want dpdk");
     if (config.hugepages != "auto" && config.hugepages != "on" && config.hugepages != "off")
         return bad("hugepages", config.hugepages, "auto, on or off");
@@ -284,6 +327,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     RawValues raw;
     const auto description = describe(line.config, raw);
     po::variables_map values;
+    std::string reading; // the file, while it is read
     try {
         po::store(po::command_line_parser(argc, argv).options(description).positional({}).run(), values);
         if (values.contains("help")) {
@@ -299,19 +343,25 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
         if (values.contains("config")) {
             const auto path = values["config"].as<std::string>();
             std::ifstream file(path);
-            if (!file) return fail(ErrorCode::not_found, fmt::format("--config {}: cannot be read", path));
+            std::error_code ignored;
+            if (!file || std::filesystem::is_directory(path, ignored))
+                return fail(ErrorCode::not_found, fmt::format("--config {}: cannot be read", path));
+            reading = fmt::format("--config {}: ", path);
             po::store(po::parse_config_file(file, description), values);
+            reading.clear();
         }
         po::notify(values);
     } catch (const po::unknown_option& error) {
         std::string name = error.get_option_name();
         boost::trim_left_if(name, boost::is_any_of("-"));
-        return fail(ErrorCode::invalid, fmt::format("no option is named {}{}", name, nearest(description, name)));
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}no option is named {}{}", reading, name, nearest(description, name)));
     } catch (const po::too_many_positional_options_error&) {
         return fail(ErrorCode::invalid,
                     "every option begins with --; weftd takes no other arguments (--help lists them)");
     } catch (const po::error& error) {
-        return fail(ErrorCode::invalid, error.what());
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}{} (weftd --help explains every option)", reading, error.what()));
     }
     if (line.config.host_name.empty()) {
         char name[256] = {};

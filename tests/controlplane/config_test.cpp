@@ -80,7 +80,8 @@ TEST(Config, names_the_nearest_key_for_an_unknown_one) {
     EXPECT_EQ(refusal({"--neighbour", "10.0.0.1"}), "no option is named neighbour: did you mean neighbor?");
     EXPECT_EQ(refusal({"--xyzzyxyzzy", "1"}), "no option is named xyzzyxyzzy; --help lists them");
     const File file("hold_time = 9\n");
-    EXPECT_EQ(refusal({"--config", file.path()}), "no option is named hold_time: did you mean hold-time?");
+    EXPECT_EQ(refusal({"--config", file.path()}),
+              std::string("--config ") + file.path() + ": no option is named hold_time: did you mean hold-time?");
 }
 
 TEST(Config, refuses_bad_values_by_flag_and_value) {
@@ -93,9 +94,21 @@ TEST(Config, refuses_bad_values_by_flag_and_value) {
               "--network a=16777216: want NAME=VNI[,rt=AS:NUMBER], with a VNI from 1 to 16777215");
     EXPECT_EQ(refusal({"--network", "a=1,rt=5"}), "--network a=1,rt=5: want NAME=VNI[,rt=AS:NUMBER]");
     EXPECT_EQ(refusal({"--hold-time", "2"}), "--hold-time 2: 0 or at least 3 seconds");
-    EXPECT_EQ(refusal({"--restart-time", "4096"}), "--restart-time 4096: at most 4095 seconds");
-    EXPECT_EQ(refusal({"--as", "0"}), "--as 0: 1 to 4294967295");
-    EXPECT_EQ(refusal({"--router-id", "fd00::1"}), "--router-id fd00::1: want an IPv4 address");
+    EXPECT_EQ(refusal({"--restart-time", "4096"}), "--restart-time 4096: want a number from 0 to 4095");
+    EXPECT_EQ(refusal({"--as", "0"}), "--as 0: want a number from 1 to 4294967295");
+    EXPECT_EQ(refusal({"--as", "-1"}), "--as -1: want a number from 1 to 4294967295");
+    EXPECT_EQ(refusal({"--hold-time", "-1"}), "--hold-time -1: want a number from 0 to 65535");
+    EXPECT_EQ(refusal({"--bgp-port", "bgp"}), "--bgp-port bgp: want a number from 1 to 65535");
+    EXPECT_EQ(
+        refusal({"--network", "a b=1"}),
+        "--network a b=1: want a name of 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both "
+        "ends");
+    for (const char* flag : {"--socket", "--dataplane-socket"})
+        EXPECT_NE(
+            refusal({flag, ("/tmp/" + std::string(200, 'a')).c_str()}).find("want a path of 1 to 107 characters"),
+            std::string::npos);
+    EXPECT_EQ(refusal({"--config", "/tmp"}), "--config /tmp: cannot be read");
+    EXPECT_EQ(refusal({"--router-id", "fd00::1"}), "--router-id fd00::1: want an IPv4 address other than 0.0.0.0");
     EXPECT_EQ(refusal({"--hugepages", "some"}), "--hugepages some: auto, on or off");
     EXPECT_EQ(refusal({"--log-level", "loud"}), "--log-level loud: one of trace, debug, info, warn, error");
     EXPECT_EQ(refusal({"--uplink", "eth0", "--neighbor", "10.0.0.1,port=0"}),
