@@ -17,7 +17,7 @@ std::uint64_t AddressBlock::size() const {
 Result<net::Address> AddressBlock::lease() {
     const std::uint64_t count = size();
     const std::uint64_t skip = net::address_bits(prefix_.family()) - prefix_.length() < 2 ? 0 : 1;
-    for (std::uint64_t tried = 0; tried < count && leased_.size() < count; ++tried) {
+    for (std::uint64_t tried = 0; tried < count; ++tried) {
         const net::Address address = prefix_.address().plus(skip + next_);
         next_ = (next_ + 1) % count;
         if (leased_.insert(address).second) return address;

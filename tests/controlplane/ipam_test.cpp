@@ -45,6 +45,15 @@ TEST(AddressBlock, passes_reserved_addresses) {
     EXPECT_EQ(leases.used(), 2U);
 }
 
+TEST(AddressBlock, leases_the_last_one_while_its_ends_are_reserved) {
+    auto leases = block("10.1.0.0/30");
+    ASSERT_TRUE(leases.reserve(address("10.1.0.0")));
+    ASSERT_TRUE(leases.reserve(address("10.1.0.3")));
+    EXPECT_EQ(leases.lease(), address("10.1.0.1"));
+    EXPECT_EQ(leases.lease(), address("10.1.0.2"));
+    EXPECT_FALSE(leases.lease());
+}
+
 TEST(AddressBlock, uses_all_of_a_tiny_block) {
     auto pair = block("10.1.0.4/31");
     EXPECT_EQ(pair.lease(), address("10.1.0.4"));
