@@ -17,7 +17,6 @@ namespace {
 constexpr std::uint32_t uplink_port = 1;
 constexpr std::uint32_t vxlan_port = 4789;
 constexpr std::chrono::seconds port_interval{2};
-constexpr net::Mac gateway_mac({0x02, 0x77, 0x65, 0x66, 0x74, 0x01});
 
 std::uint16_t rd_number(std::size_t index) { return static_cast<std::uint16_t>(index + 1); }
 

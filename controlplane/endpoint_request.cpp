@@ -41,7 +41,18 @@ Result<net::Mac> read_mac(const v1::AddEndpointRequest& request, const std::stri
     auto mac = net::Mac::parse(request.mac());
     if (mac && ((mac->bytes()[0] & 1) != 0 || mac->is_zero()))
         return fail(ErrorCode::invalid, fmt::format("MAC address {}: not a unicast one", mac->to_string()));
+    if (mac && *mac == gateway_mac)
+        return fail(ErrorCode::invalid,
+                    fmt::format("MAC address {}: the gateway's, which every container has beside it: choose another",
+                                mac->to_string()));
     return mac;
+}
+
+/// The other ranges are those that a container's kernel or the gateway needs.
+bool is_usable(const net::Address& address) {
+    static const auto mapped = *net::Prefix::parse("::ffff:0:0/96");
+    return !address.is_unspecified() && !address.is_multicast() && !address.is_loopback() &&
+           !address.is_link_local() && address != net::Address::v4(0xffffffff) && !mapped.contains(address);
 }
 
 } // namespace
@@ -69,9 +80,7 @@ Result<std::vector<net::Address>> read_requested_addresses(const v1::AddEndpoint
     for (const auto& text : request.addresses()) {
         auto address = net::Address::parse(text);
         if (!address) return std::unexpected(std::move(address).error());
-        // Those are ranges that a container's kernel or the gateway needs.
-        if (address->is_unspecified() || address->is_multicast() || address->is_loopback() ||
-            address->is_link_local())
+        if (!is_usable(*address))
             return fail(ErrorCode::invalid,
                         fmt::format("address {}: an endpoint needs a global unicast address", text));
         if (!families.insert(address->family()).second)

@@ -344,7 +344,8 @@ void Endpoints::refresh(const std::string& name) {
 void Endpoints::ports_down(const std::set<std::uint32_t>& ports) {
     for (auto& [name, endpoint] : endpoints_)
         if (endpoint.state() == ready && ports.contains(endpoint.port()))
-            wait_for_namespace(endpoint, fmt::format("network namespace {} went", endpoint.netns()));
+            wait_for_namespace(endpoint,
+                               fmt::format("network namespace {} is gone, or was made anew", endpoint.netns()));
 }
 
 void Endpoints::wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason) {

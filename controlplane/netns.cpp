@@ -181,14 +181,20 @@ bool is_own_namespace(const struct stat& status) {
 Result<void> check_netns(const std::string& path) {
     const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::denied,
-                    fmt::format("network namespace {}: {}: make it first (ip netns add), or name /proc/PID/ns/net",
-                                path, std::strerror(errno)));
+        return errno == ENOENT
+                   ? fail(ErrorCode::not_found,
+                          fmt::format(
+                              "network namespace {}: {}: make it first (ip netns add), or name /proc/PID/ns/net",
+                              path, std::strerror(errno)))
+                   : fail(ErrorCode::denied, fmt::format("network namespace {}: {}: weftd must be able to open it",
+                                                         path, std::strerror(errno)));
     const int kind = ioctl(fd, NS_GET_NSTYPE);
     struct stat status{};
     const bool own = fstat(fd, &status) == 0 && is_own_namespace(status);
     close(fd);
-    if (kind != CLONE_NEWNET) return fail(ErrorCode::invalid, fmt::format("{} is not a network namespace", path));
+    if (kind != CLONE_NEWNET)
+        return fail(ErrorCode::invalid,
+                    fmt::format("{} is not a network namespace: name one of /run/netns, or /proc/PID/ns/net", path));
     if (own)
         return fail(ErrorCode::invalid,
                     fmt::format("{} is the host's own network namespace: name a container's", path));

@@ -290,6 +290,9 @@ TEST_F(EndpointsTest, refuses_duplicates_and_nonsense_by_name) {
               "endpoint web-2: address 10.9.0.5: one address of each family at most");
     EXPECT_EQ(message(add("web-2", database.path(), {"224.0.0.1"})),
               "endpoint web-2: address 224.0.0.1: an endpoint needs a global unicast address");
+    for (const char* address : {"255.255.255.255", "::ffff:1.2.3.4"})
+        EXPECT_NE(message(add("web-2", database.path(), {address})).find("needs a global unicast address"),
+                  std::string::npos);
     EXPECT_NE(message(add("web-2", "/nonexistent")).find("network namespace /nonexistent: No such file"),
               std::string::npos);
     EXPECT_NE(message(add("web-2", "/dev/null")).find("/dev/null is not a network namespace"), std::string::npos);
