@@ -331,8 +331,11 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
         else if (auto address = net::Address::parse(text))
             found.push_back(*address);
         else
-            return fail(ErrorCode::not_found,
-                        fmt::format("{}: neither an endpoint of this host nor an address", text));
+            return fail(
+                ErrorCode::not_found,
+                fmt::format("{}: neither an endpoint of this host (weft endpoint list) nor an address; for an "
+                            "endpoint of another host, give its address",
+                            text));
         return found;
     };
     auto from = candidates(source, request.source());
