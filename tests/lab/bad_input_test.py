@@ -82,6 +82,7 @@ def taken_sockets_are_named(lab):
     host = lab.host('h1')
     refused(agent(lab, '--bgp-port', '1790', '--socket', host.socket), str(host.socket))
     refused(agent(lab, '--bgp-port', '1790', '--state-dir', host.directory / 'state'), str(host.directory / 'state'))
+    refused(agent(lab, '--bgp-port', '1790', '--dataplane-socket', host.dataplane_socket), str(host.dataplane_socket), 'weftd with pid')
     assert host.answers(), 'the first agent should answer as before'
     host.weft('status')
     refused(subprocess.run(in_netns(host.netns, hosts.programs() / 'weft-dataplane', '--socket', host.dataplane_socket), stdin=subprocess.DEVNULL,
@@ -119,6 +120,8 @@ def address_of_another_host_is_refused(lab):
 def missing_or_wrong_netns_is_refused(lab):
     untouched(lab, lambda netns: refused(endpoint_add(lab, 'lost', '--netns', '/run/netns/there-is-none'), 'lost', '/run/netns/there-is-none'))
     untouched(lab, lambda netns: refused(endpoint_add(lab, 'lost', '--netns', '/etc/passwd'), 'lost', '/etc/passwd'))
+    for own in (lab.netns('h1'), '/proc/self/ns/net'):
+        untouched(lab, lambda netns, own=own: refused(endpoint_add(lab, 'lost', '--netns', own), 'lost', own, "the host's own"))
 
 
 def bad_endpoint_words_are_refused(lab):
