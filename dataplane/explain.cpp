@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "dataplane/decision.hpp"
+#include "dataplane/stage_neighbour.hpp"
 #include "dataplane/tables_wire.hpp"
 
 namespace weft::dataplane {
@@ -17,6 +18,10 @@ constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
     WEFT_DROP_REASONS(WEFT_TEXT)
 #undef WEFT_TEXT
 };
+
+bool is_multicast(const weft_address& address) {
+    return weft_address_is_v4(&address) ? address.bytes[12] >= 224 : address.bytes[0] == 0xff;
+}
 
 /// Collects steps; the last one may stop the packet.
 class Story {
@@ -99,6 +104,17 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const bool destination_local = is_kind(decision.destination_next_hop, NextHop::Kind::local);
     if (source_local && tables.endpoint(decision.source_next_hop->port) == nullptr)
         return story.stop("source", describe(decision.source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
+    if (is_multicast(*destination)) return story.stop("destination", to_text(*destination), WEFT_DROP_multicast);
+    if (const auto gateway = gateway_address(v4 ? 4 : 6);
+        source_local && weft_address_equal(&*destination, &gateway) != 0) {
+        const std::string is_gateway =
+            fmt::format("{} is the gateway that every container has", to_text(*destination));
+        if (flow.protocol != (v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6))
+            return story.stop("destination", is_gateway + ", and answers pings only", WEFT_DROP_no_route);
+        story.tell("destination", is_gateway + ", and answers pings");
+        story.reply().set_verdict(fastpath::VERDICT_ALLOW);
+        return std::move(story.reply());
+    }
     // What does not begin here comes from the underlay, and must end here.
     if (!source_local && !is_kind(decision.source_next_hop, NextHop::Kind::vtep))
         return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);

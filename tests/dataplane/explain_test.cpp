@@ -143,6 +143,27 @@ TEST(Explain, RefusesWhatIsNoQuestion) {
     EXPECT_FALSE(explain(fixture.tables(), request));
 }
 
+TEST(Explain, KnowsMulticastAndTheGateway) {
+    const World world{4, 4};
+    Fixture fixture(TestHost::get().pool());
+    ASSERT_TRUE(fixture.apply(world.tables()));
+    fastpath::ExplainRequest request;
+    request.set_vni(World::vni);
+    request.set_source(text_of(world.web_ip()));
+    request.set_destination(text_of({224, 0, 0, 1}));
+    auto told = explain(fixture.tables(), request);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->drop_reason(), WEFT_DROP_multicast);
+    request.set_destination(text_of({169, 254, 1, 1}));
+    told = explain(fixture.tables(), request);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->verdict(), fastpath::VERDICT_ALLOW) << "the gateway answers pings";
+    request.set_protocol(WEFT_PROTO_TCP);
+    told = explain(fixture.tables(), request);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->drop_reason(), WEFT_DROP_no_route);
+}
+
 TEST(Explain, NamesAnUnknownNetwork) {
     Fixture fixture(TestHost::get().pool());
     fastpath::ExplainRequest request;
