@@ -101,6 +101,11 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
         fmt::print(stderr, "weft-dataplane: --hugepages {}: auto, on or off\n", hugepages);
         return 2;
     }
+    if (arguments.log_level != "off" && spdlog::level::from_str(arguments.log_level) == spdlog::level::off) {
+        fmt::print(stderr, "weft-dataplane: --log-level {}: one of trace, debug, info, warn, error\n",
+                   arguments.log_level);
+        return 2;
+    }
     if (arguments.dataplane.workers < 1 || arguments.dataplane.workers > 64) {
         fmt::print(stderr, "weft-dataplane: --workers {}: 1 to 64\n", arguments.dataplane.workers);
         return 2;
