@@ -89,7 +89,8 @@ Result<Prefix> Prefix::make(Address address, unsigned length) {
 Result<Prefix> Prefix::parse(std::string_view text) {
     const auto slash = text.find('/');
     auto address = Address::parse(text.substr(0, slash));
-    if (!address) return fail(ErrorCode::invalid, fmt::format("'{}' is not a prefix: want ADDRESS/LENGTH", text));
+    if (!address)
+        return fail(ErrorCode::invalid, fmt::format("'{}' is not a prefix: want ADDRESS or ADDRESS/LENGTH", text));
     if (slash == std::string_view::npos) return host(*address);
     const auto digits = text.substr(slash + 1);
     unsigned length = 0;
