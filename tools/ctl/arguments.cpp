@@ -124,6 +124,7 @@ Outcome<void> take_operands(const Resolved& resolved, const std::vector<std::str
         const Operand& operand = beyond ? operands.back() : operands[i];
         if (words[i].empty() && !operand.may_be_empty)
             return misused(resolved, fmt::format("{} is empty", operand.name));
+        if (!is_utf8(words[i])) return misused(resolved, fmt::format("{} is not UTF-8 text", operand.name));
         if (auto wrong = check_choice(operand.name, words[i], operand.choices)) return *std::move(wrong);
         arguments.add(operand.name, words[i]);
     }
@@ -211,6 +212,9 @@ Outcome<Arguments> parse(const Resolved& resolved) {
         std::string value = given.value.empty() ? std::string{} : given.value.back();
         if (!option.value.empty() && value.empty())
             return misused(resolved, fmt::format("--{} needs its {}", option.name, option.value));
+        // Files of ours may be called anything; all else goes to the agent as text.
+        if (option.name != "file" && option.name != "socket" && !is_utf8(value))
+            return misused(resolved, fmt::format("--{}: its {} is not UTF-8 text", option.name, option.value));
         if (auto wrong = check_choice(fmt::format("--{}", option.name), value, option.choices))
             return *std::move(wrong);
         arguments.add(option.name, std::move(value));

@@ -35,7 +35,9 @@ Outcome<v1::CountersReply> read(Client& client, const std::vector<std::string>& 
             std::vector<std::string_view> known;
             for (const v1::PortCounters& port : ports)
                 known.push_back(port.name());
-            return refuse(Exit::failed, fmt::format("no port is named '{}'{}", name, did_you_mean(name, known)));
+            const std::string hint = did_you_mean(name, known);
+            return refuse(Exit::failed, fmt::format("no port is named '{}'{}", name,
+                                                    hint.empty() ? "; `weft counters` shows all" : hint));
         }
     if (!names.empty()) {
         const auto kept = std::ranges::remove_if(ports, [&](const v1::PortCounters& port) {

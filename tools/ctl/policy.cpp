@@ -48,6 +48,10 @@ Outcome<std::string> read_sources(Context& context, const std::vector<std::strin
         if (text->find_first_not_of(" \t\r\n") == std::string::npos)
             return refuse(Exit::failed, fmt::format("{} is empty; it should hold NetworkPolicy documents",
                                                     path == "-" ? "standard input" : path));
+        if (!is_utf8(*text))
+            return refuse(Exit::failed,
+                          fmt::format("{} is not UTF-8 text; it should hold NetworkPolicy documents, as YAML",
+                                      path == "-" ? "standard input" : path));
         if (!yaml.empty()) yaml += yaml.ends_with('\n') ? "---\n" : "\n---\n";
         yaml += *text;
     }

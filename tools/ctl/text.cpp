@@ -110,6 +110,30 @@ std::string printable(std::string_view text) { return escaped(text, {}); }
 
 std::string printable_lines(std::string_view text) { return escaped(text, "\n\t"); }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto byte = [&](std::size_t at) {
+            return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+        };
+        const unsigned first = byte(i);
+        const std::size_t size = first < 0x80       ? 1
+                                 : first >> 5 == 6  ? 2
+                                 : first >> 4 == 14 ? 3
+                                 : first >> 3 == 30 ? 4
+                                                    : 0;
+        if (size == 0) return false;
+        std::uint32_t point = size == 1 ? first : first & (0x7fU >> size);
+        for (std::size_t k = 1; k < size; ++k) {
+            if (byte(i + k) >> 6 != 2) return false;
+            point = point << 6 | (byte(i + k) & 0x3fU);
+        }
+        constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        if (point < least[size] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
+        i += size;
+    }
+    return true;
+}
+
 std::size_t display_width(std::string_view text) {
     return static_cast<std::size_t>(
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));

@@ -27,6 +27,9 @@ namespace weft::ctl {
 /// As printable(), but keeps line ends and tabs.
 [[nodiscard]] std::string printable_lines(std::string_view text);
 
+/// What gRPC carries as text: UTF-8 without surrogates and overlong forms.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 /// Columns on a terminal: code points of UTF-8.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 

@@ -299,6 +299,8 @@ TEST_F(Cli, CountersListPortsAndDrops) {
               "web-1  egress_policy        7  the source's egress policy does not allow it\n");
     EXPECT_EQ(weft({"counters", "-o", "json"}).json()["ports"][0]["drops"][0]["packets"], 7);
     EXPECT_EQ(weft({"counters", "wbe-1"}).err, "weft: no port is named 'wbe-1'; did you mean 'web-1'?\n");
+    EXPECT_EQ(weft({"counters", "uplink"}).err, "weft: no port is named 'uplink'; `weft counters` shows all\n");
+    EXPECT_EQ(weft({"counters", "\xff"}).err, "weft: PORT is not UTF-8 text; `weft counters --help` explains it\n");
 }
 
 TEST_F(Cli, CountersWatchPrintsRates) {

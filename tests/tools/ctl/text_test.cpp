@@ -45,6 +45,14 @@ TEST(Printable, NoByteMovesTheCursor) {
     EXPECT_EQ(printable_lines("a:\n\tb\r"), "a:\n\tb\\x0d");
 }
 
+TEST(Text, KnowsUtf8) {
+    for (const char* text : {"", "web-1", "Zürich", "\xe2\x82\xac", "\xf0\x9f\x98\x80"})
+        EXPECT_TRUE(is_utf8(text)) << text;
+    for (const char* text :
+         {"\xff", "\x80", "a\xc3", "\xc3(", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"})
+        EXPECT_FALSE(is_utf8(text)) << printable(text);
+}
+
 TEST(Numbers, AsPeopleReadThem) {
     EXPECT_EQ(duration(0), "0s");
     EXPECT_EQ(duration(185), "3m 5s");
