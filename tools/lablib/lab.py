@@ -144,8 +144,9 @@ def check(options):
 
 
 def is_up(state):
-    """Complete, and at least one of its processes runs: what a reboot or a great kill leaves is not up."""
-    return state.data['complete'] and any(processes.is_alive(record) for record in state.data['processes'])
+    """Complete, and at least one of its processes runs, or a weftd that was started again by hand: what a reboot or a great kill leaves is not up."""
+    return state.data['complete'] and (any(processes.is_alive(record) for record in state.data['processes'])
+                                       or any(processes.program(record) == 'weftd' for record in processes.in_namespaces(namespaces.ours(state))))
 
 
 def take_down(state):

@@ -35,6 +35,14 @@ def start(state, what, command, netns, log, more_environment=None):
     return record
 
 
+def program(record):
+    """The name of what a process runs; None when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{record['pid']}/exe").readlink().name
+    except OSError:
+        return None
+
+
 def find(state, what):
     return next((each for each in state.data['processes'] if each['what'] == what and is_alive(each)), None)
 
