@@ -20,6 +20,7 @@ constexpr unsigned xdp_buffers_per_queue = 4096; ///< twice what the driver keep
 constexpr unsigned xdp_buffers_spare = 4095;
 constexpr unsigned xdp_queues_max = 16;
 constexpr unsigned xdp_attempts = 20;
+constexpr std::size_t segments_held = 256;  ///< that wait for being sent
 constexpr std::uint32_t xdp_headroom = 256; ///< that the kernel keeps in front of every frame
 
 /// The value of `key` in "driver,key=value,..."; empty when it is not there.
@@ -208,9 +209,14 @@ void EthdevPort::send(unsigned worker, std::span<rte_mbuf*> burst, PortCounts& c
     }
     auto& finished = segments_[worker];
     finished.clear();
-    for (rte_mbuf* packet : burst)
+    for (rte_mbuf* packet : burst) {
         if (const auto reason = finish(packet, finished); reason != WEFT_DROP_none)
             drop_all({&packet, 1}, reason, counts);
+        // A burst of large frames must not hold every buffer that all ports share.
+        if (finished.size() < segments_held) continue;
+        transmit(worker, finished, counts);
+        finished.clear();
+    }
     transmit(worker, finished, counts);
 }
 

@@ -74,7 +74,7 @@ bool offload_fits(const rte_mbuf* packet, const weft_ip& ip) {
     if (packet->l2_len != ip.l3_offset || ip.l3_offset + packet->l3_len != ip.l4_offset ||
         ip.fragment != WEFT_FRAGMENT_NONE)
         return false;
-    if (is_gso(packet) && packet->tso_segsz == 0) return false;
+    if (is_gso(packet) && rte_pktmbuf_pkt_len(packet) > packet->tso_segsz * segments_max) return false;
     return tcp ? ip.protocol == WEFT_PROTO_TCP : l4 == RTE_MBUF_F_TX_UDP_CKSUM && ip.protocol == WEFT_PROTO_UDP;
 }
 

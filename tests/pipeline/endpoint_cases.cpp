@@ -181,6 +181,13 @@ void add_endpoint_cases(CaseList& list) {
     Step partial = passes(World::web, w.from_web(to_cache), w.to_cache(to_cache));
     partial.offload.checksum = true;
     list.add("PartialChecksumStaysPartial", {partial});
+    Packet many = bulk;
+    const std::size_t headers = many.bytes().size() - many.payload.size();
+    many.payload = pattern(745 * 2 - headers - 14); // two bytes a segment, headers counted
+    list.add("AsManySegmentsAsThereMayBe", {in_segments(2, passes(World::web, w.from_web(many), w.to_cache(many)))});
+    many.payload = pattern(many.payload.size() + 1);
+    list.add("MoreSegmentsThanThereMayBe",
+             {in_segments(2, drops(World::web, w.from_web(many), WEFT_DROP_unsupported_offload))});
     Step elsewhere = drops(World::web, w.from_web(bulk), WEFT_DROP_unsupported_offload);
     elsewhere.offload = {.segment = 1390, .checksum = true, .wrong_l3_by = 4};
     list.add("OffloadOfAnotherPlace", {elsewhere});
