@@ -70,7 +70,8 @@ std::optional<ino_t> namespace_at(const std::string& path) {
 Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname, const MacBytes& mac) {
     if (ifname.empty() || ifname.size() >= IFNAMSIZ)
         return fail(ErrorCode::invalid, fmt::format("interface name '{}': 1 to {} characters", ifname, IFNAMSIZ - 1));
-    const Descriptor space(open(netns.c_str(), O_RDONLY | O_CLOEXEC));
+    // Whatever is at that path: a FIFO without a writer would hold the control thread for ever.
+    const Descriptor space(open(netns.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!space) return fail_errno(fmt::format("network namespace {}", netns), "");
     Result<Descriptor> device = fail(ErrorCode::internal, "not opened");
     // A thread of its own enters the namespace and ends there.
