@@ -143,9 +143,9 @@ def taken_interface_is_refused(lab):
 def full_block_is_named(lab):
     """h3 leases from a /30: few addresses, and then a sentence."""
     host = lab.add_host(3, more_configuration=[('network', 'small=5000'), ('block', 'small=10.55.0.0/30')])
-    netns = namespaces.add(lab.state, f'{lab.name}-h3-x')
     for number in range(5):
-        done = host.try_weft('endpoint', 'add', f's{number}', '--netns', f'/run/netns/{netns}', '--ifname', f'eth{number}', '--network', 'small')
+        netns = namespaces.add(lab.state, f'{lab.name}-h3-s{number}')
+        done = host.try_weft('endpoint', 'add', f's{number}', '--netns', f'/run/netns/{netns}', '--network', 'small')
         if done.returncode != 0:
             refused(done, f's{number}', '10.55.0.0/30')
             assert number >= 1
@@ -153,7 +153,12 @@ def full_block_is_named(lab):
     else:
         raise AssertionError('five endpoints were given addresses of a /30')
     assert len(host.weft_json('endpoint', 'list')['endpoints']) == number
-    assert f'eth{number}' not in run('ip', '-n', netns, '-o', 'link')
+    assert 'eth0' not in run('ip', '-n', netns, '-o', 'link')
+
+
+def second_default_route_is_refused(lab):
+    """Two networks in one namespace would need two default routes."""
+    untouched(lab, lambda netns: refused(endpoint_add(lab, 'second', '--netns', netns, '--ifname', 'eth1'), 'second', 'default route'))
 
 
 def unknown_things_are_named(lab):
@@ -176,5 +181,5 @@ harness.need_root()
 with_lab('bad input', {'hosts': 2, 'endpoints': 2}, unknown_flags_and_keys_name_the_nearest, bad_values_are_refused, missing_privilege_is_named,
          missing_hugepages_are_named, running_without_hugepages_says_so, taken_bgp_port_is_named, taken_sockets_are_named, duplicate_name_is_refused,
          duplicate_address_is_refused, address_of_another_host_is_refused, missing_or_wrong_netns_is_refused, bad_endpoint_words_are_refused,
-         taken_interface_is_refused, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named)
+         taken_interface_is_refused, second_default_route_is_refused, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named)
 harness.finish()
