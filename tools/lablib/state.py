@@ -31,9 +31,11 @@ def locked(name):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LabError(f'lab {name}: another `lab up` or `lab down` is at work on it: wait for it') from None
-        yield
-        if not (ROOT / name).exists():
-            (ROOT / f'{name}.lock').unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            if not (ROOT / name).exists():
+                (ROOT / f'{name}.lock').unlink(missing_ok=True)
 
 
 class State:
