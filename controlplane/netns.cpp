@@ -62,39 +62,35 @@ Result<void> add_address(nl_sock* socket, int index, const net::Address& address
     return {};
 }
 
-/// Where the default route of the family leads: none, ours, or somebody else's.
-enum class DefaultRoute : std::uint8_t { none, ours, foreign };
+constexpr std::uint32_t last_resort_metric = 4000;
 
-DefaultRoute find_default_route(nl_sock* socket, int index, net::Family family) {
+/// The default routes of a family: is one ours, is one somebody else's?
+struct DefaultRoutes {
+    bool ours = false;
+    bool foreign = false;
+};
+
+DefaultRoutes find_default_routes(nl_sock* socket, int index, net::Family family) {
+    DefaultRoutes routes;
     nl_cache* found = nullptr;
     if (rtnl_route_alloc_cache(socket, family == net::Family::ipv4 ? AF_INET : AF_INET6, 0, &found) < 0)
-        return DefaultRoute::none;
+        return routes;
     const Handle<nl_cache, nl_cache_free> cache(found);
-    auto state = DefaultRoute::none;
     for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
         auto* const route = reinterpret_cast<rtnl_route*>(object);
         if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST ||
             nl_addr_get_prefixlen(rtnl_route_get_dst(route)) != 0 || rtnl_route_get_nnexthops(route) == 0)
             continue;
-        if (rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) != index) return DefaultRoute::foreign;
-        state = DefaultRoute::ours;
+        (rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) == index ? routes.ours : routes.foreign) = true;
     }
-    return state;
+    return routes;
 }
 
+/// A default route that the container has from elsewhere stays the better one: it is not ours to replace.
 Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     const bool v4 = family == net::Family::ipv4;
-    switch (find_default_route(socket, index, family)) {
-    case DefaultRoute::ours:
-        return {};
-    case DefaultRoute::foreign:
-        return fail(ErrorCode::exists,
-                    fmt::format("it has an {} default route over another interface: remove that first (ip -{} "
-                                "route del default), or attach another namespace",
-                                v4 ? "IPv4" : "IPv6", v4 ? 4 : 6));
-    case DefaultRoute::none:
-        break;
-    }
+    const DefaultRoutes present = find_default_routes(socket, index, family);
+    if (present.ours) return {};
     const auto gateway = *net::Address::parse(v4 ? "169.254.1.1" : "fe80::1");
     const auto any = raw(*net::Address::parse(v4 ? "0.0.0.0" : "::"), 0);
     const auto via = raw(gateway, net::address_bits(family));
@@ -103,6 +99,7 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     rtnl_route_set_dst(route.get(), any.get());
     rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
     rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
+    if (present.foreign) rtnl_route_set_priority(route.get(), last_resort_metric);
     rtnl_nexthop* const next_hop = rtnl_route_nh_alloc(); // owned by the route from here
     rtnl_route_nh_set_ifindex(next_hop, index);
     rtnl_route_nh_set_gateway(next_hop, via.get());

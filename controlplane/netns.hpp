@@ -20,7 +20,7 @@ struct InterfaceSettings {
 
 /// The namespace exists, is one, and is not the host's; the error says which of these is not so.
 [[nodiscard]] Result<void> check_netns(const std::string& path);
-/// Sets the interface up. Doing it again changes nothing. Refuses a namespace that has a default route of its own.
+/// Sets the interface up. Doing it again changes nothing. A default route that is there already stays the better one.
 [[nodiscard]] Result<void> configure_interface(const InterfaceSettings& settings);
 /// Removes the TAP if it is still there; anything else of that name, or with another MAC address, is not ours and
 /// stays.
