@@ -27,8 +27,8 @@ static_assert(headroom >= 82);
 
 inline constexpr std::uint64_t offload_wanted = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_L4_MASK;
 
-/// Into how many segments a frame is cut at most: 64 KiB at the smallest MSS that Linux takes for a route, 88. Smaller
-/// ones would let a container turn each of its frames into thousands of ours.
+/// Into how many segments a frame is cut at most: 64 KiB at the smallest MSS that Linux takes for a route, 88.
+/// Smaller ones would let a container turn each of its frames into thousands of ours.
 inline constexpr std::uint32_t segments_max = 745;
 
 /// Which pipeline a port's packets enter.

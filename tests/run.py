@@ -2,8 +2,8 @@
 """Builds weft and runs its tests.
 
   sudo tools/test                  what CI runs
-  sudo tools/test --only AREA      one area: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools), sanitizers, fuzz, house,
-                                   lab, interop, perf, or the name of a script in these four folders
+  sudo tools/test --only AREA ...  one area or several: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools), sanitizers,
+                                   fuzz, house, lab, interop, perf, or the name of a script in these four folders (attach, or lab/attach)
   sudo tools/test --all            also what is too long for CI
 
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
@@ -140,7 +140,7 @@ def scripts(results, folder, only, everything):
     """tests/house, tests/lab, tests/interop and tests/perf: each script prints one line `ok NAME` or `not ok NAME` for a case."""
     for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
         name = script.stem.removesuffix('_test')
-        if only not in (None, folder, name):
+        if only and only.isdisjoint({folder, name, f'{folder}/{name}'}):
             continue
         begin = time.monotonic()
         try:
@@ -161,33 +161,33 @@ def scripts(results, folder, only, everything):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--only', metavar='AREA')
+    parser.add_argument('--only', metavar='AREA', nargs='+', action='extend', default=[])
     parser.add_argument('--all', action='store_true', help='also what is too long for CI')
     arguments = parser.parse_args()
     os.environ['PATH'] = '/usr/sbin:/usr/bin:/sbin:/bin'
     # Undefined behaviour ends the program, and so fails its test.
     os.environ.setdefault('UBSAN_OPTIONS', 'halt_on_error=1:print_stacktrace=1')
     results = Results()
-    only = arguments.only
+    only = set(arguments.only)
     werror = ['-Dwerror=true'] if os.environ.get('CI') else []
-    if only != 'fuzz' and not setup('build', werror):
+    if only != {'fuzz'} and not setup('build', werror):
         print('0 passed, 1 failed')
         return 1
-    if only in (None, 'unit'):
+    if not only or 'unit' in only:
         unit_tests(results, 'unit', 'build')
-    elif only not in ('sanitizers', 'fuzz'):
-        unit_tests(results, only, 'build', only)
-    if only in (None, 'sanitizers'):
+    for suite in sorted(only - {'unit', 'sanitizers', 'fuzz'}):
+        unit_tests(results, suite, 'build', suite)
+    if not only or 'sanitizers' in only:
         if setup_clang('build-asan', ['-Doptimization=0'], 'meson-test-prereq'):
             unit_tests(results, 'sanitizers', 'build-asan')
         else:
             results.add('sanitizers', 0, 1, 0)
-    if only in (None, 'fuzz'):
+    if not only or 'fuzz' in only:
         fuzzers(results, arguments.all)
     for folder in ('house', 'lab', 'interop', 'perf'):
         scripts(results, folder, only, arguments.all)
     if results.passed + results.failed == 0:
-        print(f'test: no area or script is named {only}', file=sys.stderr)
+        print(f"test: no area or script is named {' or '.join(sorted(only))}; `tools/test --help` names the areas", file=sys.stderr)
         return 2
     print(f'{results.passed} passed, {results.failed} failed')
     return 1 if results.failed else 0

@@ -156,9 +156,18 @@ def full_block_is_named(lab):
     assert 'eth0' not in run('ip', '-n', netns, '-o', 'link')
 
 
-def second_default_route_is_refused(lab):
-    """Two networks in one namespace would need two default routes."""
-    untouched(lab, lambda netns: refused(endpoint_add(lab, 'second', '--netns', netns, '--ifname', 'eth1'), 'second', 'default route'))
+def default_route_that_is_there_stays(lab):
+    """A second interface in a namespace gets a worse default route, and takes only that away again."""
+    netns = lab.netns('h1-e2')
+    for family in ('-4', '-6'):
+        before = run('ip', family, '-n', netns, 'route', 'show', 'default')
+        assert before.strip(), 'the namespace has no default route to begin with'
+        done = endpoint_add(lab, 'second', '--netns', f'/run/netns/{netns}', '--ifname', 'eth1')
+        assert done.returncode == 0, done.stderr
+        during = run('ip', family, '-n', netns, 'route', 'show', 'default')
+        lab.host('h1').weft('endpoint', 'delete', 'second')
+        assert before.strip() in during and 'dev eth1' in during and 'metric 4000' in during, during
+        assert run('ip', family, '-n', netns, 'route', 'show', 'default') == before
 
 
 def unknown_things_are_named(lab):
@@ -181,5 +190,5 @@ harness.need_root()
 with_lab('bad input', {'hosts': 2, 'endpoints': 2}, unknown_flags_and_keys_name_the_nearest, bad_values_are_refused, missing_privilege_is_named,
          missing_hugepages_are_named, running_without_hugepages_says_so, taken_bgp_port_is_named, taken_sockets_are_named, duplicate_name_is_refused,
          duplicate_address_is_refused, address_of_another_host_is_refused, missing_or_wrong_netns_is_refused, bad_endpoint_words_are_refused,
-         taken_interface_is_refused, second_default_route_is_refused, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named)
+         taken_interface_is_refused, default_route_that_is_there_stays, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named)
 harness.finish()
