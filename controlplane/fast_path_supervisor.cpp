@@ -42,7 +42,7 @@ void FastPathSupervisor::attempt() {
         fastpath::SocketFastPath::connect(loop_, program_.socket, [this](const Error& error) { lost(error); });
     if (client) {
         client_ = *client;
-        state_ = "synchronising";
+        if (!state_.starts_with("unreachable")) state_ = "synchronising";
         // The dump is the first word, so that nothing is programmed before we know what is there.
         client_->dump([this, client = client_](Result<fastpath::TableUpdate> tables) {
             if (!tables || client != client_) return;
@@ -59,8 +59,7 @@ void FastPathSupervisor::attempt() {
         quick_deaths_ = now - launched_at_ < std::chrono::seconds(5) ? quick_deaths_ + 1 : 0;
         launched_pid_ = 0;
         if (quick_deaths_ > 0) {
-            state_ =
-                fmt::format("unreachable: weft-dataplane ended at once: {} (see {})", last_words(), program_.log);
+            unreachable(fmt::format("weft-dataplane ended at once: {} (see {})", last_words(), program_.log));
             spdlog::error("{}", state_);
             // Back off: whatever is wrong needs a person.
             timer_.expires_after(std::min(std::chrono::milliseconds(200) * (1U << std::min(quick_deaths_, 7U)),
@@ -74,8 +73,7 @@ void FastPathSupervisor::attempt() {
     if (launched_pid_ == 0)
         launch();
     else if (now - launched_at_ > launch_patience)
-        state_ =
-            fmt::format("unreachable: weft-dataplane does not answer on {}, see {}", program_.socket, program_.log);
+        unreachable(fmt::format("weft-dataplane does not answer on {}, see {}", program_.socket, program_.log));
     timer_.expires_after(poll_interval);
     timer_.async_wait([this](boost::system::error_code error) {
         if (!error) attempt();
@@ -132,10 +130,19 @@ std::string FastPathSupervisor::last_words() const {
 
 void FastPathSupervisor::lost(const Error& error) {
     spdlog::warn("{}", error.message);
-    client_.reset();
+    const bool hung = std::exchange(client_, nullptr)->hung();
     state_ = "starting";
-    if (std::exchange(connected_, false)) events_.on_disconnected();
+    if (hung)
+        unreachable(error.message);
+    else if (std::exchange(connected_, false))
+        events_.on_disconnected();
     attempt();
+}
+
+void FastPathSupervisor::unreachable(const std::string& reason) {
+    state_ = "unreachable: " + reason;
+    connected_ = false;
+    events_.on_disconnected();
 }
 
 } // namespace weft::agent

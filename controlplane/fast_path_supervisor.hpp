@@ -25,7 +25,7 @@ class FastPathSupervisor {
   public:
     struct Events {
         std::function<void(fastpath::FastPath&, const fastpath::TableUpdate& tables)> on_connected;
-        std::function<void()> on_disconnected;
+        std::function<void()> on_disconnected; ///< it went, or it is still away
     };
 
     FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program, Events events);
@@ -46,6 +46,8 @@ class FastPathSupervisor {
     void attempt();
     void launch();
     void lost(const Error& error);
+    /// It may stay away: whoever waits for it is told, also who began to wait since it went.
+    void unreachable(const std::string& reason);
     /// The last line that the process wrote.
     [[nodiscard]] std::string last_words() const;
 

@@ -25,8 +25,9 @@ Result<ControlServer> ControlServer::listen(const std::string& path) {
                     fmt::format("socket path '{}': 1 to {} characters", path, sizeof address.sun_path - 1));
     std::memcpy(address.sun_path, path.data(), path.size());
     const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-    if (const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        connect(probe.get(), name, sizeof address) == 0)
+    // EAGAIN is a queue of clients that a process which hangs does not serve.
+    if (const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        connect(probe.get(), name, sizeof address) == 0 || errno == EAGAIN)
         return fail(ErrorCode::exists,
                     fmt::format("another weft-dataplane answers on {}: stop it, or choose another --socket", path));
     std::error_code ignored;

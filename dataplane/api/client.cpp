@@ -4,8 +4,11 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 namespace weft::fastpath {
 
@@ -18,15 +21,21 @@ std::unexpected<Error> failed(const Status& status) {
     return fail(code, status.message());
 }
 
+std::string ended(const std::string& reason) { return "the fast path's connection ended: " + reason; }
+
 } // namespace
 
-Result<std::shared_ptr<SocketFastPath>>
-SocketFastPath::connect(boost::asio::io_context& loop, const std::string& path, std::function<void(Error)> on_lost) {
-    boost::asio::local::stream_protocol::socket socket(loop);
-    boost::system::error_code error;
-    socket.connect(boost::asio::local::stream_protocol::endpoint(path), error);
-    if (error) return fail(ErrorCode::unavailable, fmt::format("fast path at {}: {}", path, error.message()));
-    std::shared_ptr<SocketFastPath> client(new SocketFastPath(std::move(socket), std::move(on_lost)));
+Result<std::shared_ptr<SocketFastPath>> SocketFastPath::connect(boost::asio::io_context& loop,
+                                                                const std::string& path,
+                                                                std::function<void(Error)> on_lost,
+                                                                std::chrono::milliseconds patience) {
+    const boost::asio::local::stream_protocol::endpoint name(path);
+    boost::asio::local::stream_protocol::socket socket(loop, name.protocol());
+    // Not Asio's connect(): that would wait for a listener that no longer accepts.
+    socket.native_non_blocking(true);
+    if (::connect(socket.native_handle(), name.data(), static_cast<socklen_t>(name.size())) < 0)
+        return fail(ErrorCode::unavailable, fmt::format("fast path at {}: {}", path, std::strerror(errno)));
+    std::shared_ptr<SocketFastPath> client(new SocketFastPath(std::move(socket), std::move(on_lost), patience));
     client->receive();
     return client;
 }
@@ -45,6 +54,7 @@ void SocketFastPath::request(Request request, Answer answer) {
         return;
     }
     waiting_.push_back(std::move(answer));
+    if (waiting_.size() == 1) watch();
     write();
 }
 
@@ -55,7 +65,7 @@ void SocketFastPath::write() {
                              [self = shared_from_this()](boost::system::error_code error, std::size_t) {
                                  self->writing_.clear();
                                  if (error)
-                                     self->lose(error.message());
+                                     self->lose(ended(error.message()));
                                  else
                                      self->write();
                              });
@@ -65,14 +75,30 @@ void SocketFastPath::receive() {
     socket_.async_read_some(boost::asio::buffer(input_),
                             [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
                                 if (error) {
-                                    self->lose(error.message());
+                                    self->lose(ended(error.message()));
                                     return;
                                 }
                                 if (auto taken = self->take(size); !taken)
-                                    self->lose(taken.error().message);
+                                    self->lose(ended(taken.error().message));
                                 else if (!self->lost_)
                                     self->receive();
+                                self->watch();
                             });
+}
+
+void SocketFastPath::watch() {
+    if (lost_ || waiting_.empty()) {
+        timer_.cancel();
+        return;
+    }
+    timer_.expires_after(patience_);
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+        // An answer may have come while this waited to run.
+        if (error || self->waiting_.empty() || self->timer_.expiry() > std::chrono::steady_clock::now()) return;
+        self->hung_ = true;
+        self->lose(fmt::format("weft-dataplane has not answered for {} s: see its log; one that hangs must be killed",
+                               std::chrono::duration<double>(self->patience_).count()));
+    });
 }
 
 Result<void> SocketFastPath::take(std::size_t size) {
@@ -92,19 +118,23 @@ Result<void> SocketFastPath::take(std::size_t size) {
     }
 }
 
-void SocketFastPath::lose(const std::string& reason) {
+void SocketFastPath::lose(const std::string& message) {
     if (lost_) return;
     auto told = std::move(on_lost_);
-    close();
-    if (told) told({ErrorCode::unavailable, "the fast path's connection ended: " + reason});
+    const Error error{ErrorCode::unavailable, message};
+    end(error);
+    if (told) told(error);
 }
 
-void SocketFastPath::close() {
+void SocketFastPath::close() { end({ErrorCode::unavailable, "the fast path's connection ended"}); }
+
+void SocketFastPath::end(const Error& error) {
     if (std::exchange(lost_, true)) return;
+    timer_.cancel();
     boost::system::error_code ignored;
     socket_.close(ignored);
     for (const Answer& answer : std::exchange(waiting_, {}))
-        answer(fail(ErrorCode::unavailable, "the fast path's connection ended"));
+        answer(std::unexpected(error));
 }
 
 void SocketFastPath::apply(TableUpdate update, Done<void> done) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The agent's end of the fast path's socket against one that does not answer: nobody there, one that ends, one that
+// hangs, one whose queue of clients is full.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "dataplane/api/client.hpp"
+
+namespace weft::fastpath {
+namespace {
+
+using Stream = boost::asio::local::stream_protocol;
+using std::chrono::milliseconds;
+
+class SilentPeer : public testing::Test {
+  protected:
+    ~SilentPeer() override { std::filesystem::remove(path_); }
+
+    std::shared_ptr<SocketFastPath> connect(milliseconds patience) {
+        auto client = SocketFastPath::connect(
+            loop_, path_, [this](const Error& error) { lost_.push_back(error.message); }, patience);
+        EXPECT_TRUE(client) << client.error().message;
+        return client.value_or(nullptr);
+    }
+
+    std::string path_ =
+        (std::filesystem::temp_directory_path() / ("weft-silent-" + std::to_string(getpid()))).string();
+    boost::asio::io_context loop_;
+    Stream::acceptor acceptor_{loop_, Stream::endpoint(path_)};
+    std::vector<std::string> lost_;
+    std::vector<ErrorCode> answers_;
+};
+
+TEST_F(SilentPeer, HungOneIsGivenUpAfterThePatience) {
+    const auto client = connect(milliseconds(20));
+    ASSERT_NE(client, nullptr);
+    for (int i = 0; i < 3; ++i)
+        client->info([this](const Result<InfoReply>& reply) { answers_.push_back(reply.error().code); });
+    loop_.run();
+    EXPECT_EQ(answers_, std::vector(3, ErrorCode::unavailable));
+    ASSERT_EQ(lost_.size(), 1U);
+    EXPECT_NE(lost_[0].find("not answered for 0.02 s"), std::string::npos) << lost_[0];
+    EXPECT_TRUE(client->hung());
+}
+
+TEST_F(SilentPeer, NothingAskedMeansNothingAwaited) {
+    const auto client = connect(milliseconds(1));
+    ASSERT_NE(client, nullptr);
+    loop_.run_for(milliseconds(50));
+    EXPECT_TRUE(lost_.empty());
+    EXPECT_FALSE(client->hung());
+    client->close();
+}
+
+TEST_F(SilentPeer, OneThatEndsDoesNotHang) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    client->dump([this](const Result<TableUpdate>& tables) { answers_.push_back(tables.error().code); });
+    acceptor_.accept().close();
+    loop_.run();
+    EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
+    EXPECT_EQ(lost_.size(), 1U);
+    EXPECT_FALSE(client->hung());
+}
+
+TEST_F(SilentPeer, FullQueueRefusesAndDoesNotBlock) {
+    acceptor_.listen(1);
+    std::vector<std::shared_ptr<SocketFastPath>> waiting;
+    auto next = SocketFastPath::connect(loop_, path_, {});
+    for (; next && waiting.size() < 64; next = SocketFastPath::connect(loop_, path_, {}))
+        waiting.push_back(*next);
+    ASSERT_FALSE(next);
+    EXPECT_EQ(next.error().code, ErrorCode::unavailable);
+    for (const auto& each : waiting)
+        each->close();
+}
+
+TEST(SocketFastPath, NobodyThereIsUnavailable) {
+    boost::asio::io_context loop;
+    const auto client = SocketFastPath::connect(loop, "/nonexistent/weft.sock", {});
+    ASSERT_FALSE(client);
+    EXPECT_EQ(client.error().code, ErrorCode::unavailable);
+    EXPECT_NE(client.error().message.find("/nonexistent/weft.sock"), std::string::npos);
+}
+
+} // namespace
+} // namespace weft::fastpath
