@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,6 +15,21 @@
 #include <unistd.h>
 
 namespace weft::agent {
+
+namespace {
+
+/// Takes the lock, or false when somebody keeps it. One who was killed keeps it until the last of its threads has
+/// ended, so this asks for a second.
+bool lock_exclusively(int fd) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+} // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& directory) {
     std::error_code error;
@@ -37,7 +54,7 @@ Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::stri
         return fail(ErrorCode::denied,
                     fmt::format("{}: {}: run as root, or choose another {}", path, std::strerror(errno), flag));
     InstanceLock lock(fd);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_exclusively(fd)) {
         std::array<char, 16> holder{};
         const ssize_t size = pread(fd, holder.data(), holder.size() - 1, 0);
         std::string pid(holder.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
