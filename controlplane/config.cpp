@@ -315,6 +315,8 @@ Result<void> finish(Config& config, const RawValues& raw) {
     const bool only_default = raw.networks.empty() && raw.blocks.empty();
     for (const auto& text : only_default ? Texts{"10.244.0.0/24", "fd00:244::/64"} : raw.blocks)
         if (auto added = add_block(text, config.networks); !added) return added;
+    if (config.uplink.empty() && config.vtep)
+        return bad("vtep", raw.vtep, "a tunnel address belongs to an interface: name it with --uplink");
     if (!config.uplink.empty() || config.neighbors.empty()) return {};
     return fail(ErrorCode::invalid,
                 "--neighbor without --uplink: routes of other hosts need an interface to reach them");

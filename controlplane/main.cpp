@@ -21,6 +21,8 @@ namespace {
 
 using weft::Error;
 
+constexpr int usage_error = 2; ///< as of weft and weft-dataplane
+
 int complain(const Error& error) {
     fmt::print(stderr, "weftd: {}\n", error.message);
     return EXIT_FAILURE;
@@ -66,7 +68,10 @@ int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("weftd"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
     const auto line = weft::agent::parse_command_line(argc, argv);
-    if (!line) return complain(line.error());
+    if (!line) {
+        complain(line.error());
+        return usage_error;
+    }
     if (line->print) {
         fmt::print("{}\n", *line->print);
         return EXIT_SUCCESS;

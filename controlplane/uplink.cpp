@@ -78,8 +78,6 @@ Result<Uplink> find_uplink(const Config& config) {
             carried = std::min(carried, af_xdp_mtu_max);
         }
         uplink.endpoint_mtu = carried - (uplink.vtep.is_v4() ? overhead_v4 : overhead_v6);
-    } else if (config.vtep) {
-        uplink.vtep = *config.vtep;
     }
     // An IPv6 VTEP gives no IPv4 number: a hash of it does, and of the host's name where there is neither.
     if (config.router_id)

@@ -40,6 +40,12 @@ struct Arguments {
     DataplaneOptions dataplane;
 };
 
+/// What an option's number may be.
+struct Limit {
+    const char* option;
+    std::uint64_t value, least, most;
+};
+
 /// The steering program that a build or an installation leaves beside this program.
 std::string default_steering_program() {
     std::error_code ignored;
@@ -106,8 +112,15 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
                    arguments.log_level);
         return 2;
     }
-    if (arguments.dataplane.workers < 1 || arguments.dataplane.workers > 64) {
-        fmt::print(stderr, "weft-dataplane: --workers {}: 1 to 64\n", arguments.dataplane.workers);
+    // Also what a minus sign makes of an unsigned number.
+    const Limit limits[] = {{"workers", arguments.dataplane.workers, 1, 64},
+                            {"memory", arguments.memory_mb, 64, 1U << 20},
+                            {"sessions", arguments.sessions, 0, 1U << 28},
+                            {"buffers", arguments.dataplane.packet_buffers, 1024, 1U << 24},
+                            {"idle-us", arguments.dataplane.worker.idle_us, 0, 60'000'000}};
+    for (const auto& [name, value, least, most] : limits) {
+        if (value >= least && value <= most) continue;
+        fmt::print(stderr, "weft-dataplane: --{}: want a number from {} to {}\n", name, least, most);
         return 2;
     }
     return std::nullopt;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From YAML to NetworkPolicy. One function per object of the API, in the order in which they nest; their names are
 // the API's.
+#include <algorithm>
+#include <cctype>
 #include <set>
 
 #include <fmt/format.h>
@@ -127,8 +129,14 @@ Peer read_peer(const YamlField& field) {
 std::uint16_t read_port_number(const YamlField& field) {
     const auto number = field.number();
     if (number && *number >= 1 && *number <= 65535) return static_cast<std::uint16_t>(*number);
-    if (number || field.node()->kind != YamlNode::Kind::scalar) {
-        field.refuse(ErrorCode::invalid, "want a number from 1 to 65535");
+    // A name has a letter in it (RFC 6335, section 5.1).
+    const bool scalar = field.node()->kind == YamlNode::Kind::scalar;
+    const bool name =
+        scalar && std::ranges::any_of(field.text(), [](unsigned char c) { return std::isalpha(c) != 0; });
+    if (number || !name) {
+        field.refuse(ErrorCode::invalid, scalar && field.node()->quoted
+                                             ? "want a number from 1 to 65535, without quotes"
+                                             : "want a number from 1 to 65535");
     } else {
         field.refuse(ErrorCode::unsupported, "named ports are not supported yet; give a number");
     }

@@ -115,6 +115,8 @@ TEST(Config, refuses_bad_values_by_flag_and_value) {
               "--neighbor 10.0.0.1,port=0: want ADDRESS[,as=N][,port=N][,passive]");
     EXPECT_EQ(refusal({"--neighbor", "10.0.0.1"}),
               "--neighbor without --uplink: routes of other hosts need an interface to reach them");
+    EXPECT_EQ(refusal({"--vtep", "10.0.0.1"}),
+              "--vtep 10.0.0.1: a tunnel address belongs to an interface: name it with --uplink");
     EXPECT_EQ(refusal({"--config", "/nonexistent/weftd.conf"}), "--config /nonexistent/weftd.conf: cannot be read");
     EXPECT_EQ(refusal({"up"}), "every option begins with --; weftd takes no other arguments (--help lists them)");
 }

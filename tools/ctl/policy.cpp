@@ -77,8 +77,12 @@ Outcome<Exit> apply(Context& context, const Arguments& arguments) {
     if (!yaml) return pass_on(std::move(yaml));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    const auto reply = client->apply_policy(*yaml);
-    if (!reply) return std::unexpected(reply.error());
+    auto reply = client->apply_policy(*yaml);
+    if (!reply) {
+        if (reply.error().exit == Exit::failed)
+            reply.error().message.insert(0, fmt::format("{}: ", fmt::join(arguments.all("file"), ", ")));
+        return pass_on(std::move(reply));
+    }
     if (context.json) {
         context.print_json(*reply);
         return Exit::ok;

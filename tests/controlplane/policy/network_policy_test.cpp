@@ -112,7 +112,9 @@ TEST(NetworkPolicy, RefusesByTheFullPath) {
     const std::vector<std::pair<std::string, std::string>> cases{
         {"ingress: [{ports: [{port: http}]}]",
          "spec.ingress[0].ports[0].port: named ports are not supported yet; give a number"},
-        {"ingress: [{ports: [{port: '80'}]}]", "spec.ingress[0].ports[0].port: named ports"},
+        {"ingress: [{ports: [{port: '80'}]}]",
+         "spec.ingress[0].ports[0].port: want a number from 1 to 65535, without"},
+        {"ingress: [{ports: [{port: -4}]}]", "spec.ingress[0].ports[0].port: want a number from 1 to 65535"},
         {"ingress: [{}, {ports: [{port: 0}]}]", "spec.ingress[1].ports[0].port: want a number from 1 to 65535"},
         {"ingress: [{ports: [{port: 65536}]}]", "spec.ingress[0].ports[0].port: want a number"},
         {"ingress: [{ports: [{port: [1]}]}]", "spec.ingress[0].ports[0].port: want a number"},

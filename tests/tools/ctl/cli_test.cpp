@@ -244,6 +244,9 @@ TEST_F(Cli, PolicyApplyReadsFilesAndStandardInputAsOneSet) {
     const Ended ended = weft({"policy", "apply", "-f", file, "-f", "-"}, "kind: B\n");
     EXPECT_EQ(ended.out, "default/web: created (Ingress; 1 rule; selects 2 endpoints here)\n") << ended.err;
     EXPECT_EQ(agent.applied.yaml(), "kind: A\n---\nkind: B\n");
+    agent.refusal = {grpc::StatusCode::INVALID_ARGUMENT, "document 1: kind: 'A' is not supported"};
+    EXPECT_EQ(weft({"policy", "apply", "-f", file}).err,
+              "weft: " + file + ": document 1: kind: 'A' is not supported\n");
 }
 
 TEST_F(Cli, PolicyApplyRefusesWhatItCannotRead) {
