@@ -29,7 +29,7 @@ class SingleHost:
         self.agent = processes.start(self.state, 'weftd', ['unshare', '--mount', 'sh', '-c', private], self.host, self.log)
 
     def weft(self, *words):
-        return attempt('nsenter', '--target', self.agent['pid'], '--mount', '--net', hosts.programs() / 'weft', *words)
+        return attempt('nsenter', '--target', self.agent['pid'], '--mount', '--root', '--net', hosts.programs() / 'weft', *words)
 
     def weft_json(self, *words):
         done = self.weft('-o', 'json', *words)
