@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The burst loop. Each pass goes over the whole burst, so that the memory which the next pass needs is on its way:
+// The burst loop. Each pass goes over the whole burst, so that the memory which the next pass needs is on its way,
+// and is short, so that a packet's chain of dependent instructions runs beside those of the next packets:
 //
-//   parse (headers) -> key and hash, prefetch bucket -> prefetch entry, or routes -> session or decision -> TTL, MTU,
+//   parse (headers), key -> hash, prefetch bucket -> prefetch entry, or routes -> session or decision -> TTL, MTU,
 //   way out
 #include "dataplane/pipeline.hpp"
 
@@ -29,6 +30,7 @@ struct Context {
     weft_ip ip;
     weft_session_key key;
     std::uint64_t hash;
+    SessionTable::Hint hint;
     weft_address outer_source; ///< from the underlay only
     int from_low;
 };
@@ -58,7 +60,7 @@ bool is_invalid_source(const weft_address& address) {
 }
 
 /// The headers of a frame a few packets ahead, of all of them in the beginning.
-void prefetch_frame(std::span<rte_mbuf*> burst, std::size_t at) {
+[[gnu::always_inline]] inline void prefetch_frame(std::span<rte_mbuf*> burst, std::size_t at) {
     constexpr std::size_t ahead = 4;
     if (at == 0)
         for (std::size_t i = 0; i < std::min(ahead, burst.size()); ++i)
@@ -117,7 +119,8 @@ class Burst {
     /// Session stages: how the packet may go on, or why not.
     weft_drop_reason admit(Context& context, bool from_underlay, Path& path);
     /// The session of a key, if there is one that did not end meanwhile.
-    bool find_session(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const;
+    bool find_session(const weft_session_key& key, std::uint64_t hash, SessionTable::Hint hint,
+                      weft_session_value& value) const;
     weft_drop_reason admit_known(Context& context, weft_session_value& value, bool from_underlay, Path& path);
     weft_drop_reason admit_later_fragment(Context& context, const weft_session_value& train, bool from_underlay,
                                           Path& path) const;
@@ -238,8 +241,6 @@ Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context
 [[gnu::always_inline]] inline void Burst::finish_parse(Context& context, std::uint32_t vni) {
     context.from_low = weft_session_key_of(&context.ip, vni, &context.key);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) context.key = weft_fragment_key(&context.ip, &context.key);
-    context.hash = sessions_.hash(context.key);
-    sessions_.prefetch_bucket(context.hash);
 }
 
 void Burst::from_endpoint(std::span<rte_mbuf*> burst) {
@@ -288,8 +289,14 @@ void Burst::from_underlay(std::span<rte_mbuf*> burst) {
 
 void Burst::run_sessions(bool from_underlay) {
     for (unsigned i = 0; i < used_; ++i) {
-        const Context& context = contexts_[i];
-        if (sessions_.prefetch_entry(context.hash)) [[likely]]
+        Context& context = contexts_[i];
+        context.hash = sessions_.hash(context.key);
+        sessions_.prefetch_bucket(context.hash);
+    }
+    for (unsigned i = 0; i < used_; ++i) {
+        Context& context = contexts_[i];
+        context.hint = sessions_.prefetch_entry(context.hash);
+        if (context.hint.entry != SessionTable::Hint::none) [[likely]]
             continue;
         tables_.prefetch_route(*context.network, context.ip.destination);
         tables_.prefetch_route(*context.network, context.ip.source);
@@ -306,15 +313,15 @@ void Burst::run_sessions(bool from_underlay) {
 }
 
 [[gnu::always_inline]] inline bool Burst::find_session(const weft_session_key& key, std::uint64_t hash,
-                                                       weft_session_value& value) const {
-    if (!sessions_.find(key, hash, value)) return false;
+                                                       SessionTable::Hint hint, weft_session_value& value) const {
+    if (!sessions_.find(key, hash, hint, value)) return false;
     // The sweep comes by every few seconds; a session ends on time. Most were seen in this very second.
     return value.last_seen_s == now_s_ || !weft_session_is_over(&value, key.vni_protocol & 0xff, now_s_);
 }
 
 weft_drop_reason Burst::admit(Context& context, bool from_underlay, Path& path) {
     weft_session_value session;
-    const bool found = find_session(context.key, context.hash, session);
+    const bool found = find_session(context.key, context.hash, context.hint, session);
     if (context.ip.fragment == WEFT_FRAGMENT_LATER) [[unlikely]]
         return found ? admit_later_fragment(context, session, from_underlay, path) : WEFT_DROP_fragment_without_first;
     if (found && !weft_session_begins_anew(&session, &context.ip, context.from_low)) [[likely]]
@@ -423,7 +430,7 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
     const int about_from_low = weft_session_key_of(&about, context.network->vni, &key);
     if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);
     weft_session_value session;
-    if (!find_session(key, sessions_.hash(key), session)) return WEFT_DROP_icmp_error_unrelated;
+    if (!find_session(key, sessions_.hash(key), {}, session)) return WEFT_DROP_icmp_error_unrelated;
     if (session.epoch != epoch_ && about.fragment != WEFT_FRAGMENT_LATER) {
         const bool from_initiator = (weft_session_initiator_is_low(&session) != 0) == (about_from_low != 0);
         const Flow flow = flow_of(about);

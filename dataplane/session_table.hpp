@@ -42,12 +42,22 @@ class SessionTable {
 
     void prefetch_bucket(std::uint64_t hash) const { rte_prefetch0(&buckets_[hash & mask_]); }
 
-    /// Second step of a burst: fetches the entry that the tag promises. False: there will hardly be a session.
-    bool prefetch_entry(std::uint64_t hash) const;
+    /// Where a session will probably be found, as long as nothing in its bucket changes.
+    struct Hint {
+        static constexpr std::uint32_t none = ~0U;
+        std::uint32_t entry = none;
+        std::uint32_t sequence = 0; ///< of the bucket
+    };
+
+    /// Second step of a burst: fetches the entry that the tag promises. None: there will hardly be a session.
+    [[nodiscard]] Hint prefetch_entry(std::uint64_t hash) const;
 
     /// False: there is none. `value` is an argument, because it is read piece by piece: a returned optional is moved
     /// around in pieces of other sizes, and each such load waits for the stores before it.
     [[nodiscard]] bool find(const weft_session_key& key, std::uint64_t hash, weft_session_value& value) const;
+    /// Third step: the same, without a second search if the hint still holds.
+    [[nodiscard]] bool find(const weft_session_key& key, std::uint64_t hash, Hint hint,
+                            weft_session_value& value) const;
 
     /// Adds a session, or replaces the value of one that another worker just opened. False: the table is full.
     [[nodiscard]] bool open(const weft_session_key& key, std::uint64_t hash, const weft_session_value& value);
@@ -144,16 +154,35 @@ inline unsigned SessionTable::matches(const Bucket& bucket, std::uint16_t tag) {
     return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
 }
 
-inline bool SessionTable::prefetch_entry(std::uint64_t hash) const {
+inline SessionTable::Hint SessionTable::prefetch_entry(std::uint64_t hash) const {
     const Bucket& bucket = buckets_[hash & mask_];
+    const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
     const unsigned found = matches(bucket, tag_of(hash));
-    if (found == 0) return false;
-    rte_prefetch0(&entries_[bucket.entries[std::countr_zero(found)] & (capacity_ - 1)]);
-    return true;
+    if (found == 0) return {};
+    const std::uint32_t entry = bucket.entries[std::countr_zero(found)] & static_cast<std::uint32_t>(capacity_ - 1);
+    rte_prefetch0(&entries_[entry]);
+    return {.entry = entry, .sequence = sequence};
 }
 
-inline bool SessionTable::find_in(const Bucket& bucket, std::uint16_t tag, const weft_session_key& key,
-                                  weft_session_value& value) const {
+[[gnu::always_inline]] inline bool SessionTable::find(const weft_session_key& key, std::uint64_t hash, Hint hint,
+                                                      weft_session_value& value) const {
+    if (hint.entry != Hint::none) [[likely]] {
+        const SessionEntry& entry = entries_[hint.entry];
+        if (equal(entry.key, key)) [[likely]] {
+            value = entry.value;
+            // Unchanged since the hint: the entry was this bucket's all the time, and nobody wrote to it.
+            std::atomic_thread_fence(std::memory_order_acquire);
+            const std::uint32_t now = buckets_[hash & mask_].sequence.load(std::memory_order_relaxed);
+            if (now == hint.sequence && (now & 1) == 0) [[likely]]
+                return true;
+        }
+    }
+    return find(key, hash, value);
+}
+
+[[gnu::always_inline]] inline bool SessionTable::find_in(const Bucket& bucket, std::uint16_t tag,
+                                                         const weft_session_key& key,
+                                                         weft_session_value& value) const {
     for (;;) {
         const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
         bool found = false;

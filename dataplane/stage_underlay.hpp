@@ -24,12 +24,14 @@ struct Outer {
 
 [[nodiscard]] inline bool ipv4_checksum_is_good(const std::uint8_t* header) {
     // A sum of ones is a sum of ones in either byte order.
-    std::uint64_t sum = 0;
-    for (unsigned word = 0; word < (header[0] & 0x0fU); ++word) {
+    const auto word = [&](unsigned at) {
         std::uint32_t value = 0;
-        std::memcpy(&value, header + std::size_t{word} * 4, sizeof value);
-        sum += value;
-    }
+        std::memcpy(&value, header + std::size_t{at} * 4, sizeof value);
+        return std::uint64_t{value};
+    };
+    std::uint64_t sum = word(0) + word(1) + word(2) + word(3) + word(4);
+    for (unsigned option = 5; option < (header[0] & 0x0fU); ++option)
+        sum += word(option);
     sum = (sum & 0xffffffffU) + (sum >> 32);
     return weft_sum_fold(static_cast<std::uint32_t>(sum) + static_cast<std::uint32_t>(sum >> 32)) == 0xffff;
 }

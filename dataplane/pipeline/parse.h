@@ -89,8 +89,11 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, ui
         return WEFT_DROP_none;
     }
     if (room < 4 || at + 4 > linear) return WEFT_DROP_malformed_transport;
-    __builtin_memcpy(&ip->source_port, packet + at, 2);
-    __builtin_memcpy(&ip->destination_port, packet + at + 2, 2);
+    /* Both in one store, since they are read in one: the session key holds them in this order or the other. */
+    uint32_t ports;
+    __builtin_memcpy(&ports, packet + at, 4);
+    ip->source_port = (uint16_t)ports;
+    ip->destination_port = (uint16_t)(ports >> 16);
     return WEFT_DROP_none;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SessionTable: capacity, expiry, many threads; raced against a std::map.
+#include <array>
 #include <map>
 #include <random>
 #include <thread>
@@ -64,6 +65,30 @@ TEST(SessionTable, OpeningAgainReplaces) {
     ASSERT_TRUE(open(*table, key_of(1), value_of(8)));
     EXPECT_EQ(find(*table, key_of(1))->rule, 8U);
     EXPECT_EQ(table->size(), 1U);
+}
+
+TEST(SessionTable, AHintIsNoMoreThanThat) {
+    const auto table = table_of(64);
+    const auto key = key_of(1);
+    const std::uint64_t hash = table->hash(key);
+    const auto find_by = [&](SessionTable::Hint hint) {
+        weft_session_value value{};
+        return table->find(key, hash, hint, value) ? value.rule : 0;
+    };
+    const auto before = table->prefetch_entry(hash);
+    EXPECT_EQ(before.entry, SessionTable::Hint::none);
+    ASSERT_TRUE(open(*table, key, value_of(7)));
+    EXPECT_EQ(find_by(before), 7U) << "opened since";
+    const auto opened = table->prefetch_entry(hash);
+    ASSERT_NE(opened.entry, SessionTable::Hint::none);
+    EXPECT_EQ(find_by(opened), 7U);
+    table->update(key, hash, value_of(8));
+    EXPECT_EQ(find_by(opened), 8U) << "changed since";
+    const auto updated = table->prefetch_entry(hash);
+    table->close(key, hash);
+    EXPECT_EQ(find_by(updated), 0U) << "closed since, though the entry still holds the key";
+    ASSERT_TRUE(open(*table, key_of(2), value_of(9)));
+    EXPECT_EQ(find_by(updated), 0U) << "the entry is another's";
 }
 
 TEST(SessionTable, UpdateOfNothingDoesNothing) {
@@ -188,20 +213,30 @@ TEST(SessionTable, ReadersSeeWholeValues) {
     std::atomic<std::uint64_t> torn = 0;
     std::atomic<std::uint64_t> found_any = 0;
     std::vector<std::thread> readers;
-    for (int i = 0; i < 2; ++i)
-        readers.emplace_back([&] {
-            std::uint32_t number = 0;
-            while (!stop.load(std::memory_order_relaxed)) {
-                number = (number + 1) % keys;
-                const auto found = find(*table, key_of(number));
-                if (!found) continue;
-                found_any.fetch_add(1, std::memory_order_relaxed);
-                // Every value written says its key and one number, everywhere.
-                if (found->rule % keys != number || found->epoch != found->rule ||
-                    found->next_hop[0] != found->rule || found->next_hop[1] != found->rule)
-                    torn.fetch_add(1, std::memory_order_relaxed);
+    const auto judge = [&](std::uint32_t number, const weft_session_value& found) {
+        found_any.fetch_add(1, std::memory_order_relaxed);
+        // Every value written says its key and one number, everywhere.
+        if (found.rule % keys != number || found.epoch != found.rule || found.next_hop[0] != found.rule ||
+            found.next_hop[1] != found.rule)
+            torn.fetch_add(1, std::memory_order_relaxed);
+    };
+    readers.emplace_back([&] {
+        for (std::uint32_t number = 0; !stop.load(std::memory_order_relaxed); number = (number + 1) % keys)
+            if (const auto found = find(*table, key_of(number))) judge(number, *found);
+    });
+    // As a burst does it: all hints first, which are old when they are used.
+    readers.emplace_back([&] {
+        std::array<SessionTable::Hint, keys> hints;
+        while (!stop.load(std::memory_order_relaxed)) {
+            for (std::uint32_t number = 0; number < keys; ++number)
+                hints[number] = table->prefetch_entry(table->hash(key_of(number)));
+            for (std::uint32_t number = 0; number < keys; ++number) {
+                weft_session_value found;
+                const weft_session_key key = key_of(number);
+                if (table->find(key, table->hash(key), hints[number], found)) judge(number, found);
             }
-        });
+        }
+    });
     for (std::uint32_t round = 0; round < 100'000 || found_any.load() == 0; ++round) {
         const std::uint32_t number = round * 7 % keys;
         const weft_session_key key = key_of(number);
