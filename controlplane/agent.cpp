@@ -70,7 +70,7 @@ Result<void> Agent::run_fast_path(std::function<void(const Error&)> on_fatal) {
         FastPathSupervisor::Events{
             .on_connected = [this](fastpath::FastPath& fast_path,
                                    const fastpath::TableUpdate& tables) { fast_path_connected(fast_path, tables); },
-            .on_disconnected = [this] { sync_.disconnected(); }});
+            .on_disconnected = [this](const std::string& reason) { sync_.disconnected(reason); }});
     if (auto started = supervisor_->start(); !started) return started;
     watch_ports();
     return {};

@@ -113,11 +113,11 @@ void FastPathSupervisor::launch() {
 }
 
 void FastPathSupervisor::end_launched() {
-    if (launched_pid_ == 0) return;
+    const int pid = std::exchange(launched_pid_, 0);
+    if (pid == 0) return;
     if (client_) client_->close();
-    kill(launched_pid_, SIGTERM);
-    waitpid(launched_pid_, nullptr, 0);
-    launched_pid_ = 0;
+    kill(pid, SIGTERM);
+    waitpid(pid, nullptr, 0);
 }
 
 std::string FastPathSupervisor::last_words() const {
@@ -135,14 +135,14 @@ void FastPathSupervisor::lost(const Error& error) {
     if (hung)
         unreachable(error.message);
     else if (std::exchange(connected_, false))
-        events_.on_disconnected();
+        events_.on_disconnected("the fast path went away; it is started again, so try once more");
     attempt();
 }
 
 void FastPathSupervisor::unreachable(const std::string& reason) {
     state_ = "unreachable: " + reason;
     connected_ = false;
-    events_.on_disconnected();
+    events_.on_disconnected("the fast path is " + state_);
 }
 
 } // namespace weft::agent

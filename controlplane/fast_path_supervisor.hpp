@@ -25,7 +25,7 @@ class FastPathSupervisor {
   public:
     struct Events {
         std::function<void(fastpath::FastPath&, const fastpath::TableUpdate& tables)> on_connected;
-        std::function<void()> on_disconnected; ///< it went, or it is still away
+        std::function<void(const std::string& reason)> on_disconnected; ///< it went, or it is still away
     };
 
     FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program, Events events);

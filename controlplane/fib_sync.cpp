@@ -56,11 +56,11 @@ void FibSync::sweep() {
     networks.sweep(any);
 }
 
-void FibSync::disconnected() {
+void FibSync::disconnected(const std::string& reason) {
     fast_path_ = nullptr;
     in_flight_ = false;
     for (const auto& done : std::exchange(waiting_, {}))
-        done(fail(ErrorCode::unavailable, "the fast path went away; it is started again, so try once more"));
+        done(fail(ErrorCode::unavailable, reason));
 }
 
 void FibSync::sweep_routes() {

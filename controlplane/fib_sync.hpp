@@ -149,7 +149,7 @@ class FibSync {
     /// The fast path is there (again) and has these tables. What is local and not wanted goes at once; routes to
     /// other hosts, and what they need, stay until sweep_routes().
     void connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
-    void disconnected();
+    void disconnected(const std::string& reason);
     /// All peers have told their routes: what nobody claimed goes.
     void sweep_routes();
     /// Sends again what was refused: there may be room now.

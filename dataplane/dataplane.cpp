@@ -23,14 +23,18 @@ void set_status(fastpath::Reply& reply, const Error& error) {
     reply.mutable_status()->set_message(error.message);
 }
 
+/// For hashes: nobody outside can choose flows or routes that share a bucket.
+std::uint64_t random_seed() {
+    std::random_device random;
+    return std::uint64_t{random()} << 32 | random();
+}
+
 } // namespace
 
 Result<std::unique_ptr<Dataplane>> Dataplane::make(DataplaneOptions options) {
     auto pool = make_packet_pool("packets", options.packet_buffers);
     if (!pool) return std::unexpected(std::move(pool).error());
-    // Seeded, so that nobody outside can choose flows that share a bucket.
-    std::random_device random;
-    auto sessions = SessionTable::make(options.sessions, std::uint64_t{random()} << 32 | random(), options.hugepages);
+    auto sessions = SessionTable::make(options.sessions, random_seed(), options.hugepages);
     if (!sessions) return std::unexpected(std::move(sessions).error());
     return std::unique_ptr<Dataplane>(new Dataplane(std::move(options), std::move(*pool), std::move(*sessions)));
 }
@@ -40,7 +44,7 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
     pool_(std::move(pool)),
     sessions_(std::move(sessions)),
     quiescence_(options_.workers),
-    tables_(quiescence_),
+    tables_(quiescence_, random_seed()),
     ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program) {
     ports_.on_change([this] {
         for (const auto& worker : workers_)

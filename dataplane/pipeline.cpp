@@ -426,6 +426,9 @@ weft_drop_reason Burst::admit_icmp_error(Context& context, bool from_underlay, P
                                       rte_pktmbuf_pkt_len(context.packet), at, context.ip.family, 0, &about);
     if (reason != WEFT_DROP_none) return reason;
     if (!weft_address_equal(&about.source, &context.ip.destination)) return WEFT_DROP_icmp_error_unrelated;
+    // An endpoint is no router: it speaks of what was sent to itself.
+    if (!from_underlay && !weft_address_equal(&about.destination, &context.ip.source))
+        return WEFT_DROP_icmp_error_unrelated;
     weft_session_key key;
     const int about_from_low = weft_session_key_of(&about, context.network->vni, &key);
     if (about.fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(&about, &key);

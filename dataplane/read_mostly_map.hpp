@@ -54,7 +54,9 @@ class ReadMostlyMap {
     };
 
   public:
-    ReadMostlyMap() : owner_(make_array(4)), array_(owner_.get()) {}
+    /// The seed keeps those who choose keys from choosing their places.
+    explicit ReadMostlyMap(std::uint64_t seed) :
+        seed_(seed ^ 0x9e3779b97f4a7c15ULL), owner_(make_array(4)), array_(owner_.get()) {}
 
     /// The value, or 0 when there is none.
     [[nodiscard]] std::uint64_t find(const Key& key) const {
@@ -134,8 +136,8 @@ class ReadMostlyMap {
         return array;
     }
 
-    static std::uint64_t hash(const std::uint32_t* words) {
-        std::uint64_t h = 0x9e3779b97f4a7c15ULL;
+    [[nodiscard]] std::uint64_t hash(const std::uint32_t* words) const {
+        std::uint64_t h = seed_;
         for (std::size_t i = 0; i < key_words; ++i) {
             h = (h ^ words[i]) * 0xd6e8feb86659fd93ULL;
             h ^= h >> 32;
@@ -144,7 +146,7 @@ class ReadMostlyMap {
     }
 
     /// Where the key stands, or the free slot where it belongs.
-    static Slot& place(Array& array, const std::uint32_t* words) {
+    Slot& place(Array& array, const std::uint32_t* words) const {
         for (std::size_t at = hash(words) & array.mask;; at = (at + 1) & array.mask)
             for (Slot& slot : array.buckets[at].slots)
                 if (slot.key[key_words - 1] == 0 || std::memcmp(slot.key, words, sizeof(Key)) == 0) return slot;
@@ -162,6 +164,7 @@ class ReadMostlyMap {
         array_.store(owner_.get(), std::memory_order_release);
     }
 
+    const std::uint64_t seed_;
     std::shared_ptr<Array> owner_;
     std::atomic<const Array*> array_;
     std::size_t used_ = 0; ///< slots with a key, erased ones included

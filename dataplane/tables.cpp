@@ -70,9 +70,15 @@ struct Tables::Refused {
     std::set<std::uint32_t> next_hops;
 };
 
-Tables::Tables(Quiescence& quiescence) :
+Tables::Tables(Quiescence& quiescence, std::uint64_t seed) :
     quiescence_(quiescence),
     host_(nullptr),
+    networks_(seed),
+    endpoints_(seed),
+    routes_v4_(seed),
+    routes_v6_(seed),
+    vteps_(seed),
+    policies_(seed),
     next_hops_(nullptr),
     host_owner_(std::make_shared<const Host>()),
     next_hop_array_(std::make_shared<NextHopArray>(64)) {

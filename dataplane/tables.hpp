@@ -72,7 +72,8 @@ struct RouteValue {
 
 class Tables {
   public:
-    explicit Tables(Quiescence& quiescence);
+    /// `seed` of all hashes, unknown to those who choose addresses.
+    explicit Tables(Quiescence& quiescence, std::uint64_t seed = 0);
     ~Tables();
     Tables(const Tables&) = delete;
     Tables& operator=(const Tables&) = delete;

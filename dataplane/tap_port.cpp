@@ -41,7 +41,8 @@ rte_mbuf* TapPort::take(std::uint32_t size) {
 
 unsigned TapPort::receive(unsigned, std::span<rte_mbuf*> burst, PortCounts& counts) {
     unsigned received = 0;
-    while (received < burst.size()) {
+    // As many reads as packets are asked for: a container that only sends what is refused must not keep the worker.
+    for (std::size_t reads = 0; reads < burst.size(); ++reads) {
         if (spare_count_ < spares) {
             const unsigned missing = spares - spare_count_;
             if (rte_pktmbuf_alloc_bulk(pool_, spare_.data() + spare_count_, missing) != 0)

@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -30,11 +29,14 @@ Result<std::shared_ptr<SocketFastPath>> SocketFastPath::connect(boost::asio::io_
                                                                 std::function<void(Error)> on_lost,
                                                                 std::chrono::milliseconds patience) {
     const boost::asio::local::stream_protocol::endpoint name(path);
-    boost::asio::local::stream_protocol::socket socket(loop, name.protocol());
+    boost::asio::local::stream_protocol::socket socket(loop);
+    boost::system::error_code error;
+    socket.open(name.protocol(), error);
+    if (!error) socket.native_non_blocking(true, error);
     // Not Asio's connect(): that would wait for a listener that no longer accepts.
-    socket.native_non_blocking(true);
-    if (::connect(socket.native_handle(), name.data(), static_cast<socklen_t>(name.size())) < 0)
-        return fail(ErrorCode::unavailable, fmt::format("fast path at {}: {}", path, std::strerror(errno)));
+    if (!error && ::connect(socket.native_handle(), name.data(), static_cast<socklen_t>(name.size())) < 0)
+        error.assign(errno, boost::system::system_category());
+    if (error) return fail(ErrorCode::unavailable, fmt::format("fast path at {}: {}", path, error.message()));
     std::shared_ptr<SocketFastPath> client(new SocketFastPath(std::move(socket), std::move(on_lost), patience));
     client->receive();
     return client;
@@ -110,11 +112,14 @@ Result<void> SocketFastPath::take(std::size_t size) {
         Reply reply;
         if (!reply.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size())) || waiting_.empty())
             return fail(ErrorCode::invalid, "an answer that cannot be read");
-        const Answer answer = waiting_.front();
+        // Taken out while it runs: it may end the connection, which answers all that wait.
+        Answer answer = std::move(waiting_.front());
+        waiting_.pop_front();
         Result<Reply> result = reply.status().code() == CODE_OK ? Result<Reply>(std::move(reply))
                                                                 : Result<Reply>(failed(reply.status()));
-        if (answer(std::move(result)) && !waiting_.empty()) waiting_.pop_front();
+        const bool last = answer(std::move(result));
         if (lost_) return {};
+        if (!last) waiting_.push_front(std::move(answer));
     }
 }
 

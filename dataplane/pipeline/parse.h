@@ -109,6 +109,8 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t* packet, 
         return WEFT_DROP_malformed_ipv4;
     if (whole && at + total > length) return WEFT_DROP_malformed_ipv4;
     const uint16_t fragment = weft_load_be16(header + 6);
+    /* No packet is that long; and a fragment of it would begin at a place that its header cannot say. */
+    if ((uint32_t)(fragment & WEFT_IPV4_OFFSET) * 8 + total > 65535) return WEFT_DROP_malformed_ipv4;
     ip->family = 4;
     ip->source = weft_address_v4(header + 12);
     ip->destination = weft_address_v4(header + 16);
@@ -166,6 +168,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t* packet, 
             ip->fragment = offset & 0xfff8 ? WEFT_FRAGMENT_LATER
                            : offset & 1    ? WEFT_FRAGMENT_FIRST
                                            : WEFT_FRAGMENT_NONE;
+            if ((uint32_t)(offset & 0xfff8) + (end - at - 8) > 65535) return WEFT_DROP_malformed_extension;
             if (extension[0] == WEFT_PROTO_TCP && (offset & 0xfff8) == 8)
                 return WEFT_DROP_malformed_transport; /* as in IPv4 */
             at += 8;

@@ -151,7 +151,7 @@ TEST_F(FibSyncTest, rebuilds_everything_in_a_fast_path_that_came_up_empty) {
     want_route(sync, "10.0.0.1/32", 5);
     want_port(sync, 7);
     ASSERT_TRUE(commit());
-    sync.disconnected();
+    sync.disconnected("it went");
     want_route(sync, "10.0.0.2/32", 5);
     MemoryFastPath other;
     sync.connected(other, other.tables());
@@ -168,7 +168,7 @@ TEST_F(FibSyncTest, fails_who_waits_when_the_fast_path_dies) {
     sync.commit([&](Result<void>) {});
     want_route(sync, "10.0.0.2/32", 5);
     sync.commit([&](Result<void> applied) { result = std::move(applied); });
-    sync.disconnected();
+    sync.disconnected("it went");
     ASSERT_TRUE(result);
     ASSERT_FALSE(*result);
     EXPECT_EQ(result->error().code, ErrorCode::unavailable);

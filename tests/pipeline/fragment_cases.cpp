@@ -182,6 +182,16 @@ void add_fragment_cases(CaseList& list) {
     list.add("FirstFragmentTooShortForTcp",
              {drops(World::web, w.from_web(piece(tcp, 0, 16, true)), WEFT_DROP_malformed_transport)});
 
+    // Cut again, the rest of such a fragment would begin at 65,536 bytes: as a first one, which nobody has judged.
+    Packet endless = piece(whole, 512, 528, true);
+    endless.fragment_offset = 65528;
+    list.add("FragmentBeyondTheLongestPacket",
+             {out(train.first), drops(World::web, w.from_web(endless),
+                                      w.inner == 4 ? WEFT_DROP_malformed_ipv4 : WEFT_DROP_malformed_extension)});
+    Packet furthest = piece(whole, 512, w.inner == 4 ? 515 : 519, false);
+    furthest.fragment_offset = w.inner == 4 ? 65512 : 65528;
+    list.add("FragmentToTheEndOfTheLongestPacket", {out(train.first), out(furthest)});
+
     Packet inward = whole;
     std::swap(inward.source, inward.destination);
     const Train inbound(inward);

@@ -90,6 +90,9 @@ void add_icmp_cases(CaseList& list) {
     list.add("ContainersErrorPasses", {passes(World::uplink, w.from_cache(inward), w.at_web(inward)),
                                        passes(World::web, w.from_web(refused), w.to_cache(refused))});
     list.add("ContainersErrorAboutNothing", {drops(World::web, w.from_web(refused), WEFT_DROP_icmp_error_unrelated)});
+    const Packet meddling = w.icmp_error(w.db_ip(), about, unreachable, v4 ? 3 : 4);
+    list.add("ContainersErrorAboutAnothersSession",
+             {opened, drops(World::db, w.from_db(meddling), WEFT_DROP_icmp_error_unrelated)});
     Packet dying = from_cache;
     dying.ttl = 1;
     list.add("NoErrorAboutAnError", {opened, drops(World::uplink, w.from_cache(dying), WEFT_DROP_ttl_exceeded)});

@@ -3,6 +3,7 @@
 // hangs, one whose queue of clients is full.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/write.hpp>
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -65,6 +66,28 @@ TEST_F(SilentPeer, OneThatEndsDoesNotHang) {
     EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
     EXPECT_EQ(lost_.size(), 1U);
     EXPECT_FALSE(client->hung());
+}
+
+TEST_F(SilentPeer, AnswerThatClosesIsGivenOnce) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    unsigned answered = 0;
+    client->info([&](const Result<InfoReply>& reply) {
+        EXPECT_TRUE(reply);
+        ++answered;
+        client->close();
+    });
+    client->info([this](const Result<InfoReply>& reply) { answers_.push_back(reply.error().code); });
+    Reply reply;
+    reply.mutable_info();
+    std::string frame;
+    ASSERT_TRUE(append_frame(frame, reply));
+    auto peer = acceptor_.accept();
+    boost::asio::write(peer, boost::asio::buffer(frame));
+    loop_.run();
+    EXPECT_EQ(answered, 1U);
+    EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
+    EXPECT_TRUE(lost_.empty()) << "who closes it needs no telling";
 }
 
 TEST_F(SilentPeer, FullQueueRefusesAndDoesNotBlock) {
