@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 #include <fmt/format.h>
@@ -268,6 +269,15 @@ void EthdevPort::transmit(unsigned worker, std::span<rte_mbuf*> packets, PortCou
 std::vector<int> EthdevPort::wake_descriptors(unsigned queue) const {
     if (queue < sockets_.size()) return {sockets_[queue].descriptor};
     return {};
+}
+
+std::uint64_t EthdevPort::missed() const {
+    // The AF_XDP driver of DPDK 22.11 leaves out what the kernel found no room for.
+    if (!sockets_.empty())
+        return std::accumulate(sockets_.begin(), sockets_.end(), std::uint64_t{0},
+                               [](std::uint64_t sum, const XdpSocket& socket) { return sum + packets_lost(socket); });
+    rte_eth_stats stats;
+    return rte_eth_stats_get(device_, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
 }
 
 bool EthdevPort::up() const {

@@ -32,6 +32,7 @@ class EthdevPort : public Port {
     [[nodiscard]] std::uint32_t mtu() const override { return mtu_; }
 
     [[nodiscard]] bool up() const override;
+    [[nodiscard]] std::uint64_t missed() const override;
 
   private:
     EthdevPort(std::uint32_t id, Role role, std::string name, unsigned workers, std::uint16_t device,

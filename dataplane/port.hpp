@@ -36,6 +36,9 @@ class Port {
     [[nodiscard]] virtual std::uint32_t mtu() const = 0;
     [[nodiscard]] virtual bool up() const = 0;
 
+    /// Packets that the device lost before receive() could take them.
+    [[nodiscard]] virtual std::uint64_t missed() const { return 0; }
+
     /// The device behind the port does not exist any more, and the port never carries a packet again.
     [[nodiscard]] virtual bool gone() const { return false; }
 

@@ -125,6 +125,7 @@ void PortTable::counters(fastpath::CountersReply& reply) const {
             for (std::size_t i = 0; i < drops.size(); ++i)
                 drops[i] += counts.drops[i].get();
         }
+        drops[WEFT_DROP_rx_overrun] += entry.port->missed();
         port.mutable_drops()->Add(drops.begin(), drops.end());
     }
 }

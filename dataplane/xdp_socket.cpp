@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+
+#include <linux/if_xdp.h>
+
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -40,6 +43,13 @@ std::vector<XdpSocket> open_xdp_sockets() {
     }
     std::ranges::sort(sockets);
     return sockets;
+}
+
+std::uint64_t packets_lost(const XdpSocket& socket) {
+    xdp_statistics statistics{};
+    socklen_t size = sizeof statistics;
+    if (getsockopt(socket.descriptor, SOL_XDP, XDP_STATISTICS, &statistics, &size) != 0) return 0;
+    return statistics.rx_dropped + statistics.rx_ring_full;
 }
 
 void close_left_open(const std::vector<XdpSocket>& sockets) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <vector>
 
 #include <sys/types.h>
@@ -20,6 +21,9 @@ struct XdpSocket {
 
 /// All that this process has open, in the order of their descriptors.
 [[nodiscard]] std::vector<XdpSocket> open_xdp_sockets();
+
+/// Packets that the kernel had for the socket and could not give it: its rings were full, or out of buffers.
+[[nodiscard]] std::uint64_t packets_lost(const XdpSocket& socket);
 
 /// Closes those that are still open.
 void close_left_open(const std::vector<XdpSocket>& sockets);

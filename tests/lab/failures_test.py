@@ -5,6 +5,8 @@ containers' interfaces untouched and TCP connections alive.
 
   h1-e1 -- h1 ==== underlay ==== h2 -- h2-e1        pings from h1-e1, 1,000 in each second; the victims are on either host"""
 import random
+import re
+import signal
 import subprocess
 import time
 
@@ -154,6 +156,26 @@ def both_killed_at_once_come_back(lab):
                'an answer', 10)
 
 
+def what_comes_while_the_port_is_not_read_is_counted(lab):
+    """A stopped fast path: the kernel's ring for its socket fills, and the rest is lost, as the kernel says itself."""
+    def lost_in_the_kernel():
+        said = run('ip', 'netns', 'exec', lab.host('h2').netns, 'ethtool', '-S', 'uplink')
+        return int(re.search(r'rx_queue_0_drops: (\d+)', said)[1])
+
+    record = lab.host('h2').dataplane()
+    sent = 6000
+    script = f"import socket; s = socket.socket(2, 2); [s.sendto(bytes(100), ('{lab.address('h2-e1')}', 9)) for _ in range({sent})]"
+    before = harness.drops(lab.host('h2')).get('rx_overrun', 0), lost_in_the_kernel()
+    processes.send(record, signal.SIGSTOP)
+    try:
+        run(*in_netns(lab.netns('h1-e1'), '/usr/bin/python3', '-c', script))
+        wait_until(lambda: lost_in_the_kernel() > before[1], 'a full ring', 10)
+    finally:
+        processes.send(record, signal.SIGCONT)
+    wait_until(lambda: harness.drops(lab.host('h2')).get('rx_overrun', 0) - before[0] == lost_in_the_kernel() - before[1], 'every lost packet counted', 10)
+    harness.ping(lab, 'h1-e1', lab.address('h2-e1'))
+
+
 def transfer_survives_a_dozen_random_kills(lab):
     moments = random.Random(5)
 
@@ -182,5 +204,5 @@ harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
          killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
          running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done,
-         both_killed_at_once_come_back, both_agents_gone_packets_flow, *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
+         both_killed_at_once_come_back, both_agents_gone_packets_flow, what_comes_while_the_port_is_not_read_is_counted, *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
 harness.finish()
