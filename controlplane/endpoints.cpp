@@ -132,6 +132,8 @@ Result<void> Endpoints::check_unique(const v1::Endpoint& endpoint) const {
         return fail(ErrorCode::exists,
                     fmt::format("the name is taken ({}): choose another, or weft endpoint delete {}", same->state(),
                                 same->name()));
+    if (endpoint.name() == uplink_.interface)
+        return fail(ErrorCode::exists, "the name is the uplink's: choose another");
     for (const auto& [name, other] : endpoints_)
         if (other.netns() == endpoint.netns() && other.ifname() == endpoint.ifname())
             return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",

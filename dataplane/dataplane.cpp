@@ -113,8 +113,13 @@ void Dataplane::info(fastpath::InfoReply& reply) const {
     reply.set_workers(options_.workers);
     reply.set_hugepages(options_.hugepages);
     if (!options_.hugepages)
-        reply.add_notes("runs without hugepages: more TLB misses, so fewer packets per second; write 256 to "
-                        "/proc/sys/vm/nr_hugepages and restart it");
+        reply.add_notes(
+            fmt::format("runs without hugepages{}: more TLB misses, so fewer packets per second; {}",
+                        options_.hugepages_refused ? ", as --hugepages off says" : "",
+                        options_.hugepages_refused
+                            ? "to have them, take that away and end weft-dataplane, which weftd starts anew"
+                            : "write 256 to /proc/sys/vm/nr_hugepages and end weft-dataplane, which weftd "
+                              "starts anew"));
 }
 
 void Dataplane::handle(const fastpath::Request& request, const std::function<void(const fastpath::Reply&)>& answer) {

@@ -23,7 +23,8 @@ struct DataplaneOptions {
     unsigned packet_buffers = 16383;
     std::string steering_program;
     WorkerOptions worker;
-    bool hugepages = false;
+    bool hugepages = false;         ///< DPDK has them
+    bool hugepages_refused = false; ///< by the operator
 };
 
 class Dataplane {

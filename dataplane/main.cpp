@@ -155,6 +155,7 @@ int main(int argc, char** argv) {
     auto eal = Eal::start({.hugepages = arguments.hugepages, .memory_mb = arguments.memory_mb});
     if (!eal) return complain(eal.error());
     arguments.dataplane.hugepages = eal->hugepages();
+    arguments.dataplane.hugepages_refused = arguments.hugepages == Hugepages::off;
     arguments.dataplane.sessions = arguments.sessions != 0 ? arguments.sessions
                                    : eal->hugepages()      ? 1U << 20
                                                            : 1U << 18;

@@ -125,7 +125,7 @@ def missing_or_wrong_netns_is_refused(lab):
 
 
 def bad_endpoint_words_are_refused(lab):
-    for words, said in ((['a b'], ['a b']), (['x', '--address', '10.244.1'], ['10.244.1']), (['x', '--address', '127.0.0.1'], ['127.0.0.1']),
+    for words, said in ((['a b'], ['a b']), (['10.244.1.9'], ['10.244.1.9', '--address']), (['uplink'], ['uplink']), (['x', '--address', '10.244.1'], ['10.244.1']), (['x', '--address', '127.0.0.1'], ['127.0.0.1']),
                         (['x', '--network', 'blue'], ['blue']), (['x', '--ifname', 'a-name-that-is-too-long'], ['a-name-that-is-too-long']),
                         (['x', '--label', '=v'], ['=v']), (['x', '--mac', '01:00:00:00:00:01'], ['01:00:00:00:00:01'])):
         untouched(lab, lambda netns: refused(endpoint_add(lab, *words, '--netns', netns, *(() if '--ifname' in words else ('--ifname', 'eth1'))), *said))

@@ -31,8 +31,9 @@ struct Client::Link {
             return {Exit::failed, said.empty() ? "weftd broke the connection off; look at its log" : said};
         }
         case grpc::StatusCode::DEADLINE_EXCEEDED:
-            return {Exit::unreachable, fmt::format("weftd at {} has not answered within {:g} s: it is busy or "
-                                                   "stopped; look at its log, or wait longer with --timeout",
+            return {Exit::unreachable, fmt::format("weftd at {} has not answered within {:g} s: it, or the "
+                                                   "weft-dataplane that it asks, is busy or stopped; look at their "
+                                                   "logs, or wait longer with --timeout",
                                                    path, static_cast<double>(timeout.count()) / 1000)};
         case grpc::StatusCode::NOT_FOUND:
             return {Exit::failed, said.empty() ? "weftd knows nothing of this name" : said, true};
