@@ -10,12 +10,13 @@
 #include <fstream>
 #include <map>
 #include <numeric>
-#include <regex>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "controlplane/policy/labels.hpp"
 
 namespace weft::agent {
 
@@ -127,8 +128,7 @@ Result<NetworkSettings> parse_network(const std::string& text, std::uint32_t as_
                                  : number<std::uint32_t>(item.value.substr(equals + 1), 1, 0xffffff);
     if (network.name.empty() || !number_read)
         return bad("network", text, "want NAME=VNI[,rt=AS:NUMBER], with a VNI from 1 to 16777215");
-    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
-    if (!std::regex_match(network.name, allowed))
+    if (!policy::is_label_name(network.name))
         return bad("network", text,
                    "want a name of 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends");
     network.vni = *net::Vni::make(*number_read);

@@ -15,11 +15,10 @@ namespace weft::agent {
 namespace {
 
 Result<void> check_name(const std::string& name) {
-    static const std::regex allowed("[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?");
     if (net::Address::parse(name))
         return fail(ErrorCode::invalid,
                     fmt::format("name '{}': an address is no name; for the address use --address", name));
-    if (std::regex_match(name, allowed)) return {};
+    if (policy::is_label_name(name)) return {};
     return fail(
         ErrorCode::invalid,
         fmt::format("name '{}': want 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends",

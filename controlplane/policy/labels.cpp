@@ -14,13 +14,6 @@ bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 
 bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
 
-/// What both the name part of a key and a value look like.
-bool is_label_name(std::string_view text) {
-    if (text.empty() || text.size() > 63 || !is_alphanumeric(text.front()) || !is_alphanumeric(text.back()))
-        return false;
-    return std::ranges::all_of(text, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
-}
-
 bool is_dns_label(std::string_view text) {
     if (text.empty() || text.size() > 63 || text.front() == '-' || text.back() == '-') return false;
     return std::ranges::all_of(text, [](char c) { return is_lower_or_digit(c) || c == '-'; });
@@ -43,6 +36,12 @@ constexpr std::string_view name_syntax =
 constexpr std::string_view subdomain_syntax = "lower-case letters, digits, '-' and '.', at most 253";
 
 } // namespace
+
+bool is_label_name(std::string_view text) {
+    if (text.empty() || text.size() > 63 || !is_alphanumeric(text.front()) || !is_alphanumeric(text.back()))
+        return false;
+    return std::ranges::all_of(text, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+}
 
 Result<void> check_label_key(std::string_view key) {
     const auto slash = key.find('/');

@@ -17,7 +17,10 @@ inline constexpr std::string_view namespace_name_label = "kubernetes.io/metadata
 /// More labels than this do not fit beside a route's other attributes in one BGP message.
 inline constexpr std::size_t labels_max = 64;
 
-/// "[prefix/]name": the prefix a DNS subdomain, the name at most 63 letters, digits, '-', '_' and '.'.
+/// 1 to 63 letters, digits, '-', '_' and '.', the first and last a letter or digit: a key's name and a value, and
+/// what endpoints and networks are called.
+[[nodiscard]] bool is_label_name(std::string_view text);
+/// "[prefix/]name": the prefix a DNS subdomain, the name as of is_label_name().
 [[nodiscard]] Result<void> check_label_key(std::string_view key);
 /// Empty, or as the name of a key.
 [[nodiscard]] Result<void> check_label_value(std::string_view value);

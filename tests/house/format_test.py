@@ -7,6 +7,10 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from cases import run_cases  # noqa: E402
+
 FORMATTED = ('.h', '.hpp', '.c', '.cpp')
 # Data and prose carry no tag.
 WITHOUT_TAG = re.compile(r'(^|/)(LICENSE|\.gitignore|\.clang-format|\.clang-tidy)$|\.(md|json|ya?ml|txt|svg|png|pcap)$|^tools/packages$|^tests/.*/corpus/')
@@ -73,16 +77,4 @@ def faults_are_detected():
     assert not path_faults('a', 'network/home/x, /var/lib/weft, the home/work balance')
 
 
-def main():
-    failed = 0
-    for test in (faults_are_detected, sources_are_formatted, files_have_a_licence_tag, files_name_no_machine):
-        try:
-            test()
-            print(f'ok {test.__name__}')
-        except AssertionError as complaint:
-            failed += 1
-            print(f'not ok {test.__name__}\n{complaint}')
-    return 1 if failed else 0
-
-
-sys.exit(main())
+run_cases(faults_are_detected, sources_are_formatted, files_have_a_licence_tag, files_name_no_machine)

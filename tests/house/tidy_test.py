@@ -12,6 +12,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from cases import run_cases  # noqa: E402
+
 BUILD = ROOT / os.environ.get('WEFT_BUILD', 'build')
 HELD = ('routing/', 'dataplane/', 'controlplane/policy/')
 
@@ -53,19 +57,4 @@ def sources_have_no_findings():
     assert not found, '\n'.join(found)
 
 
-def main():
-    failed = 0
-    tests = [list_of_checks_is_valid, fault_is_detected]
-    if '--all' in sys.argv[1:]:
-        tests.append(sources_have_no_findings)
-    for test in tests:
-        try:
-            test()
-            print(f'ok {test.__name__}', flush=True)
-        except AssertionError as complaint:
-            failed += 1
-            print(f'not ok {test.__name__}\n{complaint}', flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+run_cases(list_of_checks_is_valid, fault_is_detected, *([sources_have_no_findings] if '--all' in sys.argv[1:] else []))
