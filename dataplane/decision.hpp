@@ -8,9 +8,6 @@
 
 namespace weft::dataplane {
 
-/// Identities with a fixed meaning; the agent gives the others.
-enum ReservedIdentity : std::uint32_t { identity_any = 0, identity_host = 1, identity_world = 2 };
-
 /// What a packet claims: ends and upper layer. Ports in network order.
 struct Flow {
     weft_address source;
@@ -22,8 +19,8 @@ struct Flow {
 
 struct Decision {
     weft_drop_reason reason = WEFT_DROP_none;
-    RouteValue source;
-    RouteValue destination;
+    weft_route_value source;
+    weft_route_value destination;
     const NextHop* source_next_hop = nullptr; ///< none: the source has no route
     const NextHop* destination_next_hop = nullptr;
     weft_policy_value egress{};  ///< asked only when the source lives here
@@ -48,7 +45,7 @@ struct Decision {
         decision.reason = WEFT_DROP_no_route;
         return decision;
     }
-    if (decision.destination_next_hop->kind == NextHop::Kind::drop) {
+    if (decision.destination_next_hop->kind == WEFT_NEXT_HOP_DROP) {
         decision.reason = WEFT_DROP_blackhole;
         return decision;
     }
@@ -56,10 +53,10 @@ struct Decision {
                                    ? 0
                                    : __builtin_bswap16(flow.destination_port);
     const std::uint32_t source_identity =
-        decision.source_next_hop != nullptr ? decision.source.identity : identity_world;
+        decision.source_next_hop != nullptr ? decision.source.identity : std::uint32_t{WEFT_IDENTITY_WORLD};
     const std::uint32_t destination_identity = decision.destination.identity;
     if (sender == nullptr && decision.source_next_hop != nullptr &&
-        decision.source_next_hop->kind == NextHop::Kind::local) {
+        decision.source_next_hop->kind == WEFT_NEXT_HOP_LOCAL) {
         sender = tables.endpoint(decision.source_next_hop->port);
         if (sender == nullptr) {
             decision.reason = WEFT_DROP_endpoint_not_ready;
@@ -74,7 +71,7 @@ struct Decision {
             return decision;
         }
     }
-    if (decision.destination_next_hop->kind == NextHop::Kind::local) {
+    if (decision.destination_next_hop->kind == WEFT_NEXT_HOP_LOCAL) {
         const Endpoint* const receiver = tables.endpoint(decision.destination_next_hop->port);
         if (receiver == nullptr) {
             decision.reason = WEFT_DROP_endpoint_not_ready;

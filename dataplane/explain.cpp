@@ -51,14 +51,14 @@ class Story {
 std::string describe(const NextHop* next_hop, const Tables& tables) {
     if (next_hop == nullptr) return "no route";
     switch (next_hop->kind) {
-    case NextHop::Kind::local: {
+    case WEFT_NEXT_HOP_LOCAL: {
         const Endpoint* const endpoint = tables.endpoint(next_hop->port);
         return fmt::format("endpoint {} of this host, port {}", endpoint != nullptr ? endpoint->name : "(none)",
                            next_hop->port);
     }
-    case NextHop::Kind::vtep:
+    case WEFT_NEXT_HOP_VTEP:
         return fmt::format("VTEP {}, VNI {}, port {}", to_text(next_hop->remote), next_hop->vni, next_hop->port);
-    case NextHop::Kind::drop:
+    case WEFT_NEXT_HOP_DROP:
         return "drop";
     }
     return "";
@@ -97,11 +97,11 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const std::string to =
         fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
                     decision.destination.identity);
-    const auto is_kind = [](const NextHop* next_hop, NextHop::Kind kind) {
+    const auto is_kind = [](const NextHop* next_hop, weft_next_hop_kind kind) {
         return next_hop != nullptr && next_hop->kind == kind;
     };
-    const bool source_local = is_kind(decision.source_next_hop, NextHop::Kind::local);
-    const bool destination_local = is_kind(decision.destination_next_hop, NextHop::Kind::local);
+    const bool source_local = is_kind(decision.source_next_hop, WEFT_NEXT_HOP_LOCAL);
+    const bool destination_local = is_kind(decision.destination_next_hop, WEFT_NEXT_HOP_LOCAL);
     if (source_local && tables.endpoint(decision.source_next_hop->port) == nullptr)
         return story.stop("source", describe(decision.source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
     if (is_multicast(*destination)) return story.stop("destination", to_text(*destination), WEFT_DROP_multicast);
@@ -116,7 +116,7 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
         return std::move(story.reply());
     }
     // What does not begin here comes from the underlay, and must end here.
-    if (!source_local && !is_kind(decision.source_next_hop, NextHop::Kind::vtep))
+    if (!source_local && !is_kind(decision.source_next_hop, WEFT_NEXT_HOP_VTEP))
         return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);
     if (!source_local && !destination_local) return story.stop("fib", to, WEFT_DROP_not_local);
     if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole ||

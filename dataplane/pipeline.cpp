@@ -140,7 +140,7 @@ class Burst {
     Pipeline& pipeline_;
     const Tables& tables_;
     SessionTable& sessions_;
-    const Host& host_;
+    const weft_host& host_;
     const std::uint32_t epoch_;
     const std::uint32_t port_;
     PortCounts& counts_;
@@ -173,7 +173,7 @@ class Burst {
 Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context& context, bool& taken) {
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     std::uint8_t* const frame = data_of(packet);
-    if (std::memcmp(frame + 6, endpoint.mac.data(), 6) != 0) return WEFT_DROP_spoofed_mac;
+    if (std::memcmp(frame + 6, endpoint.mac, 6) != 0) return WEFT_DROP_spoofed_mac;
     const std::uint32_t type = weft_load_be16(frame + 12);
     if (type == WEFT_ETHERTYPE_ARP) {
         const auto reason = answer_arp(packet, endpoint, host_);
@@ -188,10 +188,10 @@ Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context
         return reason;
     }
     if ((frame[0] & 1) != 0 || is_multicast(ip.destination)) return WEFT_DROP_multicast;
-    if (std::memcmp(frame, host_.gateway_mac.data(), 6) != 0) return WEFT_DROP_not_for_gateway;
+    if (std::memcmp(frame, host_.gateway_mac, 6) != 0) return WEFT_DROP_not_for_gateway;
     const weft_address gateway = gateway_address(ip.family);
     const bool to_gateway = weft_address_equal(&ip.destination, &gateway) != 0;
-    if (!owns(endpoint, ip.source)) {
+    if (!weft_endpoint_owns(&endpoint, &ip.source)) {
         const bool link_local = ip.family == 6 && ip.source.bytes[0] == 0xfe && (ip.source.bytes[1] & 0xc0) == 0x80;
         if (!(to_gateway && link_local))
             return is_invalid_source(ip.source) ? WEFT_DROP_invalid_source : WEFT_DROP_spoofed_address;
@@ -231,7 +231,7 @@ Burst::check_endpoint_packet(rte_mbuf* packet, const Endpoint& endpoint, Context
     rte_pktmbuf_adj(packet, static_cast<std::uint16_t>(outer.inner_offset));
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     const std::uint8_t* const frame = data_of(packet);
-    if (std::memcmp(frame, host_.router_mac.data(), 6) != 0) return WEFT_DROP_wrong_router_mac;
+    if (std::memcmp(frame, host_.router_mac, 6) != 0) return WEFT_DROP_wrong_router_mac;
     if (const auto reason = parse_inner(packet, weft_load_be16(frame + 12), context.ip); reason != WEFT_DROP_none)
         return reason;
     if (is_multicast(context.ip.destination)) return WEFT_DROP_multicast;
@@ -345,15 +345,15 @@ weft_drop_reason Burst::admit_later_fragment(Context& context, const weft_sessio
 weft_drop_reason Burst::check_ends(const Context& context, bool from_underlay, Path& path) const {
     if (!from_underlay) return path.forward == nullptr ? WEFT_DROP_no_route : WEFT_DROP_none;
     const auto is_sender = [&](const NextHop* next_hop) {
-        return next_hop != nullptr && next_hop->kind == NextHop::Kind::vtep &&
+        return next_hop != nullptr && next_hop->kind == WEFT_NEXT_HOP_VTEP &&
                weft_address_equal(&next_hop->remote, &context.outer_source);
     };
     if (!is_sender(path.back)) {
         path.back = tables_.next_hop(tables_.route(*context.network, context.ip.source).next_hop);
         if (!is_sender(path.back)) return WEFT_DROP_wrong_vtep;
     }
-    return path.forward != nullptr && path.forward->kind == NextHop::Kind::local ? WEFT_DROP_none
-                                                                                 : WEFT_DROP_not_local;
+    return path.forward != nullptr && path.forward->kind == WEFT_NEXT_HOP_LOCAL ? WEFT_DROP_none
+                                                                                : WEFT_DROP_not_local;
 }
 
 weft_drop_reason Burst::admit_known(Context& context, weft_session_value& value, bool from_underlay, Path& path) {
@@ -456,7 +456,7 @@ void Burst::remember_fragments(const Context& context, const weft_session_value&
 
 weft_drop_reason Burst::forward(Context& context, const Path& path, bool from_underlay) {
     const NextHop& next_hop = *path.forward;
-    if (next_hop.kind == NextHop::Kind::drop) return WEFT_DROP_blackhole;
+    if (next_hop.kind == WEFT_NEXT_HOP_DROP) return WEFT_DROP_blackhole;
     if (context.ip.ttl <= 1) return WEFT_DROP_ttl_exceeded;
     rte_mbuf* const packet = context.packet;
     bool too_big = next_hop.mtu != 0 && wire_length(packet, context.ip) > next_hop.mtu;
@@ -468,7 +468,7 @@ weft_drop_reason Burst::forward(Context& context, const Path& path, bool from_un
         }
     }
     std::uint8_t* const frame = data_of(packet);
-    if (next_hop.kind == NextHop::Kind::local) {
+    if (next_hop.kind == WEFT_NEXT_HOP_LOCAL) {
         const Endpoint* const endpoint = tables_.endpoint(next_hop.port);
         if (endpoint == nullptr) return WEFT_DROP_endpoint_not_ready;
         decrement_ttl(frame + WEFT_ETHERNET_SIZE, context.ip.family);
@@ -516,7 +516,7 @@ void Burst::send_icmp_error(const Context& context, const Path& path, weft_drop_
     if (error.type_v4 == 0 || ip.fragment == WEFT_FRAGMENT_LATER || weft_is_icmp_error(&ip))
         return; // RFC 1122 section 3.2.2
     // Towards another host only with a way back that was checked.
-    if (from_underlay && (path.back == nullptr || path.back->kind != NextHop::Kind::vtep || !path.back->resolved))
+    if (from_underlay && (path.back == nullptr || path.back->kind != WEFT_NEXT_HOP_VTEP || !path.back->resolved))
         return;
     if (pipeline_.icmp_refilled_s_ != now_s_) {
         pipeline_.icmp_refilled_s_ = now_s_;

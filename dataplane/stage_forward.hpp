@@ -41,7 +41,7 @@ inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
     const std::uint32_t inner = rte_pktmbuf_pkt_len(packet);
     auto* const outer = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet, next_hop.outer_size));
     if (outer == nullptr) return false;
-    const std::uint8_t* const source = next_hop.tunnel_template.data();
+    const std::uint8_t* const source = next_hop.tunnel_template;
     const auto copy = [&](std::size_t at) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(outer + at),
                             _mm256_load_si256(reinterpret_cast<const __m256i*>(source + at)));

@@ -22,34 +22,29 @@ inline constexpr std::uint8_t gateway_v6_bytes[16] = {0xfe, 0x80, 0, 0, 0, 0, 0,
     return family == 4 ? weft_address_v4(gateway_v4_bytes) : weft_address_v6(gateway_v6_bytes);
 }
 
-inline void set_ethernet(std::uint8_t* frame, const MacBytes& destination, const MacBytes& source) {
-    std::memcpy(frame, destination.data(), 6);
-    std::memcpy(frame + 6, source.data(), 6);
+inline void set_ethernet(std::uint8_t* frame, const std::uint8_t* destination, const std::uint8_t* source) {
+    std::memcpy(frame, destination, WEFT_MAC_SIZE);
+    std::memcpy(frame + 6, source, WEFT_MAC_SIZE);
 }
 
-[[nodiscard]] inline bool owns(const Endpoint& endpoint, const weft_address& address) {
-    for (const weft_address& own : endpoint.addresses)
-        if (weft_address_equal(&own, &address)) return true;
-    return false;
-}
-
-[[nodiscard]] inline weft_drop_reason answer_arp(rte_mbuf* packet, const Endpoint& endpoint, const Host& host) {
+[[nodiscard]] inline weft_drop_reason answer_arp(rte_mbuf* packet, const Endpoint& endpoint, const weft_host& host) {
     std::uint8_t* const frame = data_of(packet);
     std::uint8_t* const arp = frame + WEFT_ETHERNET_SIZE;
     constexpr std::uint8_t ethernet_ipv4[] = {0, 1, 8, 0, 6, 4};
     if (rte_pktmbuf_data_len(packet) < WEFT_ETHERNET_SIZE + WEFT_ARP_SIZE ||
         std::memcmp(arp, ethernet_ipv4, sizeof ethernet_ipv4) != 0)
         return WEFT_DROP_malformed_arp;
-    if (std::memcmp(arp + 8, endpoint.mac.data(), 6) != 0) return WEFT_DROP_spoofed_mac;
+    if (std::memcmp(arp + 8, endpoint.mac, 6) != 0) return WEFT_DROP_spoofed_mac;
     const weft_address sender = weft_address_v4(arp + 14);
     constexpr std::uint8_t zero[4] = {};
-    if (!owns(endpoint, sender) && std::memcmp(arp + 14, zero, 4) != 0) return WEFT_DROP_spoofed_address;
+    if (!weft_endpoint_owns(&endpoint, &sender) && std::memcmp(arp + 14, zero, 4) != 0)
+        return WEFT_DROP_spoofed_address;
     if (weft_load_be16(arp + 6) != 1 || std::memcmp(arp + 24, gateway_v4_bytes, 4) != 0)
         return WEFT_DROP_not_for_gateway;
     set_ethernet(frame, endpoint.mac, host.gateway_mac);
     weft_store_be16(arp + 6, 2);
     std::memcpy(arp + 18, arp + 8, 10); // sender becomes target
-    std::memcpy(arp + 8, host.gateway_mac.data(), 6);
+    std::memcpy(arp + 8, host.gateway_mac, 6);
     std::memcpy(arp + 14, gateway_v4_bytes, 4);
     return WEFT_DROP_none;
 }
@@ -62,7 +57,7 @@ inline void set_ethernet(std::uint8_t* frame, const MacBytes& destination, const
 /// A solicitation for the gateway is answered (RFC 4861 section 7.1.1 for what is valid); everything else of the
 /// protocol ends here.
 [[nodiscard]] inline weft_drop_reason answer_neighbour(rte_mbuf* packet, const weft_ip& ip, const Endpoint& endpoint,
-                                                       const Host& host) {
+                                                       const weft_host& host) {
     constexpr std::uint32_t solicitation_size = 24;
     std::uint8_t* const frame = data_of(packet);
     std::uint8_t* const l3 = frame + ip.l3_offset;
@@ -79,7 +74,8 @@ inline void set_ethernet(std::uint8_t* frame, const MacBytes& destination, const
     const weft_address unspecified{};
     if (weft_address_equal(&ip.source, &unspecified))
         return WEFT_DROP_not_for_gateway; // somebody else wants to be fe80::1
-    if (!owns(endpoint, ip.source) && !(ip.source.bytes[0] == 0xfe && (ip.source.bytes[1] & 0xc0) == 0x80))
+    if (!weft_endpoint_owns(&endpoint, &ip.source) &&
+        !(ip.source.bytes[0] == 0xfe && (ip.source.bytes[1] & 0xc0) == 0x80))
         return WEFT_DROP_spoofed_address;
 
     constexpr std::uint32_t advertisement_size = 32; // with the target's link-layer address option
@@ -99,7 +95,7 @@ inline void set_ethernet(std::uint8_t* frame, const MacBytes& destination, const
     std::memcpy(icmp + 8, gateway_v6_bytes, 16);
     icmp[24] = 2; // target link-layer address
     icmp[25] = 1;
-    std::memcpy(icmp + 26, host.gateway_mac.data(), 6);
+    std::memcpy(icmp + 26, host.gateway_mac, 6);
     const std::uint32_t sum = pseudo_header_sum_v6(l3, advertisement_size, WEFT_PROTO_ICMPV6);
     weft_store_be16(icmp + 2, weft_checksum(weft_sum_add(sum, icmp, advertisement_size)));
     return WEFT_DROP_none;

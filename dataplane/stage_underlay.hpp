@@ -40,7 +40,7 @@ struct Outer {
 [[nodiscard]] bool outer_udp_checksum_is_good(const rte_mbuf* packet, std::uint32_t l3, std::uint32_t l4,
                                               std::uint32_t udp_length);
 
-[[nodiscard]] inline weft_drop_reason parse_outer(rte_mbuf* packet, const Host& host, Outer& outer) {
+[[nodiscard]] inline weft_drop_reason parse_outer(rte_mbuf* packet, const weft_host& host, Outer& outer) {
     const std::uint8_t* const frame = data_of(packet);
     const std::uint32_t linear = rte_pktmbuf_data_len(packet);
     const std::uint32_t length = rte_pktmbuf_pkt_len(packet);

@@ -80,7 +80,7 @@ Tables::Tables(Quiescence& quiescence, std::uint64_t seed) :
     vteps_(seed),
     policies_(seed),
     next_hops_(nullptr),
-    host_owner_(std::make_shared<const Host>()),
+    host_owner_(std::make_shared<const weft_host>()),
     next_hop_array_(std::make_shared<NextHopArray>(64)) {
     host_.store(host_owner_.get());
     next_hops_.store(next_hop_array_.get());
@@ -88,10 +88,10 @@ Tables::Tables(Quiescence& quiescence, std::uint64_t seed) :
 
 Tables::~Tables() = default;
 
-RouteValue Tables::route(const Network& network, const weft_address& address) const {
+weft_route_value Tables::route(const Network& network, const weft_address& address) const {
     const auto unpack = [](std::uint64_t value) {
-        return RouteValue{.next_hop = static_cast<std::uint32_t>(value),
-                          .identity = static_cast<std::uint32_t>(value >> 32)};
+        return weft_route_value{.next_hop = static_cast<std::uint32_t>(value),
+                                .identity = static_cast<std::uint32_t>(value >> 32)};
     };
     if (weft_address_is_v4(&address)) {
         const std::uint32_t host = address.words[3];
@@ -202,7 +202,7 @@ Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
 }
 
 Result<void> Tables::set_host(const fastpath::HostSettings& message) {
-    auto host = std::make_shared<Host>();
+    auto host = std::make_shared<weft_host>();
     for (const auto& [bytes, address] :
          {std::pair{&message.vtep_v4(), &host->vtep_v4}, std::pair{&message.vtep_v6(), &host->vtep_v6}}) {
         if (bytes->empty()) continue;
@@ -216,8 +216,8 @@ Result<void> Tables::set_host(const fastpath::HostSettings& message) {
     if (!gateway) return fail_in(std::move(gateway), "host: gateway MAC");
     if (message.vxlan_port() == 0 || message.vxlan_port() > 65535)
         return fail(ErrorCode::invalid, "host: the VXLAN port is not 1 to 65535");
-    host->router_mac = *router;
-    host->gateway_mac = *gateway;
+    std::ranges::copy(*router, host->router_mac);
+    std::ranges::copy(*gateway, host->gateway_mac);
     host->vxlan_port = static_cast<std::uint16_t>(message.vxlan_port());
     host_message_ = message;
     host_.store(host.get(), std::memory_order_release);
@@ -272,15 +272,18 @@ Result<void> Tables::set_endpoint(const fastpath::Endpoint& message, const Refus
     auto endpoint = std::make_shared<Endpoint>();
     auto mac = to_mac(message.mac());
     if (!mac) return fail_in(std::move(mac), what);
+    if (message.addresses_size() > WEFT_ENDPOINT_ADDRESSES)
+        return fail(ErrorCode::invalid, fmt::format("{}: {} addresses, where at most {} can be", what,
+                                                    message.addresses_size(), int{WEFT_ENDPOINT_ADDRESSES}));
     for (const auto& bytes : message.addresses()) {
         auto address = to_address(bytes);
         if (!address) return fail_in(std::move(address), what);
-        endpoint->addresses.push_back(*address);
+        endpoint->addresses[endpoint->address_count++] = *address;
     }
     endpoint->port = message.port();
     endpoint->vni = message.vni();
     endpoint->identity = message.identity();
-    endpoint->mac = *mac;
+    std::ranges::copy(*mac, endpoint->mac);
     endpoint->name = message.name();
     endpoints_.insert({message.port(), 1}, as_value(endpoint.get()), retired_);
     auto& state = endpoint_states_[message.port()];
@@ -291,9 +294,10 @@ Result<void> Tables::set_endpoint(const fastpath::Endpoint& message, const Refus
 
 Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& message) const {
     auto next_hop = std::make_shared<NextHop>();
-    if (message.has_drop()) return next_hop;
+    next_hop->resolved = 1;
+    if (message.has_drop()) return next_hop; // kind 0
     if (message.has_local()) {
-        next_hop->kind = NextHop::Kind::local;
+        next_hop->kind = WEFT_NEXT_HOP_LOCAL;
         next_hop->port = message.local().port();
         return next_hop;
     }
@@ -310,7 +314,7 @@ Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& 
     if (vtep.mtu() != 0 && vtep.mtu() < WEFT_IPV4_MTU_MIN)
         return fail(ErrorCode::invalid, fmt::format("an MTU of {}: IP needs {}", vtep.mtu(), int{WEFT_IPV4_MTU_MIN}));
 
-    const Host& host = *host_owner_;
+    const weft_host& host = *host_owner_;
     weft_tunnel tunnel{};
     tunnel.remote = *remote;
     tunnel.local = weft_address_is_v4(&*remote) ? host.vtep_v4 : host.vtep_v6;
@@ -320,13 +324,13 @@ Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& 
     std::ranges::copy(*outer_destination, tunnel.outer_destination_mac);
     std::ranges::copy(host.router_mac, tunnel.inner_source_mac);
     std::ranges::copy(*inner_destination, tunnel.inner_destination_mac);
-    next_hop->kind = NextHop::Kind::vtep;
+    next_hop->kind = WEFT_NEXT_HOP_VTEP;
     next_hop->resolved = !vtep.outer_destination_mac().empty();
     next_hop->outer_v4 = weft_address_is_v4(&*remote) != 0;
     next_hop->port = vtep.port();
     next_hop->vni = vtep.vni();
     next_hop->remote = *remote;
-    next_hop->outer_size = static_cast<std::uint8_t>(weft_tunnel_template(&tunnel, next_hop->tunnel_template.data()));
+    next_hop->outer_size = static_cast<std::uint8_t>(weft_tunnel_template(&tunnel, next_hop->tunnel_template));
     const std::uint32_t longest = 65535 - next_hop->outer_size; // that the outer length fields can say
     next_hop->mtu = vtep.mtu() == 0 ? longest : std::min(vtep.mtu(), longest);
     return next_hop;
@@ -375,7 +379,7 @@ void Tables::delete_next_hop(std::uint32_t id) {
 }
 
 void Tables::count_vtep(const NextHop& next_hop, int change) {
-    if (next_hop.kind != NextHop::Kind::vtep) return;
+    if (next_hop.kind != WEFT_NEXT_HOP_VTEP) return;
     const auto& words = next_hop.remote.words;
     const AddressKey key{{words[0], words[1], words[2], words[3]}, 1};
     const std::array<std::uint32_t, 4> address{words[0], words[1], words[2], words[3]};

@@ -14,24 +14,14 @@
 #include <vector>
 
 #include "dataplane/api/fastpath.pb.h"
+#include "dataplane/pipeline/entries.h"
 #include "dataplane/pipeline/policy.h"
 #include "dataplane/pipeline/types.h"
-#include "dataplane/pipeline/vxlan.h"
 #include "dataplane/quiescence.hpp"
 #include "dataplane/read_mostly_map.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::dataplane {
-
-using MacBytes = std::array<std::uint8_t, 6>;
-
-struct Host {
-    weft_address vtep_v4{};
-    weft_address vtep_v6{};
-    MacBytes router_mac{};
-    MacBytes gateway_mac{};
-    std::uint16_t vxlan_port = WEFT_VXLAN_PORT;
-};
 
 struct Network {
     std::uint32_t vni = 0;
@@ -41,34 +31,11 @@ struct Network {
     std::vector<std::uint8_t> lengths_v6;
 };
 
-struct Endpoint {
-    std::uint32_t port = 0;
-    std::uint32_t vni = 0;
-    std::uint32_t identity = 0;
-    MacBytes mac{};
-    std::vector<weft_address> addresses;
+struct Endpoint : weft_endpoint {
     std::string name;
 };
 
-/// Where a packet goes. The template is what a VTEP's frames begin with.
-struct alignas(64) NextHop {
-    enum class Kind : std::uint8_t { local, vtep, drop };
-
-    Kind kind = Kind::drop;
-    bool resolved = true;
-    bool outer_v4 = true;
-    std::uint8_t outer_size = 0; ///< 50 or 70
-    std::uint32_t port = 0;
-    std::uint32_t mtu = 0; ///< largest inner IP packet; 0: any, as the receiving port's own MTU is its senders'
-    std::uint32_t vni = 0;
-    weft_address remote{};
-    std::array<std::uint8_t, 96> tunnel_template{}; ///< WEFT_TEMPLATE_MAX, padded for vector copies
-};
-
-struct RouteValue {
-    std::uint32_t next_hop = 0; ///< 0: no route
-    std::uint32_t identity = 0;
-};
+struct alignas(64) NextHop : weft_next_hop {};
 
 class Tables {
   public:
@@ -90,7 +57,7 @@ class Tables {
 
     // --- the readers ---
 
-    [[nodiscard]] const Host& host() const { return *host_.load(std::memory_order_acquire); }
+    [[nodiscard]] const weft_host& host() const { return *host_.load(std::memory_order_acquire); }
 
     [[nodiscard]] std::uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
@@ -108,7 +75,7 @@ class Tables {
     }
 
     /// Longest match of the address in the network.
-    [[nodiscard]] RouteValue route(const Network& network, const weft_address& address) const;
+    [[nodiscard]] weft_route_value route(const Network& network, const weft_address& address) const;
 
     /// Fetches where the address's host route would stand.
     void prefetch_route(const Network& network, const weft_address& address) const;
@@ -165,7 +132,7 @@ class Tables {
 
     Quiescence& quiescence_;
     std::atomic<std::uint32_t> epoch_{1};
-    std::atomic<const Host*> host_;
+    std::atomic<const weft_host*> host_;
     ReadMostlyMap<NumberKey> networks_;
     ReadMostlyMap<NumberKey> endpoints_;
     ReadMostlyMap<RouteKeyV4> routes_v4_;
@@ -188,7 +155,7 @@ class Tables {
         std::size_t routes = 0;
     };
 
-    std::shared_ptr<const Host> host_owner_;
+    std::shared_ptr<const weft_host> host_owner_;
     fastpath::HostSettings host_message_;
     std::map<std::uint32_t, NetworkState> network_states_;
     std::map<std::uint32_t, std::pair<std::shared_ptr<const Endpoint>, fastpath::Endpoint>> endpoint_states_;

@@ -3,15 +3,19 @@
 // checked here.
 #pragma once
 
+#include <array>
+#include <cstring>
 #include <string>
 
 #include <fmt/format.h>
 
-#include "dataplane/pipeline/types.h"
-#include "dataplane/tables.hpp"
+#include "dataplane/api/fastpath.pb.h"
+#include "dataplane/pipeline/entries.h"
 #include "routing/net/address.hpp"
 
 namespace weft::dataplane {
+
+using MacBytes = std::array<std::uint8_t, WEFT_MAC_SIZE>;
 
 /// 4 or 16 bytes.
 [[nodiscard]] inline Result<weft_address> to_address(const std::string& bytes) {

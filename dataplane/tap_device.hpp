@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "dataplane/descriptor.hpp"
-#include "dataplane/tables.hpp"
+#include "dataplane/tables_wire.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::dataplane {

@@ -31,7 +31,7 @@ Step arrival(const World& world, const Tables& tables, const Packet& packet) {
         world.inner == 4 ? weft_address_v4(packet.source.data()) : weft_address_v6(packet.source.data());
     const NextHop* const back = tables.next_hop(tables.route(*tables.network(World::vni), source).next_hop);
     Bytes vtep = world.c_vtep();
-    if (back != nullptr && back->kind == NextHop::Kind::vtep) {
+    if (back != nullptr && back->kind == WEFT_NEXT_HOP_VTEP) {
         const auto* const at = back->remote.bytes;
         vtep = world.outer == 4 ? Bytes(at + 12, at + 16) : Bytes(at, at + 16);
     }

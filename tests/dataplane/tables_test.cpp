@@ -333,7 +333,7 @@ TEST(Tables, NewHostAddressReachesEveryTemplate) {
     for (const std::uint32_t id : {World::to_c, World::to_d}) {
         const NextHop* const next_hop = writer.tables.next_hop(id);
         ASSERT_NE(next_hop, nullptr);
-        const auto source = next_hop->tunnel_template.begin() + 26;
+        const auto source = next_hop->tunnel_template + 26;
         EXPECT_EQ(Bytes(source, source + 4), world.vtep(99));
     }
 }
@@ -421,7 +421,7 @@ TEST_P(FibRace, LongestMatchIsThatOfAList) {
                     best = &route;
             const weft_address key = family == 4 ? weft_address_v4(address.data()) : weft_address_v6(address.data());
             if (family == 6 && weft_address_is_v4(&key)) continue;
-            const RouteValue found = writer.tables.route(*writer.tables.network(vni), key);
+            const weft_route_value found = writer.tables.route(*writer.tables.network(vni), key);
             ASSERT_EQ(found.next_hop, best != nullptr ? best->next_hop : 0) << "round " << round;
             ASSERT_EQ(found.identity, best != nullptr ? best->next_hop + 1000 : 0);
         }
@@ -494,7 +494,7 @@ TEST(Tables, ReadersSeeOneRouteOrTheOther) {
     std::thread reader([&] {
         while (!stop.load(std::memory_order_relaxed)) {
             const Network* const network = writer.tables.network(World::vni);
-            const RouteValue route = writer.tables.route(*network, address);
+            const weft_route_value route = writer.tables.route(*network, address);
             // Identity and next hop change together, and the next hop is what its id says.
             const NextHop* const next_hop = writer.tables.next_hop(route.next_hop);
             const bool right = next_hop != nullptr && ((route.next_hop == World::to_c && route.identity == 1) ||
