@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The completion function in a real bash, which runs the real weft against an agent with canned answers.
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <fstream>
-#include <memory>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/tools/ctl/canned_agent.hpp"
+#include "tests/tools/ctl/output_of.hpp"
 
 namespace weft::ctl {
 namespace {
-
-std::string output_of(const std::string& command) {
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-    if (!pipe) throw std::runtime_error("no shell");
-    std::string text;
-    std::array<char, 4096> part{};
-    while (const std::size_t size = fread(part.data(), 1, part.size(), pipe.get()))
-        text.append(part.data(), size);
-    return text;
-}
 
 class Shell : public testing::Test {
   protected:
