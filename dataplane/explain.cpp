@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "dataplane/api/table_wire.hpp"
 #include "dataplane/decision.hpp"
 #include "dataplane/stage_neighbour.hpp"
-#include "dataplane/tables_wire.hpp"
 
 namespace weft::dataplane {
 
@@ -57,7 +57,8 @@ std::string describe(const NextHop* next_hop, const Tables& tables) {
                            next_hop->port);
     }
     case WEFT_NEXT_HOP_VTEP:
-        return fmt::format("VTEP {}, VNI {}, port {}", to_text(next_hop->remote), next_hop->vni, next_hop->port);
+        return fmt::format("VTEP {}, VNI {}, port {}", fastpath::to_text(next_hop->remote), next_hop->vni,
+                           next_hop->port);
     case WEFT_NEXT_HOP_DROP:
         return "drop";
     }
@@ -72,8 +73,8 @@ std::string describe(weft_policy_value value) {
 } // namespace
 
 Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::ExplainRequest& request) {
-    auto source = to_address(request.source());
-    auto destination = to_address(request.destination());
+    auto source = fastpath::to_address(request.source());
+    auto destination = fastpath::to_address(request.destination());
     if (!source) return fail_in(std::move(source), "source");
     if (!destination) return fail_in(std::move(destination), "destination");
     const bool v4 = weft_address_is_v4(&*source) != 0;
@@ -92,11 +93,11 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
     story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
     const Decision decision = decide(tables, *network, flow, nullptr);
-    story.tell("source", fmt::format("{} is {}, identity {}", to_text(*source),
+    story.tell("source", fmt::format("{} is {}, identity {}", fastpath::to_text(*source),
                                      describe(decision.source_next_hop, tables), decision.source.identity));
     const std::string to =
-        fmt::format("{} is {}, identity {}", to_text(*destination), describe(decision.destination_next_hop, tables),
-                    decision.destination.identity);
+        fmt::format("{} is {}, identity {}", fastpath::to_text(*destination),
+                    describe(decision.destination_next_hop, tables), decision.destination.identity);
     const auto is_kind = [](const NextHop* next_hop, weft_next_hop_kind kind) {
         return next_hop != nullptr && next_hop->kind == kind;
     };
@@ -104,11 +105,12 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const bool destination_local = is_kind(decision.destination_next_hop, WEFT_NEXT_HOP_LOCAL);
     if (source_local && tables.endpoint(decision.source_next_hop->port) == nullptr)
         return story.stop("source", describe(decision.source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
-    if (is_multicast(*destination)) return story.stop("destination", to_text(*destination), WEFT_DROP_multicast);
+    if (is_multicast(*destination))
+        return story.stop("destination", fastpath::to_text(*destination), WEFT_DROP_multicast);
     if (const auto gateway = gateway_address(v4 ? 4 : 6);
         source_local && weft_address_equal(&*destination, &gateway) != 0) {
         const std::string is_gateway =
-            fmt::format("{} is the gateway that every container has", to_text(*destination));
+            fmt::format("{} is the gateway that every container has", fastpath::to_text(*destination));
         if (flow.protocol != (v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6))
             return story.stop("destination", is_gateway + ", and answers pings only", WEFT_DROP_no_route);
         story.tell("destination", is_gateway + ", and answers pings");

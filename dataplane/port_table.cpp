@@ -8,8 +8,8 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <spdlog/spdlog.h>
 
+#include "dataplane/api/table_wire.hpp"
 #include "dataplane/ethdev_port.hpp"
-#include "dataplane/tables_wire.hpp"
 #include "dataplane/tap_port.hpp"
 
 namespace weft::dataplane {
@@ -28,7 +28,7 @@ PortTable::~PortTable() = default;
 Result<std::unique_ptr<Port>> PortTable::make(const fastpath::Port& message) const {
     const Role role = message.role() == fastpath::PORT_ROLE_UPLINK ? Role::uplink : Role::endpoint;
     if (message.has_tap()) {
-        auto mac = to_mac(message.tap().mac());
+        auto mac = fastpath::to_mac(message.tap().mac());
         if (!mac) return std::unexpected(std::move(mac).error());
         auto device = open_tap(message.tap().netns(), message.tap().ifname(), *mac);
         if (!device) return std::unexpected(std::move(device).error());

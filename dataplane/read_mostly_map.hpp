@@ -81,9 +81,14 @@ class ReadMostlyMap {
         rte_prefetch0(&array.buckets[hash(words) & array.mask]);
     }
 
+    /// Writer only. Makes room for so many more keys, whose insertion cannot fail then. Throws std::bad_alloc.
+    void reserve(std::size_t keys, Retired& retired) {
+        if ((used_ + keys) * 4 > slots() * 3) rebuild(keys, retired);
+    }
+
     /// Writer only. Inserts or replaces; `value` is not 0. Throws std::bad_alloc when the array must grow and cannot.
     void insert(const Key& key, std::uint64_t value, Retired& retired) {
-        if ((used_ + 1) * 4 > slots() * 3) rebuild(retired);
+        reserve(1, retired);
         std::uint32_t words[key_words];
         std::memcpy(words, &key, sizeof key);
         Slot& slot = place(*owner_, words);
@@ -152,10 +157,14 @@ class ReadMostlyMap {
                 if (slot.key[key_words - 1] == 0 || std::memcmp(slot.key, words, sizeof(Key)) == 0) return slot;
     }
 
-    /// A fresh array without the erased keys, twice as large when more than half of the slots are live.
-    void rebuild(Retired& retired) {
+    /// A fresh array without the erased keys, twice as large when more than half of the slots are live, and with room
+    /// for more.
+    void rebuild(std::size_t more, Retired& retired) {
         const std::size_t buckets = owner_->mask + 1;
-        auto fresh = make_array(size_ * 2 > slots() ? buckets * 2 : buckets);
+        std::size_t wanted = size_ * 2 > slots() ? buckets * 2 : buckets;
+        while ((size_ + more) * 4 > wanted * per_bucket * 3)
+            wanted *= 2;
+        auto fresh = make_array(wanted);
         for (std::size_t at = 0; at < buckets; ++at)
             for (const Slot& slot : owner_->buckets[at].slots)
                 if (slot.key[key_words - 1] != 0 && slot.value != 0) place(*fresh, slot.key) = slot;

@@ -2,18 +2,13 @@
 #include "dataplane/tables.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
 #include <ranges>
-
-#include <fmt/format.h>
-
-#include "dataplane/tables_wire.hpp"
 
 namespace weft::dataplane {
 
 namespace {
-
-constexpr std::uint32_t next_hop_id_max = 1U << 22;
-constexpr std::uint32_t precedence_max = (1U << 30) - 1;
 
 std::uint64_t as_value(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
 
@@ -31,44 +26,35 @@ void mask_words(std::uint32_t* words, unsigned length) {
     }
 }
 
-Result<void> check_vni(std::uint32_t vni) {
-    if (auto checked = net::Vni::make(vni); !checked) return std::unexpected(std::move(checked).error());
-    return {};
+std::uint64_t as_value(weft_route_value value) { return std::uint64_t{value.identity} << 32 | value.next_hop; }
+
+weft_route_value to_route_value(std::uint64_t value) {
+    return {.next_hop = static_cast<std::uint32_t>(value), .identity = static_cast<std::uint32_t>(value >> 32)};
 }
 
-weft_policy_key policy_key(const fastpath::PolicyKey& key) {
-    return {.local_identity = key.local_identity(),
-            .peer_identity = key.peer_identity(),
-            .protocol_port = key.protocol() << 16 | key.port(),
-            .direction = static_cast<std::uint32_t>(key.direction())};
+std::uint64_t as_value(weft_policy_value value) { return std::uint64_t{value.rule} << 32 | value.precedence_verdict; }
+
+weft_policy_value to_policy_value(std::uint64_t value) {
+    return {.precedence_verdict = static_cast<std::uint32_t>(value), .rule = static_cast<std::uint32_t>(value >> 32)};
 }
 
-Result<void> check_policy_key(const fastpath::PolicyKey& key) {
-    if (key.direction() != fastpath::DIRECTION_INGRESS && key.direction() != fastpath::DIRECTION_EGRESS)
-        return fail(ErrorCode::invalid, "policy entry: no direction");
-    if (key.protocol() > 255 || key.port() > 65535 || (key.port() != 0 && key.protocol() == 0))
-        return fail(ErrorCode::invalid,
-                    "policy entry: protocol is at most 255, port at most 65535, and a port needs a protocol");
-    return {};
-}
-
-Result<void> check_policy(const fastpath::PolicyEntry& entry) {
-    if (auto checked = check_policy_key(entry.key()); !checked) return checked;
-    if (entry.verdict() != fastpath::VERDICT_ALLOW && entry.verdict() != fastpath::VERDICT_DENY)
-        return fail(ErrorCode::invalid, "policy entry: no verdict");
-    if (entry.precedence() > precedence_max)
-        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
-    return {};
+/// Runs a change that may find no memory for more. Room for what it retires is made before, so that nothing that
+/// readers still see is freed for want of a place to keep it.
+template <class Change>
+Result<void> within_memory(Retired& retired, Change change) {
+    constexpr std::size_t retired_max = 4; // by one change
+    try {
+        if (retired.capacity() - retired.size() < retired_max)
+            retired.reserve(2 * retired.capacity() + 16 * retired_max);
+        change();
+        return {};
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::exhausted,
+                    "no memory for more table entries: stop something on this host, or use fewer routes");
+    }
 }
 
 } // namespace
-
-/// What an update lost, so that nothing which builds on it is applied to what was there before.
-struct Tables::Refused {
-    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry
-    std::set<std::uint32_t> endpoints;  ///< by port
-    std::set<std::uint32_t> next_hops;
-};
 
 Tables::Tables(Quiescence& quiescence, std::uint64_t seed) :
     quiescence_(quiescence),
@@ -88,26 +74,33 @@ Tables::Tables(Quiescence& quiescence, std::uint64_t seed) :
 
 Tables::~Tables() = default;
 
+Tables::RouteKeyV4 Tables::key_v4(const fastpath::RouteRow& row) {
+    return {load_word(row.prefix.address().bytes().data()), row.vni << 8 | row.prefix.length()};
+}
+
+Tables::RouteKeyV6 Tables::key_v6(const fastpath::RouteRow& row) {
+    RouteKeyV6 key{{}, row.vni << 8 | row.prefix.length()};
+    std::memcpy(key.address, row.prefix.address().bytes().data(), sizeof key.address);
+    return key;
+}
+
 weft_route_value Tables::route(const Network& network, const weft_address& address) const {
-    const auto unpack = [](std::uint64_t value) {
-        return weft_route_value{.next_hop = static_cast<std::uint32_t>(value),
-                                .identity = static_cast<std::uint32_t>(value >> 32)};
-    };
     if (weft_address_is_v4(&address)) {
         const std::uint32_t host = address.words[3];
-        if (const auto value = routes_v4_.find({host, network.vni << 8 | 32})) return unpack(value);
+        if (const auto value = routes_v4_.find({host, network.vni << 8 | 32})) return to_route_value(value);
         for (const std::uint8_t length : network.lengths_v4) {
             const std::uint32_t kept = length == 0 ? 0 : __builtin_bswap32(~0U << (32 - length));
-            if (const auto value = routes_v4_.find({host & kept, network.vni << 8 | length})) return unpack(value);
+            if (const auto value = routes_v4_.find({host & kept, network.vni << 8 | length}))
+                return to_route_value(value);
         }
         return {};
     }
     RouteKeyV6 key{{address.words[0], address.words[1], address.words[2], address.words[3]}, network.vni << 8 | 128};
-    if (const auto value = routes_v6_.find(key)) return unpack(value);
+    if (const auto value = routes_v6_.find(key)) return to_route_value(value);
     for (const std::uint8_t length : network.lengths_v6) { // longest first, so masking may go on in place
         mask_words(key.address, length);
         key.vni_length = network.vni << 8 | length;
-        if (const auto value = routes_v6_.find(key)) return unpack(value);
+        if (const auto value = routes_v6_.find(key)) return to_route_value(value);
     }
     return {};
 }
@@ -132,103 +125,25 @@ weft_policy_value Tables::policy(weft_direction direction, std::uint32_t local, 
 }
 
 Result<void> Tables::apply(const fastpath::TableUpdate& update) {
-    Result<void> applied;
-    try {
-        applied = apply_entries(update);
-    } catch (const std::bad_alloc&) {
-        applied = fail(ErrorCode::exhausted,
-                       "no memory for more table entries: stop something on this host, or use fewer routes");
-    }
+    auto applied = writer_.apply(update);
     epoch_.fetch_add(1, std::memory_order_release);
     quiescence_.wait();
     retired_.clear();
     return applied;
 }
 
-Result<void> Tables::apply_entries(const fastpath::TableUpdate& update) {
-    Result<void> first;
-    const auto each = [&first](const auto& entries, auto set) {
-        for (const auto& entry : entries)
-            if (auto done = set(entry); !done && first) first = std::move(done);
-    };
-    Refused refused;
-    // The policy of an identity changes as a whole or not at all: half of it could allow what the whole denies.
-    for (const auto& entry : update.policies())
-        if (!check_policy(entry)) refused.identities.insert(entry.key().local_identity());
-    if (update.has_host()) first = set_host(update.host());
-    each(update.networks(), [&](const auto& entry) { return set_network(entry); });
-    each(update.policies(), [&](const auto& entry) { return set_policy(entry, refused); });
-    each(update.endpoints(), [&](const auto& entry) {
-        auto done = set_endpoint(entry, refused);
-        if (!done) refused.endpoints.insert(entry.port());
-        return done;
-    });
-    each(update.next_hops(), [&](const auto& entry) {
-        auto done = set_next_hop(entry, refused);
-        if (!done) refused.next_hops.insert(entry.id());
-        return done;
-    });
-    each(update.routes(), [&](const auto& entry) { return set_route(entry, refused); });
-    each(update.deleted_routes(), [&](const auto& key) { return delete_route(key); });
-    each(update.deleted_next_hops(), [&](std::uint32_t id) -> Result<void> {
-        const auto found = next_hop_states_.find(id);
-        if (found != next_hop_states_.end() && found->second.routes != 0)
-            return fail(ErrorCode::invalid,
-                        fmt::format("next hop {} is still used by {} routes", id, found->second.routes));
-        delete_next_hop(id);
-        return {};
-    });
-    each(update.deleted_endpoints(), [&](std::uint32_t port) -> Result<void> {
-        if (const auto found = endpoint_states_.find(port); found != endpoint_states_.end()) {
-            endpoints_.erase({port, 1});
-            retired_.push_back(found->second.first);
-            endpoint_states_.erase(found);
-        }
-        return {};
-    });
-    each(update.deleted_policies(), [&](const auto& key) -> Result<void> {
-        if (auto checked = check_policy_key(key); !checked) return checked;
-        if (!refused.identities.contains(key.local_identity())) policies_.erase(policy_key(key));
-        return {};
-    });
-    each(update.deleted_networks(), [&](std::uint32_t vni) -> Result<void> {
-        const auto found = network_states_.find(vni);
-        if (found != network_states_.end() && found->second.routes != 0)
-            return fail(ErrorCode::invalid, fmt::format("network {} still has {} routes", vni, found->second.routes));
-        delete_network(vni);
-        return {};
-    });
-    return first;
-}
+fastpath::TableUpdate Tables::dump() const { return writer_.dump().value(); }
 
-Result<void> Tables::set_host(const fastpath::HostSettings& message) {
-    auto host = std::make_shared<weft_host>();
-    for (const auto& [bytes, address] :
-         {std::pair{&message.vtep_v4(), &host->vtep_v4}, std::pair{&message.vtep_v6(), &host->vtep_v6}}) {
-        if (bytes->empty()) continue;
-        auto parsed = to_address(*bytes);
-        if (!parsed) return fail_in(std::move(parsed), "host: VTEP");
-        *address = *parsed;
-    }
-    auto router = to_mac(message.router_mac());
-    auto gateway = to_mac(message.gateway_mac());
-    if (!router) return fail_in(std::move(router), "host: router MAC");
-    if (!gateway) return fail_in(std::move(gateway), "host: gateway MAC");
-    if (message.vxlan_port() == 0 || message.vxlan_port() > 65535)
-        return fail(ErrorCode::invalid, "host: the VXLAN port is not 1 to 65535");
-    std::ranges::copy(*router, host->router_mac);
-    std::ranges::copy(*gateway, host->gateway_mac);
-    host->vxlan_port = static_cast<std::uint16_t>(message.vxlan_port());
-    host_message_ = message;
-    host_.store(host.get(), std::memory_order_release);
-    retired_.push_back(std::exchange(host_owner_, std::move(host)));
-    return refresh_next_hops();
+Result<void> Tables::set_host(const weft_host& host, const fastpath::HostSettings&) {
+    return within_memory(retired_, [&] {
+        auto owner = std::make_shared<const weft_host>(host);
+        host_.store(owner.get(), std::memory_order_release);
+        retired_.push_back(std::exchange(host_owner_, std::move(owner)));
+    });
 }
 
 Result<void> Tables::set_network(const fastpath::Network& message) {
-    if (auto checked = check_vni(message.vni()); !checked) return checked;
-    publish_network(message.vni(), message.name());
-    return {};
+    return within_memory(retired_, [&] { publish_network(message.vni(), message.name()); });
 }
 
 void Tables::publish_network(std::uint32_t vni, std::string name) {
@@ -236,277 +151,170 @@ void Tables::publish_network(std::uint32_t vni, std::string name) {
     auto network = std::make_shared<Network>();
     network->vni = vni;
     network->name = std::move(name);
-    for (const auto& [counts, lengths, host] : {std::tuple{&state.lengths_v4, &network->lengths_v4, 32},
-                                                std::tuple{&state.lengths_v6, &network->lengths_v6, 128}})
+    for (const auto& [counts, lengths] :
+         {std::pair{&state.lengths_v4, &network->lengths_v4}, std::pair{&state.lengths_v6, &network->lengths_v6}})
         for (const std::uint8_t length : *counts | std::views::keys | std::views::reverse)
-            if (length != host) lengths->push_back(length);
+            lengths->push_back(length);
     networks_.insert({vni, 1}, as_value(network.get()), retired_);
     retired_.push_back(std::exchange(state.shared, std::move(network)));
 }
 
-void Tables::delete_network(std::uint32_t vni) {
-    const auto found = network_states_.find(vni);
-    if (found == network_states_.end()) return;
-    networks_.erase({vni, 1});
-    retired_.push_back(std::move(found->second.shared));
-    network_states_.erase(found);
-}
-
-Result<void> Tables::set_policy(const fastpath::PolicyEntry& entry, const Refused& refused) {
-    if (auto checked = check_policy(entry); !checked) return checked;
-    if (refused.identities.contains(entry.key().local_identity())) return {}; // the wrong entry is told
-    const std::uint64_t strength =
-        std::uint64_t{entry.precedence()} << 2 | static_cast<std::uint32_t>(entry.verdict());
-    policies_.insert(policy_key(entry.key()), std::uint64_t{entry.rule()} << 32 | strength, retired_);
-    return {};
-}
-
-Result<void> Tables::set_endpoint(const fastpath::Endpoint& message, const Refused& refused) {
-    const std::string what = fmt::format("endpoint {} on port {}", message.name(), message.port());
-    if (refused.identities.contains(message.identity()))
-        return fail(ErrorCode::invalid,
-                    fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
-    if (!network_states_.contains(message.vni()))
-        return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
-    if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
-    auto endpoint = std::make_shared<Endpoint>();
-    auto mac = to_mac(message.mac());
-    if (!mac) return fail_in(std::move(mac), what);
-    if (message.addresses_size() > WEFT_ENDPOINT_ADDRESSES)
-        return fail(ErrorCode::invalid, fmt::format("{}: {} addresses, where at most {} can be", what,
-                                                    message.addresses_size(), int{WEFT_ENDPOINT_ADDRESSES}));
-    for (const auto& bytes : message.addresses()) {
-        auto address = to_address(bytes);
-        if (!address) return fail_in(std::move(address), what);
-        endpoint->addresses[endpoint->address_count++] = *address;
-    }
-    endpoint->port = message.port();
-    endpoint->vni = message.vni();
-    endpoint->identity = message.identity();
-    std::ranges::copy(*mac, endpoint->mac);
-    endpoint->name = message.name();
-    endpoints_.insert({message.port(), 1}, as_value(endpoint.get()), retired_);
-    auto& state = endpoint_states_[message.port()];
-    retired_.push_back(std::exchange(state.first, std::move(endpoint)));
-    state.second = message;
-    return {};
-}
-
-Result<std::shared_ptr<NextHop>> Tables::make_next_hop(const fastpath::NextHop& message) const {
-    auto next_hop = std::make_shared<NextHop>();
-    next_hop->resolved = 1;
-    if (message.has_drop()) return next_hop; // kind 0
-    if (message.has_local()) {
-        next_hop->kind = WEFT_NEXT_HOP_LOCAL;
-        next_hop->port = message.local().port();
-        return next_hop;
-    }
-    if (!message.has_vtep()) return fail(ErrorCode::invalid, "neither local, VTEP nor drop");
-    const auto& vtep = message.vtep();
-    auto remote = to_address(vtep.address());
-    auto inner_destination = to_mac(vtep.inner_destination_mac());
-    auto outer_source = to_optional_mac(vtep.outer_source_mac());
-    auto outer_destination = to_optional_mac(vtep.outer_destination_mac());
-    if (!remote) return fail_in(std::move(remote), "VTEP");
-    for (auto* mac : {&inner_destination, &outer_source, &outer_destination})
-        if (!*mac) return std::unexpected(std::move(*mac).error());
-    if (auto checked = check_vni(vtep.vni()); !checked) return std::unexpected(std::move(checked).error());
-    if (vtep.mtu() != 0 && vtep.mtu() < WEFT_IPV4_MTU_MIN)
-        return fail(ErrorCode::invalid, fmt::format("an MTU of {}: IP needs {}", vtep.mtu(), int{WEFT_IPV4_MTU_MIN}));
-
-    const weft_host& host = *host_owner_;
-    weft_tunnel tunnel{};
-    tunnel.remote = *remote;
-    tunnel.local = weft_address_is_v4(&*remote) ? host.vtep_v4 : host.vtep_v6;
-    tunnel.vni = vtep.vni();
-    tunnel.port = host.vxlan_port;
-    std::ranges::copy(*outer_source, tunnel.outer_source_mac);
-    std::ranges::copy(*outer_destination, tunnel.outer_destination_mac);
-    std::ranges::copy(host.router_mac, tunnel.inner_source_mac);
-    std::ranges::copy(*inner_destination, tunnel.inner_destination_mac);
-    next_hop->kind = WEFT_NEXT_HOP_VTEP;
-    next_hop->resolved = !vtep.outer_destination_mac().empty();
-    next_hop->outer_v4 = weft_address_is_v4(&*remote) != 0;
-    next_hop->port = vtep.port();
-    next_hop->vni = vtep.vni();
-    next_hop->remote = *remote;
-    next_hop->outer_size = static_cast<std::uint8_t>(weft_tunnel_template(&tunnel, next_hop->tunnel_template));
-    const std::uint32_t longest = 65535 - next_hop->outer_size; // that the outer length fields can say
-    next_hop->mtu = vtep.mtu() == 0 ? longest : std::min(vtep.mtu(), longest);
-    return next_hop;
-}
-
-Result<void> Tables::set_next_hop(const fastpath::NextHop& message, const Refused& refused) {
-    const std::string what = fmt::format("next hop {}", message.id());
-    if (message.has_local() && refused.endpoints.contains(message.local().port()))
-        return fail(ErrorCode::invalid,
-                    fmt::format("{}: the endpoint on port {} was refused", what, message.local().port()));
-    if (message.id() == 0 || message.id() > next_hop_id_max)
-        return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, next_hop_id_max));
-    auto next_hop = make_next_hop(message);
-    if (!next_hop) return fail_in(std::move(next_hop), what);
-    NextHopState& state = next_hop_states_[message.id()];
-    // The new one first: if both lead to one VTEP, it is known all the time.
-    count_vtep(**next_hop, 1);
-    publish_next_hop(message.id(), next_hop->get());
-    if (state.shared) {
-        count_vtep(*state.shared, -1);
-        retired_.push_back(state.shared);
-    }
-    state.shared = std::move(*next_hop);
-    state.message = message;
-    return {};
-}
-
-void Tables::publish_next_hop(std::uint32_t id, const NextHop* next_hop) {
-    if (id >= next_hop_array_->size()) {
-        auto larger = std::make_shared<NextHopArray>(std::bit_ceil(std::size_t{id} + 1));
-        for (std::size_t i = 0; i < next_hop_array_->size(); ++i)
-            (*larger)[i].store((*next_hop_array_)[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
-        next_hops_.store(larger.get(), std::memory_order_release);
-        retired_.push_back(std::exchange(next_hop_array_, std::move(larger)));
-    }
-    (*next_hop_array_)[id].store(next_hop, std::memory_order_release);
-}
-
-void Tables::delete_next_hop(std::uint32_t id) {
-    const auto found = next_hop_states_.find(id);
-    if (found == next_hop_states_.end()) return;
-    count_vtep(*found->second.shared, -1);
-    publish_next_hop(id, nullptr);
-    retired_.push_back(std::move(found->second.shared));
-    next_hop_states_.erase(found);
-}
-
-void Tables::count_vtep(const NextHop& next_hop, int change) {
-    if (next_hop.kind != WEFT_NEXT_HOP_VTEP) return;
-    const auto& words = next_hop.remote.words;
-    const AddressKey key{{words[0], words[1], words[2], words[3]}, 1};
-    const std::array<std::uint32_t, 4> address{words[0], words[1], words[2], words[3]};
-    auto& count = vtep_counts_[address];
-    count += static_cast<std::size_t>(change);
-    if (count != 0) {
-        vteps_.insert(key, 1, retired_);
-    } else {
-        vteps_.erase(key);
-        vtep_counts_.erase(address);
-    }
-}
-
-Result<void> Tables::refresh_next_hops() {
-    for (auto& [id, state] : next_hop_states_) {
-        auto next_hop = make_next_hop(state.message);
-        if (!next_hop) return fail_in(std::move(next_hop), fmt::format("next hop {}", id));
-        publish_next_hop(id, next_hop->get());
-        retired_.push_back(std::exchange(state.shared, std::move(*next_hop)));
-    }
-    return {};
-}
-
-Result<void> Tables::set_route(const fastpath::Route& route, const Refused& refused) {
-    auto prefix = to_prefix(route.prefix());
-    if (!prefix) return fail_in(std::move(prefix), "route");
-    const std::string what = fmt::format("route {} of VNI {}", prefix->to_string(), route.vni());
-    if (refused.next_hops.contains(route.next_hop()))
-        return fail(ErrorCode::invalid, fmt::format("{}: next hop {} was refused", what, route.next_hop()));
-    const auto network = network_states_.find(route.vni());
-    if (network == network_states_.end()) return fail(ErrorCode::invalid, what + ": no network has this VNI");
-    const auto next_hop = next_hop_states_.find(route.next_hop());
-    if (next_hop == next_hop_states_.end())
-        return fail(ErrorCode::invalid, fmt::format("{}: no next hop {}", what, route.next_hop()));
-
-    const std::uint64_t value = std::uint64_t{route.identity()} << 32 | route.next_hop();
-    const auto bytes = prefix->address().bytes();
-    const auto length = static_cast<std::uint8_t>(prefix->length());
-    const bool v4 = prefix->family() == net::Family::ipv4;
-    std::uint64_t before = 0;
-    if (v4) {
-        const RouteKeyV4 key{load_word(bytes.data()), route.vni() << 8 | length};
-        before = routes_v4_.find(key);
-        routes_v4_.insert(key, value, retired_);
-    } else {
-        RouteKeyV6 key{{}, route.vni() << 8 | length};
-        std::memcpy(key.address, bytes.data(), 16);
-        before = routes_v6_.find(key);
-        routes_v6_.insert(key, value, retired_);
-    }
-    ++next_hop->second.routes;
-    if (before != 0) {
-        --next_hop_states_[static_cast<std::uint32_t>(before)].routes;
-        return {};
-    }
-    ++network->second.routes;
-    auto& lengths = v4 ? network->second.lengths_v4 : network->second.lengths_v6;
-    if (++lengths[length] == 1 && !prefix->is_host()) publish_network(route.vni(), network->second.shared->name);
-    return {};
-}
-
-Result<void> Tables::delete_route(const fastpath::RouteKey& message) {
-    auto prefix = to_prefix(message.prefix());
-    if (!prefix) return fail_in(std::move(prefix), "route");
-    const auto network = network_states_.find(message.vni());
-    if (network == network_states_.end()) return {};
-    const auto bytes = prefix->address().bytes();
-    const auto length = static_cast<std::uint8_t>(prefix->length());
-    const bool v4 = prefix->family() == net::Family::ipv4;
-    std::uint64_t before = 0;
-    if (v4) {
-        const RouteKeyV4 key{load_word(bytes.data()), message.vni() << 8 | length};
-        before = routes_v4_.find(key);
-        routes_v4_.erase(key);
-    } else {
-        RouteKeyV6 key{{}, message.vni() << 8 | length};
-        std::memcpy(key.address, bytes.data(), 16);
-        before = routes_v6_.find(key);
-        routes_v6_.erase(key);
-    }
-    if (before == 0) return {};
-    --next_hop_states_[static_cast<std::uint32_t>(before)].routes;
-    --network->second.routes;
-    auto& lengths = v4 ? network->second.lengths_v4 : network->second.lengths_v6;
-    if (--lengths[length] == 0) {
-        lengths.erase(length);
-        if (!prefix->is_host()) publish_network(message.vni(), network->second.shared->name);
-    }
-    return {};
-}
-
-fastpath::TableUpdate Tables::dump() const {
-    fastpath::TableUpdate update;
-    if (host_message_.vxlan_port() != 0) *update.mutable_host() = host_message_;
-    for (const auto& [vni, state] : network_states_) {
-        auto& network = *update.add_networks();
-        network.set_vni(vni);
-        network.set_name(state.shared->name);
-    }
-    policies_.for_each([&](const weft_policy_key& key, std::uint64_t value) {
-        auto& entry = *update.add_policies();
-        entry.mutable_key()->set_direction(static_cast<fastpath::Direction>(key.direction));
-        entry.mutable_key()->set_local_identity(key.local_identity);
-        entry.mutable_key()->set_peer_identity(key.peer_identity);
-        entry.mutable_key()->set_protocol(key.protocol_port >> 16);
-        entry.mutable_key()->set_port(key.protocol_port & 0xffff);
-        entry.set_verdict(static_cast<fastpath::Verdict>(value & 3));
-        entry.set_precedence(static_cast<std::uint32_t>(value) >> 2);
-        entry.set_rule(static_cast<std::uint32_t>(value >> 32));
+Result<void> Tables::erase_network(std::uint32_t vni) {
+    return within_memory(retired_, [&] {
+        const auto found = network_states_.find(vni);
+        if (found == network_states_.end()) return;
+        networks_.erase({vni, 1});
+        retired_.push_back(std::move(found->second.shared));
+        network_states_.erase(found);
     });
-    for (const auto& state : endpoint_states_ | std::views::values)
-        *update.add_endpoints() = state.second;
-    for (const auto& state : next_hop_states_ | std::views::values)
-        *update.add_next_hops() = state.message;
-    const auto add_route = [&](const void* address, std::size_t size, std::uint32_t vni_length, std::uint64_t value) {
-        auto& route = *update.add_routes();
-        route.set_vni(vni_length >> 8);
-        route.mutable_prefix()->set_address(address, size);
-        route.mutable_prefix()->set_length(vni_length & 0xff);
-        route.set_next_hop(static_cast<std::uint32_t>(value));
-        route.set_identity(static_cast<std::uint32_t>(value >> 32));
+}
+
+Result<void> Tables::set_policies(std::span<const fastpath::PolicyRow> rows) {
+    return within_memory(retired_, [&] {
+        policies_.reserve(rows.size(), retired_);
+        for (const auto& row : rows)
+            policies_.insert(row.key, as_value(row.value), retired_);
+    });
+}
+
+Result<void> Tables::erase_policies(std::span<const weft_policy_key> keys) {
+    for (const auto& key : keys)
+        policies_.erase(key);
+    return {};
+}
+
+Result<void> Tables::set_endpoint(const weft_endpoint& entry, const fastpath::Endpoint& message) {
+    return within_memory(retired_, [&] {
+        auto endpoint = std::make_shared<Endpoint>();
+        static_cast<weft_endpoint&>(*endpoint) = entry;
+        endpoint->name = message.name();
+        auto& owner = endpoint_owners_[entry.port];
+        endpoints_.insert({entry.port, 1}, as_value(endpoint.get()), retired_);
+        retired_.push_back(std::exchange(owner, std::move(endpoint)));
+    });
+}
+
+Result<void> Tables::erase_endpoint(std::uint32_t port) {
+    return within_memory(retired_, [&] {
+        const auto found = endpoint_owners_.find(port);
+        if (found == endpoint_owners_.end()) return;
+        endpoints_.erase({port, 1});
+        retired_.push_back(std::move(found->second));
+        endpoint_owners_.erase(found);
+    });
+}
+
+Result<void> Tables::set_vtep(const weft_address& address) {
+    return within_memory(retired_, [&] { vteps_.insert(vtep_key(address), 1, retired_); });
+}
+
+Result<void> Tables::erase_vtep(const weft_address& address) {
+    vteps_.erase(vtep_key(address));
+    return {};
+}
+
+Result<void> Tables::set_next_hop(std::uint32_t id, const weft_next_hop& entry, const fastpath::NextHop&) {
+    return within_memory(retired_, [&] {
+        auto next_hop = std::make_shared<NextHop>();
+        static_cast<weft_next_hop&>(*next_hop) = entry;
+        if (id >= next_hop_array_->size()) grow_next_hops(id);
+        auto& owner = next_hop_owners_[id];
+        (*next_hop_array_)[id].store(next_hop.get(), std::memory_order_release);
+        retired_.push_back(std::exchange(owner, std::move(next_hop)));
+    });
+}
+
+void Tables::grow_next_hops(std::uint32_t id) {
+    auto larger = std::make_shared<NextHopArray>(std::bit_ceil(std::size_t{id} + 1));
+    for (std::size_t i = 0; i < next_hop_array_->size(); ++i)
+        (*larger)[i].store((*next_hop_array_)[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
+    next_hops_.store(larger.get(), std::memory_order_release);
+    retired_.push_back(std::exchange(next_hop_array_, std::move(larger)));
+}
+
+Result<void> Tables::erase_next_hop(std::uint32_t id) {
+    return within_memory(retired_, [&] {
+        const auto found = next_hop_owners_.find(id);
+        if (found == next_hop_owners_.end()) return;
+        (*next_hop_array_)[id].store(nullptr, std::memory_order_release);
+        retired_.push_back(std::move(found->second));
+        next_hop_owners_.erase(found);
+    });
+}
+
+Result<void> Tables::set_routes(std::span<fastpath::RouteRow> rows) {
+    Result<void> first;
+    for (auto& row : rows) {
+        auto set = within_memory(retired_, [&] {
+            if (row.prefix.address().is_v4())
+                set_route(routes_v4_, key_v4(row), row);
+            else
+                set_route(routes_v6_, key_v6(row), row);
+        });
+        row.refused = !set;
+        if (!set && first) first = std::move(set);
+    }
+    return first;
+}
+
+template <class Map, class Key>
+void Tables::set_route(Map& routes, const Key& key, fastpath::RouteRow& row) {
+    row.before = to_route_value(routes.find(key));
+    if (row.before.next_hop == 0 && !row.prefix.is_host()) {
+        routes.reserve(1, retired_); // what comes after the length is published does not fail
+        count_length(row, 1);
+    }
+    routes.insert(key, as_value(row.value), retired_);
+}
+
+Result<void> Tables::erase_routes(std::span<fastpath::RouteRow> rows) {
+    for (auto& row : rows) {
+        if (row.prefix.address().is_v4())
+            erase_route(routes_v4_, key_v4(row), row);
+        else
+            erase_route(routes_v6_, key_v6(row), row);
+    }
+    return {};
+}
+
+template <class Map, class Key>
+void Tables::erase_route(Map& routes, const Key& key, fastpath::RouteRow& row) {
+    row.before = to_route_value(routes.find(key));
+    if (row.before.next_hop == 0) return;
+    routes.erase(key);
+    // Without memory to say so, readers go on asking for a length that nobody has.
+    if (!row.prefix.is_host()) static_cast<void>(within_memory(retired_, [&] { count_length(row, -1); }));
+}
+
+void Tables::count_length(const fastpath::RouteRow& row, int change) {
+    NetworkState& state = network_states_.at(row.vni);
+    auto& lengths = row.prefix.address().is_v4() ? state.lengths_v4 : state.lengths_v6;
+    const auto at = lengths.try_emplace(static_cast<std::uint8_t>(row.prefix.length()), 0).first;
+    at->second += static_cast<std::size_t>(change);
+    if (at->second > 1 || (at->second == 1 && change < 0)) return;
+    if (at->second == 0) lengths.erase(at);
+    publish_network(row.vni, state.shared->name);
+}
+
+Result<void> Tables::for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const {
+    policies_.for_each(
+        [&](const weft_policy_key& key, std::uint64_t value) { visit({key, to_policy_value(value)}); });
+    return {};
+}
+
+Result<void> Tables::for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const {
+    const auto tell = [&](const std::uint32_t* words, std::size_t size, std::uint32_t vni_length,
+                          std::uint64_t value) {
+        const auto address = net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(words), size});
+        visit({.vni = vni_length >> 8,
+               .prefix = *net::Prefix::make(*address, vni_length & 0xff),
+               .value = to_route_value(value)});
     };
     routes_v4_.for_each(
-        [&](const RouteKeyV4& key, std::uint64_t value) { add_route(&key.address, 4, key.vni_length, value); });
+        [&](const RouteKeyV4& key, std::uint64_t value) { tell(&key.address, 4, key.vni_length, value); });
     routes_v6_.for_each(
-        [&](const RouteKeyV6& key, std::uint64_t value) { add_route(key.address, 16, key.vni_length, value); });
-    return update;
+        [&](const RouteKeyV6& key, std::uint64_t value) { tell(key.address, 16, key.vni_length, value); });
+    return {};
 }
 
 std::vector<fastpath::Gauge> Tables::gauges() const {
@@ -520,8 +328,8 @@ std::vector<fastpath::Gauge> Tables::gauges() const {
     };
     // Capacity 0: the table grows.
     add("fib", routes_v4_.size() + routes_v6_.size(), 0, routes_v4_.bytes() + routes_v6_.bytes());
-    add("next_hop", next_hop_states_.size(), next_hop_id_max,
-        next_hop_states_.size() * sizeof(NextHop) + next_hop_array_->size() * 8);
+    add("next_hop", next_hop_owners_.size(), fastpath::next_hop_id_max,
+        next_hop_owners_.size() * sizeof(NextHop) + next_hop_array_->size() * 8);
     add("policy", policies_.size(), 0, policies_.bytes());
     add("endpoint", endpoints_.size(), 0, endpoints_.bytes());
     add("network", networks_.size(), 0, networks_.bytes());

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tables: everything the pipeline looks up but sessions: networks, endpoints, next hops, FIB, policy. One writer, the
-// control thread, applies TableUpdates; workers read without locks, under QSBR. Each change moves the epoch, by which
+// control thread, applies TableUpdates (TableWriter calls back what is private here); workers read without locks,
+// under QSBR. Each change moves the epoch, by which
 // sessions notice that they must decide again.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "dataplane/api/fastpath.pb.h"
+#include "dataplane/api/table_store.hpp"
+#include "dataplane/api/table_writer.hpp"
 #include "dataplane/pipeline/entries.h"
 #include "dataplane/pipeline/policy.h"
 #include "dataplane/pipeline/types.h"
@@ -37,19 +39,17 @@ struct Endpoint : weft_endpoint {
 
 struct alignas(64) NextHop : weft_next_hop {};
 
-class Tables {
+class Tables : private fastpath::TableStore {
   public:
     /// `seed` of all hashes, unknown to those who choose addresses.
     explicit Tables(Quiescence& quiescence, std::uint64_t seed = 0);
-    ~Tables();
+    ~Tables() override;
     Tables(const Tables&) = delete;
     Tables& operator=(const Tables&) = delete;
 
     // --- the writer ---
 
-    /// Applies everything but ports, in the order of the message; returns when all workers see it. A wrong entry, and
-    /// what builds on it, is left out and everything else applied; the error is the first one's. Without memory for
-    /// more, what came before stays.
+    /// Applies everything but ports; returns when all workers see it. See TableWriter for what an error leaves.
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
     /// One update that would rebuild the tables, without ports.
     [[nodiscard]] fastpath::TableUpdate dump() const;
@@ -80,9 +80,7 @@ class Tables {
     /// Fetches where the address's host route would stand.
     void prefetch_route(const Network& network, const weft_address& address) const;
 
-    [[nodiscard]] bool is_vtep(const weft_address& address) const {
-        return vteps_.find({{address.words[0], address.words[1], address.words[2], address.words[3]}, 1}) != 0;
-    }
+    [[nodiscard]] bool is_vtep(const weft_address& address) const { return vteps_.find(vtep_key(address)) != 0; }
 
     [[nodiscard]] weft_policy_value policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
                                            std::uint32_t protocol, std::uint32_t port) const;
@@ -110,25 +108,38 @@ class Tables {
 
     using NextHopArray = std::vector<std::atomic<const NextHop*>>;
 
-    struct Refused;
+    Result<void> set_host(const weft_host& host, const fastpath::HostSettings& message) override;
+    Result<void> set_network(const fastpath::Network& message) override;
+    Result<void> set_policies(std::span<const fastpath::PolicyRow> rows) override;
+    Result<void> set_endpoint(const weft_endpoint& endpoint, const fastpath::Endpoint& message) override;
+    Result<void> set_vtep(const weft_address& address) override;
+    Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop,
+                              const fastpath::NextHop& message) override;
+    Result<void> set_routes(std::span<fastpath::RouteRow> rows) override;
+    Result<void> erase_routes(std::span<fastpath::RouteRow> rows) override;
+    Result<void> erase_next_hop(std::uint32_t id) override;
+    Result<void> erase_vtep(const weft_address& address) override;
+    Result<void> erase_endpoint(std::uint32_t port) override;
+    Result<void> erase_policies(std::span<const weft_policy_key> keys) override;
+    Result<void> erase_network(std::uint32_t vni) override;
+    Result<void> for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const override;
+    Result<void> for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const override;
 
-    Result<void> apply_entries(const fastpath::TableUpdate& update);
-    Result<void> set_host(const fastpath::HostSettings& host);
-    Result<void> set_network(const fastpath::Network& network);
-    Result<void> set_policy(const fastpath::PolicyEntry& entry, const Refused& refused);
-    Result<void> set_endpoint(const fastpath::Endpoint& endpoint, const Refused& refused);
-    Result<void> set_next_hop(const fastpath::NextHop& next_hop, const Refused& refused);
-    Result<void> set_route(const fastpath::Route& route, const Refused& refused);
-    Result<void> delete_route(const fastpath::RouteKey& key);
-    void delete_next_hop(std::uint32_t id);
-    void delete_network(std::uint32_t vni);
+    static AddressKey vtep_key(const weft_address& address) {
+        return {{address.words[0], address.words[1], address.words[2], address.words[3]}, 1};
+    }
+
+    static RouteKeyV4 key_v4(const fastpath::RouteRow& row);
+    static RouteKeyV6 key_v6(const fastpath::RouteRow& row);
+    template <class Map, class Key>
+    void set_route(Map& routes, const Key& key, fastpath::RouteRow& row);
+    template <class Map, class Key>
+    void erase_route(Map& routes, const Key& key, fastpath::RouteRow& row);
+    /// Counts a prefix of the network, and tells readers when its length is new there, or gone.
+    void count_length(const fastpath::RouteRow& row, int change);
     /// Tells readers which prefix lengths the network has now.
     void publish_network(std::uint32_t vni, std::string name);
-    void publish_next_hop(std::uint32_t id, const NextHop* next_hop);
-    void count_vtep(const NextHop& next_hop, int change);
-    /// Rebuilds every template, after the host's addresses changed.
-    Result<void> refresh_next_hops();
-    [[nodiscard]] Result<std::shared_ptr<NextHop>> make_next_hop(const fastpath::NextHop& message) const;
+    void grow_next_hops(std::uint32_t id);
 
     Quiescence& quiescence_;
     std::atomic<std::uint32_t> epoch_{1};
@@ -141,28 +152,20 @@ class Tables {
     ReadMostlyMap<weft_policy_key> policies_;
     std::atomic<const NextHopArray*> next_hops_;
 
-    // Owned by the writer alone: what the readers' pointers point to, and what was said, for dump().
+    // Owned by the writer alone: what the readers' pointers point to.
     struct NetworkState {
         std::shared_ptr<const Network> shared;
-        std::map<std::uint8_t, std::size_t> lengths_v4;
+        std::map<std::uint8_t, std::size_t> lengths_v4; ///< of prefixes, host routes left out
         std::map<std::uint8_t, std::size_t> lengths_v6;
-        std::size_t routes = 0;
-    };
-
-    struct NextHopState {
-        std::shared_ptr<const NextHop> shared;
-        fastpath::NextHop message;
-        std::size_t routes = 0;
     };
 
     std::shared_ptr<const weft_host> host_owner_;
-    fastpath::HostSettings host_message_;
     std::map<std::uint32_t, NetworkState> network_states_;
-    std::map<std::uint32_t, std::pair<std::shared_ptr<const Endpoint>, fastpath::Endpoint>> endpoint_states_;
+    std::map<std::uint32_t, std::shared_ptr<const Endpoint>> endpoint_owners_;
     std::shared_ptr<NextHopArray> next_hop_array_;
-    std::map<std::uint32_t, NextHopState> next_hop_states_;
-    std::map<std::array<std::uint32_t, 4>, std::size_t> vtep_counts_;
+    std::map<std::uint32_t, std::shared_ptr<const NextHop>> next_hop_owners_;
     Retired retired_;
+    fastpath::TableWriter writer_{*this};
 };
 
 } // namespace weft::dataplane

@@ -33,7 +33,7 @@ std::unexpected<Error> fail_errno(const std::string& what, const char* remedy) {
 }
 
 /// Runs in a thread that has entered the namespace: devices belong to the namespace in which /dev/net/tun was opened.
-Result<Descriptor> open_here(const std::string& ifname, const MacBytes& mac) {
+Result<Descriptor> open_here(const std::string& ifname, const fastpath::MacBytes& mac) {
     Descriptor device(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!device) return fail_errno("/dev/net/tun", ": load the tun module, or allow the device in this container");
     ifreq request{};
@@ -67,7 +67,7 @@ std::optional<ino_t> namespace_at(const std::string& path) {
     return stat(path.c_str(), &about) == 0 ? std::optional(about.st_ino) : std::nullopt;
 }
 
-Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname, const MacBytes& mac) {
+Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname, const fastpath::MacBytes& mac) {
     if (ifname.empty() || ifname.size() >= IFNAMSIZ)
         return fail(ErrorCode::invalid, fmt::format("interface name '{}': 1 to {} characters", ifname, IFNAMSIZ - 1));
     // Whatever is at that path: a FIFO without a writer would hold the control thread for ever.

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
+#include "dataplane/api/table_wire.hpp"
 #include "dataplane/descriptor.hpp"
-#include "dataplane/tables_wire.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::dataplane {
@@ -26,7 +26,8 @@ struct TapDevice {
 /// Opens the TAP of that name in a network namespace, with virtio-net headers, checksum offload and TSO; makes it
 /// when it is not there. It is persistent: it stays, with its addresses and routes, when the descriptor is closed. An
 /// open descriptor keeps the namespace alive, even when its path was removed.
-[[nodiscard]] Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname, const MacBytes& mac);
+[[nodiscard]] Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname,
+                                         const fastpath::MacBytes& mac);
 
 /// The device goes away with its last descriptor.
 void remove_tap(const TapDevice& device);

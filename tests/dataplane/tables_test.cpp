@@ -186,6 +186,11 @@ std::vector<Refusal> refusals() {
         {"RouteToUnknownNextHop", route_with([](auto& r) { r.set_next_hop(99); }), "next hop 99"},
         {"RouteWithHostBits", route_with([](auto& r) { r.mutable_prefix()->set_length(24); }), "host bits"},
         {"RouteLongerThanTheAddress", route_with([](auto& r) { r.mutable_prefix()->set_length(33); }), "route"},
+        {"RouteToMappedAddresses", route_with([](auto& r) {
+             r.mutable_prefix()->set_address(std::string(10, '\0') + "\xff\xff" + std::string(4, '\0'));
+             r.mutable_prefix()->set_length(96);
+         }),
+         "IPv4-mapped"},
         {"RouteOfNoFamily", route_with([](auto& r) { r.mutable_prefix()->set_address("12345"); }), "route"},
         {"PolicyWithoutDirection",
          policy_with([](auto& p) { p.mutable_key()->set_direction(fastpath::DIRECTION_UNSPECIFIED); }), "direction"},

@@ -15,7 +15,7 @@ namespace {
 TEST(TapDevice, FifoInPlaceOfANamespaceIsRefusedWithoutWaiting) {
     const std::string path = fmt::format("{}weft-fifo-{}", testing::TempDir(), getpid());
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-    const auto device = open_tap(path, "eth0", MacBytes{2, 0, 0, 0, 0, 1});
+    const auto device = open_tap(path, "eth0", fastpath::MacBytes{2, 0, 0, 0, 0, 1});
     std::filesystem::remove(path);
     ASSERT_FALSE(device);
     EXPECT_NE(device.error().message.find(path), std::string::npos) << device.error().message;

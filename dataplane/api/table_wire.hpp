@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Checked conversions between the bytes of fastpath.proto and what the tables keep. Whatever comes over the socket is
+// Checked conversions between the bytes of fastpath.proto and what the tables keep. Whatever the agent says is
 // checked here.
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "dataplane/pipeline/entries.h"
 #include "routing/net/address.hpp"
 
-namespace weft::dataplane {
+namespace weft::fastpath {
 
 using MacBytes = std::array<std::uint8_t, WEFT_MAC_SIZE>;
 
@@ -53,7 +53,7 @@ using MacBytes = std::array<std::uint8_t, WEFT_MAC_SIZE>;
     return bytes.empty() ? MacBytes{} : to_mac(bytes);
 }
 
-[[nodiscard]] inline Result<net::Prefix> to_prefix(const fastpath::Prefix& message) {
+[[nodiscard]] inline Result<net::Prefix> to_prefix(const Prefix& message) {
     const auto& bytes = message.address();
     auto address = net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
     if (!address) return std::unexpected(std::move(address).error());
@@ -62,7 +62,12 @@ using MacBytes = std::array<std::uint8_t, WEFT_MAC_SIZE>;
     if (prefix->address() != *address)
         return fail(ErrorCode::invalid,
                     fmt::format("{}/{} has host bits set", address->to_string(), message.length()));
+    // Addresses of both families lie in one space of 128 bits (types.h), and this place in it is IPv4's.
+    if (!address->is_v4())
+        if (const weft_address first = weft_address_v6(prefix->address().bytes().data()); weft_address_is_v4(&first))
+            return fail(ErrorCode::invalid,
+                        fmt::format("{} is an IPv4-mapped IPv6 prefix: send its 4 bytes", prefix->to_string()));
     return prefix;
 }
 
-} // namespace weft::dataplane
+} // namespace weft::fastpath

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TableStore: where a fast path keeps its tables. TableWriter decides what shall stand in them and calls this; the
+// DPDK process implements it in its own memory, ebpf/ in the kernel's maps. One caller at a time.
+//
+// The entries are those of dataplane/pipeline/. The messages that they were made of come along for what the entries
+// leave out: names, and whatever a later dump must say again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "dataplane/api/fastpath.pb.h"
+#include "dataplane/pipeline/entries.h"
+#include "dataplane/pipeline/policy.h"
+#include "routing/net/address.hpp"
+#include "routing/net/result.hpp"
+
+namespace weft::fastpath {
+
+struct PolicyRow {
+    weft_policy_key key;
+    weft_policy_value value;
+};
+
+struct RouteRow {
+    std::uint32_t vni = 0;
+    net::Prefix prefix;
+    weft_route_value value{};
+    weft_route_value before{}; ///< told by the store: what stood there; next hop 0: nothing
+    bool refused = false;      ///< told by the store: nothing was changed
+};
+
+/// Each call replaces the entry of the same key, and an entry that is not there may be erased. What cannot be kept is
+/// refused, with an error that names the table and the remedy, and leaves what stood there.
+class TableStore {
+  public:
+    virtual ~TableStore() = default;
+
+    virtual Result<void> set_host(const weft_host& host, const HostSettings& message) = 0;
+    virtual Result<void> set_network(const Network& message) = 0;
+    /// All rows or none.
+    virtual Result<void> set_policies(std::span<const PolicyRow> rows) = 0;
+    virtual Result<void> set_endpoint(const weft_endpoint& endpoint, const Endpoint& message) = 0;
+    virtual Result<void> set_vtep(const weft_address& address) = 0;
+    virtual Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop, const NextHop& message) = 0;
+    /// In their order; a row that is refused keeps no other out. The error is the first one's.
+    virtual Result<void> set_routes(std::span<RouteRow> rows) = 0;
+
+    virtual Result<void> erase_routes(std::span<RouteRow> rows) = 0;
+    virtual Result<void> erase_next_hop(std::uint32_t id) = 0;
+    virtual Result<void> erase_vtep(const weft_address& address) = 0;
+    virtual Result<void> erase_endpoint(std::uint32_t port) = 0;
+    virtual Result<void> erase_policies(std::span<const weft_policy_key> keys) = 0;
+    virtual Result<void> erase_network(std::uint32_t vni) = 0;
+
+    /// In no order.
+    virtual Result<void> for_each_policy(const std::function<void(const PolicyRow&)>& visit) const = 0;
+    virtual Result<void> for_each_route(const std::function<void(const RouteRow&)>& visit) const = 0;
+};
+
+} // namespace weft::fastpath

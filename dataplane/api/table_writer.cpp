@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/api/table_writer.hpp"
+
+#include <algorithm>
+#include <new>
+#include <ranges>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "dataplane/api/table_wire.hpp"
+
+namespace weft::fastpath {
+
+namespace {
+
+constexpr std::uint32_t precedence_max = (1U << 30) - 1;
+
+Result<void> check_vni(std::uint32_t vni) {
+    if (auto checked = net::Vni::make(vni); !checked) return std::unexpected(std::move(checked).error());
+    return {};
+}
+
+weft_policy_key to_key(const PolicyKey& key) {
+    return {.local_identity = key.local_identity(),
+            .peer_identity = key.peer_identity(),
+            .protocol_port = key.protocol() << 16 | key.port(),
+            .direction = static_cast<std::uint32_t>(key.direction())};
+}
+
+PolicyRow to_row(const PolicyEntry& entry) {
+    return {to_key(entry.key()),
+            {entry.precedence() << 2 | static_cast<std::uint32_t>(entry.verdict()), entry.rule()}};
+}
+
+Result<void> check_policy_key(const PolicyKey& key) {
+    if (key.direction() != DIRECTION_INGRESS && key.direction() != DIRECTION_EGRESS)
+        return fail(ErrorCode::invalid, "policy entry: no direction");
+    if (key.protocol() > 255 || key.port() > 65535 || (key.port() != 0 && key.protocol() == 0))
+        return fail(ErrorCode::invalid,
+                    "policy entry: protocol is at most 255, port at most 65535, and a port needs a protocol");
+    return {};
+}
+
+Result<void> check_policy(const PolicyEntry& entry) {
+    if (auto checked = check_policy_key(entry.key()); !checked) return checked;
+    if (entry.verdict() != VERDICT_ALLOW && entry.verdict() != VERDICT_DENY)
+        return fail(ErrorCode::invalid, "policy entry: no verdict");
+    if (entry.precedence() > precedence_max)
+        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
+    return {};
+}
+
+} // namespace
+
+/// What an update lost, so that nothing which builds on it is applied to what was there before.
+struct TableWriter::Refused {
+    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room
+    std::set<std::uint32_t> endpoints;  ///< by port
+    std::set<std::uint32_t> next_hops;
+};
+
+/// Keeps the first error.
+class TableWriter::Outcome {
+  public:
+    /// Did it go well?
+    bool note(Result<void> done) {
+        const bool well = done.has_value();
+        if (!well && result_) result_ = std::move(done);
+        return well;
+    }
+
+    template <class Entries, class Set>
+    void each(const Entries& entries, Set set) {
+        for (const auto& entry : entries)
+            note(set(entry));
+    }
+
+    [[nodiscard]] Result<void> take() { return std::move(result_); }
+
+  private:
+    Result<void> result_;
+};
+
+/// Collects routes for the store, which is quicker with many at a time.
+class TableWriter::RouteBatch {
+  public:
+    using Store = Result<void> (TableStore::*)(std::span<RouteRow>);
+
+    RouteBatch(TableWriter& writer, Outcome& outcome, Store store) :
+        writer_(writer), outcome_(outcome), store_(store) {
+        rows_.reserve(size_max);
+        owners_.reserve(size_max);
+    }
+
+    /// `next_hop`: that the route shall lead to, none when it goes.
+    void add(RouteRow row, NetworkState& network, NextHopState* next_hop) {
+        rows_.push_back(std::move(row));
+        owners_.push_back({&network, next_hop});
+        if (rows_.size() == size_max) flush();
+    }
+
+    void flush() {
+        if (rows_.empty()) return;
+        outcome_.note((writer_.store_.*store_)(rows_));
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            if (rows_[i].refused) continue;
+            const auto& [network, next_hop] = owners_[i];
+            if (next_hop != nullptr) {
+                ++next_hop->routes;
+                ++network->routes;
+            }
+            if (rows_[i].before.next_hop == 0) continue;
+            --writer_.next_hops_.find(rows_[i].before.next_hop)->second.routes;
+            --network->routes;
+        }
+        rows_.clear();
+        owners_.clear();
+    }
+
+  private:
+    static constexpr std::size_t size_max = 1024;
+
+    TableWriter& writer_;
+    Outcome& outcome_;
+    Store store_;
+    std::vector<RouteRow> rows_;
+    std::vector<std::pair<NetworkState*, NextHopState*>> owners_;
+};
+
+Result<void> TableWriter::apply(const TableUpdate& update) {
+    Outcome outcome;
+    try {
+        apply_entries(update, outcome);
+    } catch (const std::bad_alloc&) {
+        outcome.note(fail(ErrorCode::exhausted,
+                          "no memory for more table entries: stop something on this host, or use fewer routes"));
+    }
+    return outcome.take();
+}
+
+void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
+    Refused refused;
+    if (update.has_host()) outcome.note(set_host(update.host()));
+    outcome.each(update.networks(), [&](const auto& entry) { return set_network(entry); });
+    set_policies(update, refused, outcome);
+    for (const auto& entry : update.endpoints())
+        if (!outcome.note(set_endpoint(entry, refused))) refused.endpoints.insert(entry.port());
+    for (const auto& entry : update.next_hops())
+        if (!outcome.note(set_next_hop(entry, refused))) refused.next_hops.insert(entry.id());
+    set_routes(update, refused, outcome);
+    delete_routes(update, outcome);
+    outcome.each(update.deleted_next_hops(), [&](std::uint32_t id) { return delete_next_hop(id); });
+    outcome.each(update.deleted_endpoints(), [&](std::uint32_t port) { return delete_endpoint(port); });
+    delete_policies(update, refused, outcome);
+    outcome.each(update.deleted_networks(), [&](std::uint32_t vni) { return delete_network(vni); });
+}
+
+Result<void> TableWriter::set_host(const HostSettings& message) {
+    weft_host host{};
+    for (const auto& [bytes, address] :
+         {std::pair{&message.vtep_v4(), &host.vtep_v4}, std::pair{&message.vtep_v6(), &host.vtep_v6}}) {
+        if (bytes->empty()) continue;
+        auto parsed = to_address(*bytes);
+        if (!parsed) return fail_in(std::move(parsed), "host: VTEP");
+        *address = *parsed;
+    }
+    auto router = to_mac(message.router_mac());
+    auto gateway = to_mac(message.gateway_mac());
+    if (!router) return fail_in(std::move(router), "host: router MAC");
+    if (!gateway) return fail_in(std::move(gateway), "host: gateway MAC");
+    if (message.vxlan_port() == 0 || message.vxlan_port() > 65535)
+        return fail(ErrorCode::invalid, "host: the VXLAN port is not 1 to 65535");
+    std::ranges::copy(*router, host.router_mac);
+    std::ranges::copy(*gateway, host.gateway_mac);
+    host.vxlan_port = static_cast<std::uint16_t>(message.vxlan_port());
+    HostSettings copy = message;
+    if (auto set = store_.set_host(host, message); !set) return set;
+    host_ = host;
+    host_message_ = std::move(copy);
+    return refresh_next_hops();
+}
+
+Result<void> TableWriter::set_network(const Network& message) {
+    if (auto checked = check_vni(message.vni()); !checked) return checked;
+    std::string name = message.name();
+    const auto [at, added] = networks_.try_emplace(message.vni());
+    if (auto set = store_.set_network(message); !set) {
+        if (added) networks_.erase(at);
+        return set;
+    }
+    at->second.name = std::move(name);
+    return {};
+}
+
+void TableWriter::set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome) {
+    // The policy of an identity changes as a whole or not at all: half of it could allow what the whole denies.
+    std::map<std::uint32_t, std::vector<PolicyRow>> of_identity;
+    for (const auto& entry : update.policies()) {
+        if (outcome.note(check_policy(entry)))
+            of_identity[entry.key().local_identity()].push_back(to_row(entry));
+        else
+            refused.identities.insert(entry.key().local_identity());
+    }
+    for (const auto& [identity, rows] : of_identity)
+        if (!refused.identities.contains(identity) && !outcome.note(store_.set_policies(rows)))
+            refused.identities.insert(identity);
+}
+
+Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
+    const std::string what = fmt::format("endpoint {} on port {}", message.name(), message.port());
+    if (refused.identities.contains(message.identity()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
+    if (!networks_.contains(message.vni()))
+        return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
+    if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
+    weft_endpoint endpoint{};
+    auto mac = to_mac(message.mac());
+    if (!mac) return fail_in(std::move(mac), what);
+    if (message.addresses_size() > WEFT_ENDPOINT_ADDRESSES)
+        return fail(ErrorCode::invalid, fmt::format("{}: {} addresses, where at most {} can be", what,
+                                                    message.addresses_size(), int{WEFT_ENDPOINT_ADDRESSES}));
+    for (const auto& bytes : message.addresses()) {
+        auto address = to_address(bytes);
+        if (!address) return fail_in(std::move(address), what);
+        endpoint.addresses[endpoint.address_count++] = *address;
+    }
+    endpoint.port = message.port();
+    endpoint.vni = message.vni();
+    endpoint.identity = message.identity();
+    std::ranges::copy(*mac, endpoint.mac);
+    Endpoint copy = message;
+    const auto [at, added] = endpoints_.try_emplace(message.port());
+    if (auto set = store_.set_endpoint(endpoint, message); !set) {
+        if (added) endpoints_.erase(at);
+        return fail_in(std::move(set), what);
+    }
+    at->second = std::move(copy);
+    return {};
+}
+
+Result<weft_next_hop> TableWriter::make_next_hop(const NextHop& message) const {
+    weft_next_hop next_hop{};
+    next_hop.resolved = 1;
+    if (message.has_drop()) return next_hop; // kind 0
+    if (message.has_local()) {
+        next_hop.kind = WEFT_NEXT_HOP_LOCAL;
+        next_hop.port = message.local().port();
+        return next_hop;
+    }
+    if (!message.has_vtep()) return fail(ErrorCode::invalid, "neither local, VTEP nor drop");
+    const auto& vtep = message.vtep();
+    auto remote = to_address(vtep.address());
+    auto inner_destination = to_mac(vtep.inner_destination_mac());
+    auto outer_source = to_optional_mac(vtep.outer_source_mac());
+    auto outer_destination = to_optional_mac(vtep.outer_destination_mac());
+    if (!remote) return fail_in(std::move(remote), "VTEP");
+    for (auto* mac : {&inner_destination, &outer_source, &outer_destination})
+        if (!*mac) return std::unexpected(std::move(*mac).error());
+    if (auto checked = check_vni(vtep.vni()); !checked) return std::unexpected(std::move(checked).error());
+    if (vtep.mtu() != 0 && vtep.mtu() < WEFT_IPV4_MTU_MIN)
+        return fail(ErrorCode::invalid, fmt::format("an MTU of {}: IP needs {}", vtep.mtu(), int{WEFT_IPV4_MTU_MIN}));
+
+    weft_tunnel tunnel{};
+    tunnel.remote = *remote;
+    tunnel.local = weft_address_is_v4(&*remote) ? host_.vtep_v4 : host_.vtep_v6;
+    tunnel.vni = vtep.vni();
+    tunnel.port = host_.vxlan_port;
+    std::ranges::copy(*outer_source, tunnel.outer_source_mac);
+    std::ranges::copy(*outer_destination, tunnel.outer_destination_mac);
+    std::ranges::copy(host_.router_mac, tunnel.inner_source_mac);
+    std::ranges::copy(*inner_destination, tunnel.inner_destination_mac);
+    next_hop.kind = WEFT_NEXT_HOP_VTEP;
+    next_hop.resolved = !vtep.outer_destination_mac().empty();
+    next_hop.outer_v4 = weft_address_is_v4(&*remote) != 0;
+    next_hop.port = vtep.port();
+    next_hop.vni = vtep.vni();
+    next_hop.remote = *remote;
+    next_hop.outer_size = static_cast<std::uint8_t>(weft_tunnel_template(&tunnel, next_hop.tunnel_template));
+    const std::uint32_t longest = 65535 - next_hop.outer_size; // that the outer length fields can say
+    next_hop.mtu = vtep.mtu() == 0 ? longest : std::min(vtep.mtu(), longest);
+    return next_hop;
+}
+
+Result<void> TableWriter::set_next_hop(const NextHop& message, const Refused& refused) {
+    const std::string what = fmt::format("next hop {}", message.id());
+    if (message.has_local() && refused.endpoints.contains(message.local().port()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the endpoint on port {} was refused", what, message.local().port()));
+    if (message.id() == 0 || message.id() > next_hop_id_max)
+        return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, next_hop_id_max));
+    auto next_hop = make_next_hop(message);
+    if (!next_hop) return fail_in(std::move(next_hop), what);
+    std::optional<VtepAddress> vtep;
+    if (next_hop->kind == WEFT_NEXT_HOP_VTEP) vtep = std::to_array(next_hop->remote.words);
+    NextHop copy = message;
+    const auto [at, added] = next_hops_.try_emplace(message.id());
+    // The new VTEP first: if both lead to one, it is known all the time.
+    auto set = hold_vtep(vtep);
+    if (set) {
+        set = store_.set_next_hop(message.id(), *next_hop, message);
+        if (!set) static_cast<void>(release_vtep(vtep));
+    }
+    if (!set) {
+        if (added) next_hops_.erase(at);
+        return fail_in(std::move(set), what);
+    }
+    at->second.message = std::move(copy);
+    return release_vtep(std::exchange(at->second.vtep, vtep));
+}
+
+Result<void> TableWriter::hold_vtep(const std::optional<VtepAddress>& address) {
+    if (!address) return {};
+    const auto [at, first] = vteps_.try_emplace(*address, 0);
+    if (first) {
+        weft_address vtep{};
+        std::ranges::copy(*address, vtep.words);
+        if (auto set = store_.set_vtep(vtep); !set) {
+            vteps_.erase(at);
+            return set;
+        }
+    }
+    ++at->second;
+    return {};
+}
+
+Result<void> TableWriter::release_vtep(const std::optional<VtepAddress>& address) {
+    if (!address) return {};
+    const auto at = vteps_.find(*address);
+    if (--at->second != 0) return {};
+    vteps_.erase(at);
+    weft_address vtep{};
+    std::ranges::copy(*address, vtep.words);
+    return store_.erase_vtep(vtep);
+}
+
+Result<void> TableWriter::refresh_next_hops() {
+    Outcome outcome;
+    for (const auto& [id, state] : next_hops_) {
+        auto next_hop = make_next_hop(state.message);
+        auto set = next_hop ? store_.set_next_hop(id, *next_hop, state.message)
+                            : Result<void>(std::unexpected(std::move(next_hop).error()));
+        if (!set) set = fail_in(std::move(set), fmt::format("next hop {}", id));
+        outcome.note(std::move(set));
+    }
+    return outcome.take();
+}
+
+void TableWriter::set_routes(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
+    RouteBatch batch(*this, outcome, &TableStore::set_routes);
+    const auto add = [&](const Route& route) -> Result<void> {
+        auto prefix = to_prefix(route.prefix());
+        if (!prefix) return fail_in(std::move(prefix), "route");
+        const auto refuse = [&](const std::string& why) {
+            return fail(ErrorCode::invalid,
+                        fmt::format("route {} of VNI {}: {}", prefix->to_string(), route.vni(), why));
+        };
+        if (refused.next_hops.contains(route.next_hop()))
+            return refuse(fmt::format("next hop {} was refused", route.next_hop()));
+        const auto network = networks_.find(route.vni());
+        if (network == networks_.end()) return refuse("no network has this VNI");
+        const auto next_hop = next_hops_.find(route.next_hop());
+        if (next_hop == next_hops_.end()) return refuse(fmt::format("no next hop {}", route.next_hop()));
+        batch.add({.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}},
+                  network->second, &next_hop->second);
+        return {};
+    };
+    for (const auto& route : update.routes())
+        if (auto added = add(route); !added) {
+            batch.flush(); // what was refused before is told first
+            outcome.note(std::move(added));
+        }
+    batch.flush();
+}
+
+void TableWriter::delete_routes(const TableUpdate& update, Outcome& outcome) {
+    RouteBatch batch(*this, outcome, &TableStore::erase_routes);
+    for (const auto& key : update.deleted_routes()) {
+        auto prefix = to_prefix(key.prefix());
+        if (!prefix) {
+            outcome.note(fail_in(std::move(prefix), "route"));
+            continue;
+        }
+        if (const auto network = networks_.find(key.vni()); network != networks_.end())
+            batch.add({.vni = key.vni(), .prefix = *prefix}, network->second, nullptr);
+    }
+    batch.flush();
+}
+
+Result<void> TableWriter::delete_next_hop(std::uint32_t id) {
+    const auto found = next_hops_.find(id);
+    if (found == next_hops_.end()) return {};
+    if (found->second.routes != 0)
+        return fail(ErrorCode::invalid,
+                    fmt::format("next hop {} is still used by {} routes", id, found->second.routes));
+    if (auto erased = store_.erase_next_hop(id); !erased) return erased;
+    const auto vtep = found->second.vtep;
+    next_hops_.erase(found);
+    return release_vtep(vtep);
+}
+
+Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
+    const auto found = endpoints_.find(port);
+    if (found == endpoints_.end()) return {};
+    if (auto erased = store_.erase_endpoint(port); !erased) return erased;
+    endpoints_.erase(found);
+    return {};
+}
+
+void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
+    std::vector<weft_policy_key> keys;
+    for (const auto& key : update.deleted_policies())
+        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()))
+            keys.push_back(to_key(key));
+    if (!keys.empty()) outcome.note(store_.erase_policies(keys));
+}
+
+Result<void> TableWriter::delete_network(std::uint32_t vni) {
+    const auto found = networks_.find(vni);
+    if (found == networks_.end()) return {};
+    if (found->second.routes != 0)
+        return fail(ErrorCode::invalid, fmt::format("network {} still has {} routes", vni, found->second.routes));
+    if (auto erased = store_.erase_network(vni); !erased) return erased;
+    networks_.erase(found);
+    return {};
+}
+
+Result<TableUpdate> TableWriter::dump() const {
+    TableUpdate update;
+    if (host_message_) *update.mutable_host() = *host_message_;
+    for (const auto& [vni, state] : networks_) {
+        auto& network = *update.add_networks();
+        network.set_vni(vni);
+        network.set_name(state.name);
+    }
+    auto read = store_.for_each_policy([&](const PolicyRow& row) {
+        auto& entry = *update.add_policies();
+        entry.mutable_key()->set_direction(static_cast<Direction>(row.key.direction));
+        entry.mutable_key()->set_local_identity(row.key.local_identity);
+        entry.mutable_key()->set_peer_identity(row.key.peer_identity);
+        entry.mutable_key()->set_protocol(row.key.protocol_port >> 16);
+        entry.mutable_key()->set_port(row.key.protocol_port & 0xffff);
+        entry.set_verdict(static_cast<Verdict>(row.value.precedence_verdict & 3));
+        entry.set_precedence(row.value.precedence_verdict >> 2);
+        entry.set_rule(row.value.rule);
+    });
+    if (!read) return std::unexpected(std::move(read).error());
+    for (const Endpoint& message : endpoints_ | std::views::values)
+        *update.add_endpoints() = message;
+    for (const NextHopState& state : next_hops_ | std::views::values)
+        *update.add_next_hops() = state.message;
+    read = store_.for_each_route([&](const RouteRow& row) {
+        auto& route = *update.add_routes();
+        const auto address = row.prefix.address().bytes();
+        route.set_vni(row.vni);
+        route.mutable_prefix()->set_address(address.data(), address.size());
+        route.mutable_prefix()->set_length(row.prefix.length());
+        route.set_next_hop(row.value.next_hop);
+        route.set_identity(row.value.identity);
+    });
+    if (!read) return std::unexpected(std::move(read).error());
+    return update;
+}
+
+} // namespace weft::fastpath

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TableWriter: what a TableUpdate means, written once for both fast paths. It checks an update, leaves out what is
+// wrong and what builds on it, makes the entries and hands them to a TableStore. It keeps what was said, and how many
+// routes need a next hop or a network, which must not go before them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/api/fastpath.pb.h"
+#include "dataplane/api/table_store.hpp"
+
+namespace weft::fastpath {
+
+/// Next hops have the numbers 1 to this.
+inline constexpr std::uint32_t next_hop_id_max = 1U << 22;
+
+class TableWriter {
+  public:
+    explicit TableWriter(TableStore& store) : store_(store) {}
+
+    /// Applies everything but ports, in the order of the message. A wrong entry, and what builds on it, is left out
+    /// and everything else applied; the error is the first one's. Without memory for more, what came before stays.
+    [[nodiscard]] Result<void> apply(const TableUpdate& update);
+    /// One update that would rebuild the tables, without ports. Fails when the store cannot be read.
+    [[nodiscard]] Result<TableUpdate> dump() const;
+
+  private:
+    using VtepAddress = std::array<std::uint32_t, 4>;
+
+    struct NetworkState {
+        std::string name;
+        std::size_t routes = 0;
+    };
+
+    struct NextHopState {
+        NextHop message;
+        std::optional<VtepAddress> vtep;
+        std::size_t routes = 0;
+    };
+
+    struct Refused;
+    class Outcome;
+    class RouteBatch;
+
+    void apply_entries(const TableUpdate& update, Outcome& outcome);
+    Result<void> set_host(const HostSettings& message);
+    Result<void> set_network(const Network& message);
+    void set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome);
+    Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
+    Result<void> set_next_hop(const NextHop& message, const Refused& refused);
+    void set_routes(const TableUpdate& update, const Refused& refused, Outcome& outcome);
+    void delete_routes(const TableUpdate& update, Outcome& outcome);
+    Result<void> delete_next_hop(std::uint32_t id);
+    Result<void> delete_endpoint(std::uint32_t port);
+    void delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome);
+    Result<void> delete_network(std::uint32_t vni);
+    /// Rebuilds every template, after the host's addresses changed.
+    Result<void> refresh_next_hops();
+    [[nodiscard]] Result<weft_next_hop> make_next_hop(const NextHop& message) const;
+    /// A VTEP is known as long as a next hop leads to it.
+    Result<void> hold_vtep(const std::optional<VtepAddress>& address);
+    Result<void> release_vtep(const std::optional<VtepAddress>& address);
+
+    TableStore& store_;
+    weft_host host_{};
+    std::optional<HostSettings> host_message_;
+    std::map<std::uint32_t, NetworkState> networks_;
+    std::map<std::uint32_t, Endpoint> endpoints_;
+    std::map<std::uint32_t, NextHopState> next_hops_;
+    std::map<VtepAddress, std::size_t> vteps_; ///< next hops that lead there
+};
+
+} // namespace weft::fastpath
