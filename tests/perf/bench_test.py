@@ -5,6 +5,7 @@ of 20,000 flows at most 150 cycles/packet above the floor of the same run; CI's 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -18,11 +19,16 @@ LIMIT = 150
 ALL = '--all' in sys.argv[1:]
 
 
-def bench(*command):
+def report(*command):
     done = subprocess.run([str(word) for word in command], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f'{command}: exit {done.returncode}\n{done.stderr[-2000:]}'
     said = json.loads(done.stdout)
     assert {'cpu', 'cpus', 'kernel'} <= set(said['machine']), said['machine']
+    return said
+
+
+def bench(*command):
+    said = report(*command)
     cases = {case['name']: case for case in said['cases']}
     for case in cases.values():
         assert case['mpps'] > 0 and case['cycles_per_packet'] > 0 and case['trials'], case
@@ -49,6 +55,55 @@ def pipeline_bench_measures_every_stage():
     assert cases['session_hit_20k']['cycles_per_packet'] < cases['encap_20k']['cycles_per_packet'] < cases['miss_20k']['cycles_per_packet'], cases
 
 
+HOST_RATIOS = {'tcp_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps'), 'tcp_vs_no_overlay': ('weft', 'none', 'tcp', 'gbps'),
+               'gbps_per_cpu_s_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps_per_cpu_s'),
+               'tcp_rr_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp_rr', 'transactions_per_s'),
+               'udp64_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'udp64', 'packets_per_s')}
+
+
+def host_bench_measures_all_contestants_at_all_works():
+    said = report(ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', 'dpdk', '--rounds', 1, '--seconds', 1)
+    assert said['commit'] and said['settings'] == {'fastpath': 'dpdk', 'mtu': 1500, 'hugepages': False, 'rounds': 1, 'seconds': 1, 'cpus': 'apart',
+                                                   'works': ['tcp', 'tcp_rr', 'udp64']}, said['settings']
+    contestants = {'none', 'kernel_vxlan', 'kernel_vxlan_again', 'weft'}
+    assert {name: each['mtu'] for name, each in said['contestants'].items()} == {name: 1500 if name == 'none' else 1450 for name in contestants}, said
+    [measured] = said['rounds']
+    assert contestants <= set(measured), set(measured)
+    for name in contestants:
+        tcp, rr, udp = (measured[name][work] for work in ('tcp', 'tcp_rr', 'udp64'))
+        assert tcp['gbps'] > 0.1 and 0.1 < tcp['cpu_s'] < os.cpu_count() * tcp['wall_s'] * 1.1, f'{name}: {tcp}'
+        assert abs(tcp['gbps_per_cpu_s'] * tcp['cpu_s'] / tcp['gbps'] - 1) < 0.3, f'{name}: bytes and rate of about a second contradict each other: {tcp}'
+        assert rr['transactions_per_s'] > 100 and 0 < rr['p50_us'] <= rr['p99_us'] <= rr['max_us'], f'{name}: {rr}'
+        assert rr['p50_us'] * rr['transactions_per_s'] < 2e6, f'{name}: half of the transactions take longer than all of them: {rr}'
+        assert 1000 < udp['packets_per_s'] <= udp['sent_per_s'] * 1.5 and 0 <= udp['loss'] < 1, f'{name}: {udp}'
+    for key, (one, other, work, figure) in HOST_RATIOS.items():
+        wanted = measured[one][work][figure] / measured[other][work][figure]
+        assert abs(said[key] - wanted) < 0.001 and said['ratios'][key]['rounds'] == [said[key]], f'{key}: {said[key]}, want {wanted}'
+    assert set(said['a_a']) == {'tcp', 'gbps_per_cpu_s', 'tcp_rr', 'udp64'} and all(each['median'] > 0 for each in said['a_a'].values()), said['a_a']
+
+
+def host_bench_leaves_nothing_behind_when_interrupted():
+    with subprocess.Popen([ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', 'dpdk', '--rounds', '100'], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        prefix = f'hb{process.pid}'
+        ours = lambda: [path for folder in ('/run/netns', '/run/weft-lab') for path in pathlib.Path(folder).glob(prefix + '*')]  # noqa: E731
+        for line in process.stderr:
+            if line.startswith('weft: '):
+                break
+        made = ours()
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=120)
+    assert len(made) >= 16, f'only {made} were there to be cleaned up:\n{complaint}'
+    assert process.returncode == 130 and not ours(), f'exit {process.returncode}, {ours()} are left:\n{complaint}'
+
+
+def host_bench_says_what_it_cannot_do():
+    done = subprocess.run([ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', 'carrier-pigeon', '--rounds', '1'], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and not done.stdout and 'carrier-pigeon' in done.stderr, f'exit {done.returncode}: {done.stderr}'
+
+
 if os.geteuid() != 0:
     sys.exit('the benchmarks need root')
-run_cases(port_bench_measures_beside_the_floor, pipeline_bench_measures_every_stage)
+run_cases(port_bench_measures_beside_the_floor, pipeline_bench_measures_every_stage, host_bench_measures_all_contestants_at_all_works,
+          host_bench_leaves_nothing_behind_when_interrupted, host_bench_says_what_it_cannot_do)

@@ -48,8 +48,12 @@ class Host:
         """Namespace, uplink, configuration and agent; start_agent and wait_until_ready bring it up."""
         options = self.state.data['options']
         self.state.data['hosts'][self.name] = {'index': self.index, 'vtep': self.vtep, 'endpoints': {}}
-        namespaces.add(self.state, self.netns)
-        namespaces.connect(self.state, self.netns, self.name, addresses.underlay_interface(self.index, options['ipv6_underlay']), options['mtu'])
+        uplink = addresses.underlay_interface(self.index, options['ipv6_underlay'])
+        if options['direct_underlay']:
+            namespaces.start_uplink(self.netns, uplink)
+        else:
+            namespaces.add(self.state, self.netns)
+            namespaces.connect(self.state, self.netns, self.name, uplink, options['mtu'])
         (self.directory / 'state').mkdir(mode=0o700, parents=True)
         settings = [('host-name', self.name), ('state-dir', self.directory / 'state'), ('socket', self.socket), ('uplink', 'uplink'),
                     ('router-id', addresses.underlay_v4(self.index)), ('as', addresses.AS), ('network', f'{addresses.NETWORK}={addresses.VNI}'),

@@ -7,7 +7,8 @@ from lablib.command import LabError, wait_until
 from lablib.state import State, locked
 
 OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'dpdk', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
-           'more_neighbors': []}  # further places in the underlay that each host peers with
+           'more_neighbors': [],  # further places in the underlay that each host peers with
+           'direct_underlay': False}  # two hosts on the two ends of one veth pair, without a bridge between them
 HUGEPAGES = pathlib.Path('/proc/sys/vm/nr_hugepages')
 HUGEPAGES_PER_HOST = 192  # of 2 MiB: packet buffers, and what the driver takes beside them
 
@@ -60,7 +61,10 @@ class Lab:
     def _make(self, options, say):
         if options['hugepages']:
             self._reserve_hugepages(options['hosts'])
-        namespaces.make_underlay(self.state, options['mtu'])
+        if options['direct_underlay']:
+            namespaces.connect_directly(*(namespaces.add(self.state, f'{self.name}-h{index}') for index in (1, 2)), options['mtu'])
+        else:
+            namespaces.make_underlay(self.state, options['mtu'])
         if options['reflector'] != 'none':
             say(f"route reflector {addresses.underlay(addresses.REFLECTOR, options['ipv6_underlay'])}: {options['reflector']}")
             {'frr': routers.frr_reflector, 'gobgp': routers.gobgp_reflector}[options['reflector']](self.state)
@@ -140,6 +144,8 @@ def check(options):
         raise LabError(f"--endpoints {options['endpoints']}: 0 to 200")
     if not 1350 <= options['mtu'] <= 9216:
         raise LabError(f"--mtu {options['mtu']}: 1350 to 9216, since IPv6 inside needs 1280")
+    if options['direct_underlay'] and (options['hosts'] != 2 or options['reflector'] != 'none' or options['more_neighbors']):
+        raise LabError('a direct underlay has room for two hosts and nobody else')
     hosts.need_programs()
 
 

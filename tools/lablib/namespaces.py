@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Network namespaces of a lab, and the underlay that joins them: one bridge in a namespace of its own, a veth pair to each host and router.
+"""Network namespaces of a lab, and the underlay that joins them: one bridge in a namespace of its own, a veth pair to each host and router; or, for two
+hosts that nothing shall stand between (a benchmark), one veth pair, whose ends are both called `uplink`.
 
     NAME-underlay:  br0
                      |-- h1 ====== uplink in NAME-h1      10.99.0.1/24    fd99::1/64
@@ -68,6 +69,15 @@ def connect(state, netns, port, addresses, mtu):
     run('ethtool', '-K', port, 'tx', 'off', 'tso', 'off', 'gso', 'off', netns=underlay)
     setting(underlay, f'net.ipv6.conf.{port}.disable_ipv6', 1)
     run('ip', '-n', underlay, 'link', 'set', port, 'master', 'br0', 'up')
+    start_uplink(netns, addresses)
+
+
+def connect_directly(netns, other, mtu):
+    """Joins two namespaces by a veth pair, all its offloads as the kernel sets them; start_uplink makes each end of use."""
+    run('ip', 'link', 'add', 'uplink', 'netns', netns, 'mtu', mtu, 'type', 'veth', 'peer', 'name', 'uplink', 'netns', other, 'mtu', mtu)
+
+
+def start_uplink(netns, addresses):
     for address in addresses:
         run('ip', '-n', netns, 'addr', 'add', address, 'dev', 'uplink', *(['nodad'] if ':' in address else []))
     run('ip', '-n', netns, 'link', 'set', 'uplink', 'up')
