@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "dataplane/api/table_wire.hpp"
-#include "dataplane/decision.hpp"
-#include "dataplane/stage_neighbour.hpp"
+#include "dataplane/pipeline/special_address.h"
+#include "dataplane/view.hpp"
 
 namespace weft::dataplane {
 
@@ -18,10 +18,6 @@ constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
     WEFT_DROP_REASONS(WEFT_TEXT)
 #undef WEFT_TEXT
 };
-
-bool is_multicast(const weft_address& address) {
-    return weft_address_is_v4(&address) ? address.bytes[12] >= 224 : address.bytes[0] == 0xff;
-}
 
 /// Collects steps; the last one may stop the packet.
 class Story {
@@ -48,7 +44,7 @@ class Story {
     fastpath::ExplainReply reply_;
 };
 
-std::string describe(const NextHop* next_hop, const Tables& tables) {
+std::string describe(const weft_next_hop* next_hop, const Tables& tables) {
     if (next_hop == nullptr) return "no route";
     switch (next_hop->kind) {
     case WEFT_NEXT_HOP_LOCAL: {
@@ -80,7 +76,7 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const bool v4 = weft_address_is_v4(&*source) != 0;
     if (v4 != (weft_address_is_v4(&*destination) != 0))
         return fail(ErrorCode::invalid, "source and destination are of different families");
-    Flow flow{};
+    weft_flow flow{};
     flow.source = *source;
     flow.destination = *destination;
     flow.protocol = request.protocol() != 0 ? static_cast<std::uint8_t>(request.protocol())
@@ -92,22 +88,25 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     const Network* const network = tables.network(request.vni());
     if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
     story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
-    const Decision decision = decide(tables, *network, flow, nullptr);
+    const weft_view view{.epoch = tables.epoch(), .network = network, .tables = &tables};
+    weft_decision decision;
+    weft_decide(&view, network->vni, &flow, nullptr, &decision);
+    const weft_next_hop* const source_next_hop = tables.next_hop(decision.source.next_hop);
+    const weft_next_hop* const destination_next_hop = tables.next_hop(decision.destination.next_hop);
     story.tell("source", fmt::format("{} is {}, identity {}", fastpath::to_text(*source),
-                                     describe(decision.source_next_hop, tables), decision.source.identity));
-    const std::string to =
-        fmt::format("{} is {}, identity {}", fastpath::to_text(*destination),
-                    describe(decision.destination_next_hop, tables), decision.destination.identity);
-    const auto is_kind = [](const NextHop* next_hop, weft_next_hop_kind kind) {
+                                     describe(source_next_hop, tables), decision.source.identity));
+    const std::string to = fmt::format("{} is {}, identity {}", fastpath::to_text(*destination),
+                                       describe(destination_next_hop, tables), decision.destination.identity);
+    const auto is_kind = [](const weft_next_hop* next_hop, weft_next_hop_kind kind) {
         return next_hop != nullptr && next_hop->kind == kind;
     };
-    const bool source_local = is_kind(decision.source_next_hop, WEFT_NEXT_HOP_LOCAL);
-    const bool destination_local = is_kind(decision.destination_next_hop, WEFT_NEXT_HOP_LOCAL);
-    if (source_local && tables.endpoint(decision.source_next_hop->port) == nullptr)
-        return story.stop("source", describe(decision.source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
-    if (is_multicast(*destination))
+    const bool source_local = is_kind(source_next_hop, WEFT_NEXT_HOP_LOCAL);
+    const bool destination_local = is_kind(destination_next_hop, WEFT_NEXT_HOP_LOCAL);
+    if (source_local && tables.endpoint(source_next_hop->port) == nullptr)
+        return story.stop("source", describe(source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
+    if (weft_is_group(&*destination))
         return story.stop("destination", fastpath::to_text(*destination), WEFT_DROP_multicast);
-    if (const auto gateway = gateway_address(v4 ? 4 : 6);
+    if (const auto gateway = weft_gateway_address(v4 ? 4 : 6);
         source_local && weft_address_equal(&*destination, &gateway) != 0) {
         const std::string is_gateway =
             fmt::format("{} is the gateway that every container has", fastpath::to_text(*destination));
@@ -118,7 +117,7 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
         return std::move(story.reply());
     }
     // What does not begin here comes from the underlay, and must end here.
-    if (!source_local && !is_kind(decision.source_next_hop, WEFT_NEXT_HOP_VTEP))
+    if (!source_local && !is_kind(source_next_hop, WEFT_NEXT_HOP_VTEP))
         return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);
     if (!source_local && !destination_local) return story.stop("fib", to, WEFT_DROP_not_local);
     if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole ||
@@ -127,10 +126,10 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     story.tell("fib", to);
 
     auto& reply = story.reply();
-    reply.set_rule(decision.rule());
+    reply.set_rule(weft_decision_rule(&decision));
     reply.set_next_hop(decision.destination.next_hop);
-    if (decision.rule() != 0)
-        reply.set_rule_direction(decision.rule() == decision.ingress.rule &&
+    if (weft_decision_rule(&decision) != 0)
+        reply.set_rule_direction(weft_decision_rule(&decision) == decision.ingress.rule &&
                                          decision.reason != WEFT_DROP_egress_policy
                                      ? fastpath::DIRECTION_INGRESS
                                      : fastpath::DIRECTION_EGRESS);
@@ -148,10 +147,10 @@ Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::Exp
     } else {
         story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");
     }
-    if (!decision.destination_next_hop->resolved)
-        return story.stop("next hop", describe(decision.destination_next_hop, tables), WEFT_DROP_next_hop_unresolved);
-    story.tell("next hop", destination_local ? "delivered to " + describe(decision.destination_next_hop, tables)
-                                             : "encapsulated to " + describe(decision.destination_next_hop, tables));
+    if (!destination_next_hop->resolved)
+        return story.stop("next hop", describe(destination_next_hop, tables), WEFT_DROP_next_hop_unresolved);
+    story.tell("next hop", destination_local ? "delivered to " + describe(destination_next_hop, tables)
+                                             : "encapsulated to " + describe(destination_next_hop, tables));
     reply.set_verdict(fastpath::VERDICT_ALLOW);
     return std::move(reply);
 }

@@ -7,10 +7,12 @@
 // it. The port that sends completes what its device cannot (gso.hpp).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <rte_mbuf.h>
 
+#include "dataplane/pipeline/types.h"
 #include "dataplane/pipeline/wire.h"
 
 namespace weft::dataplane {
@@ -21,6 +23,11 @@ static_assert(headroom >= 82);
 
 [[nodiscard]] inline std::uint8_t* data_of(rte_mbuf* packet, std::uint32_t offset = 0) {
     return rte_pktmbuf_mtod_offset(packet, std::uint8_t*, offset);
+}
+
+/// How much of it headers may lie in.
+[[nodiscard]] inline std::uint32_t headers_size(const rte_mbuf* packet) {
+    return std::min<std::uint32_t>(rte_pktmbuf_data_len(packet), WEFT_HEADERS_MAX);
 }
 
 [[nodiscard]] inline bool is_gso(const rte_mbuf* packet) { return (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0; }

@@ -1,42 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The last stages: TTL, MTU, and the way out: into another endpoint's port, or behind an outer header to a VTEP.
+// The last stage's bytes: behind an outer header to a VTEP.
 #pragma once
 
-#include <algorithm>
 #include <cstring>
 
 #include <immintrin.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/packet.hpp"
-#include "dataplane/pipeline/checksum.h"
-#include "dataplane/pipeline/parse.h"
-#include "dataplane/stage_neighbour.hpp"
-#include "dataplane/tables.hpp"
+#include "dataplane/view.hpp"
 
 namespace weft::dataplane {
 
-/// One hop fewer. The caller has seen that more than one was left.
-inline void decrement_ttl(std::uint8_t* l3, std::uint8_t family) {
-    if (family == 6) {
-        --l3[7];
-        return;
-    }
-    // The changed word is computed and not read again: a load of two bytes would wait for the store of one.
-    const std::uint16_t before = weft_load_be16(l3 + 8);
-    --l3[8];
-    weft_checksum_replace(l3 + 10, before, static_cast<std::uint16_t>(before - 0x100));
-}
-
-/// The largest IP packet that the frame stands for: of a frame to be cut, its segments.
-[[nodiscard]] inline std::uint32_t wire_length(const rte_mbuf* packet, const weft_ip& ip) {
-    if (!is_gso(packet)) [[likely]]
-        return ip.l3_length;
-    return std::min(ip.l3_length, static_cast<std::uint32_t>(packet->l3_len + packet->l4_len + packet->tso_segsz));
+/// The segments of a frame to be cut.
+[[nodiscard]] inline weft_segments segments_of(const rte_mbuf* frame) {
+    if (!is_gso(frame)) [[likely]]
+        return {0, 0};
+    return {.payload = static_cast<std::uint32_t>(frame->tso_segsz),
+            .headers = static_cast<std::uint32_t>(frame->l3_len + frame->l4_len)};
 }
 
 /// Puts the outer header in front of an Ethernet frame. False: no headroom.
-[[nodiscard, gnu::always_inline]] inline bool encapsulate(rte_mbuf* packet, const NextHop& next_hop,
+[[nodiscard, gnu::always_inline]] inline bool encapsulate(rte_mbuf* packet, const weft_next_hop& next_hop,
                                                           std::uint64_t hash) {
     const std::uint32_t inner = rte_pktmbuf_pkt_len(packet);
     auto* const outer = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet, next_hop.outer_size));

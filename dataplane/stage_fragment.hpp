@@ -14,17 +14,6 @@
 
 namespace weft::dataplane {
 
-[[nodiscard]] inline bool may_fragment(const weft_ip& ip) { return ip.family == 4 && ip.dont_fragment == 0; }
-
-/// Makes the segments of a frame to be cut so small that each fits: what nobody has cut yet needs no fragments.
-/// False: the headers alone are too large.
-[[nodiscard]] inline bool shrink_segments(rte_mbuf* frame, std::uint32_t mtu) {
-    const std::uint32_t headers = static_cast<std::uint32_t>(frame->l3_len + frame->l4_len);
-    if (headers >= mtu) return false;
-    frame->tso_segsz = static_cast<std::uint16_t>(mtu - headers);
-    return true;
-}
-
 /// Copies the packet into frames whose IP packets are at most `mtu` (at least WEFT_IPV4_MTU_MIN), and appends them to
 /// `fragments`. The packet stays the caller's; a checksum left to the port is completed in it. On failure nothing is
 /// appended.

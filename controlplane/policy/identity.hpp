@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Identity: who an address belongs to as far as policy can tell, and the number that this host gives it. Addresses of
-// one label set within the same CIDRs are one identity. Reserved numbers as in dataplane/decision.hpp.
+// one label set within the same CIDRs are one identity. Reserved numbers as in dataplane/pipeline/entries.h.
 #pragma once
 
 #include <optional>

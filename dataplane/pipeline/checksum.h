@@ -43,3 +43,39 @@ WEFT_INLINE void weft_checksum_replace(uint8_t* field, uint16_t before, uint16_t
     sum += after;
     weft_store_be16(field, weft_checksum(sum));
 }
+
+/* Is the checksum of this IPv4 header right? Its length was checked. */
+WEFT_INLINE int weft_ipv4_checksum_is_good(const uint8_t* header) {
+    /* A sum of ones is a sum of ones in either byte order. */
+    const uint32_t words = header[0] & 0x0fU;
+    uint64_t sum = 0;
+    uint32_t word;
+    for (uint32_t i = 0; i < 5; i++) {
+        __builtin_memcpy(&word, header + i * 4, 4);
+        sum += word;
+    }
+    for (uint32_t i = 5; i < 15 && i < words; i++) { /* options */
+        __builtin_memcpy(&word, header + i * 4, 4);
+        sum += word;
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return weft_sum_fold((uint32_t)sum + (uint32_t)(sum >> 32)) == 0xffff;
+}
+
+/* Adds bytes [offset, offset + length) of the headers at `packet`; short ones, as weft_sum_add() is for known
+ * lengths. */
+WEFT_INLINE uint32_t weft_sum_headers(uint32_t sum, const uint8_t* packet, uint32_t offset, uint32_t length) {
+    for (uint32_t i = 0; i + 1 < WEFT_HEADERS_MAX && i + 1 < length; i += 2)
+        sum += weft_load_be16(weft_at(packet, offset + i));
+    return (length & 1) != 0 ? sum + ((uint32_t)weft_at(packet, offset + length - 1)[0] << 8) : sum;
+}
+
+/* The pseudo-header's sum of RFC 8200 section 8.1, from the addresses of an IPv6 header. */
+WEFT_INLINE uint32_t weft_pseudo_sum_v6(const uint8_t* header, uint32_t length, uint32_t protocol) {
+    return weft_sum_add(0, header + 8, 32) + length + protocol;
+}
+
+/* The same for IPv4 (RFC 768). */
+WEFT_INLINE uint32_t weft_pseudo_sum_v4(const uint8_t* header, uint32_t length, uint32_t protocol) {
+    return weft_sum_add(0, header + 12, 8) + length + protocol;
+}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* From bytes to what the pipeline decides on. Pure: reads only [packet, packet + linear), writes only *out. `linear`
- * is how much of the packet lies in one piece; `length` is all of it. Headers must lie within `linear`. */
+ * is how much of the packet lies in one piece, at most WEFT_HEADERS_MAX; `length` is all of it. Headers must lie
+ * within `linear`. */
 #pragma once
 
+#include "dataplane/pipeline/checksum.h"
 #include "dataplane/pipeline/drop_reason.h"
 #include "dataplane/pipeline/types.h"
 #include "dataplane/pipeline/wire.h"
@@ -56,15 +58,16 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, ui
     case WEFT_PROTO_TCP:
         if (whole) {
             if (room < WEFT_TCP_SIZE || at + WEFT_TCP_SIZE > linear) return WEFT_DROP_malformed_transport;
-            const uint32_t header = (uint32_t)(packet[at + 12] >> 4) * 4;
+            const uint8_t* const tcp = weft_at(packet, at);
+            const uint32_t header = (uint32_t)(tcp[12] >> 4) * 4;
             if (header < WEFT_TCP_SIZE || header > room) return WEFT_DROP_malformed_transport;
-            ip->tcp_flags = packet[at + 13];
+            ip->tcp_flags = tcp[13];
         }
         break;
     case WEFT_PROTO_UDP:
         if (whole) {
             if (room < WEFT_UDP_SIZE || at + WEFT_UDP_SIZE > linear) return WEFT_DROP_malformed_transport;
-            const uint32_t size = weft_load_be16(packet + at + 4);
+            const uint32_t size = weft_load_be16(weft_at(packet, at) + 4);
             if (size < WEFT_UDP_SIZE || (ip->fragment == WEFT_FRAGMENT_NONE && size > room))
                 return WEFT_DROP_malformed_transport;
         }
@@ -73,25 +76,27 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, ui
         if (whole && (room < 12 || at + 12 > linear)) return WEFT_DROP_malformed_transport;
         break;
     case WEFT_PROTO_ICMP:
-    case WEFT_PROTO_ICMPV6:
+    case WEFT_PROTO_ICMPV6: {
         if (room < WEFT_ICMP_SIZE || at + WEFT_ICMP_SIZE > linear) return WEFT_DROP_malformed_transport;
-        ip->icmp_type = packet[at];
-        ip->icmp_code = packet[at + 1];
+        const uint8_t* const icmp = weft_at(packet, at);
+        ip->icmp_type = icmp[0];
+        ip->icmp_code = icmp[1];
         if ((ip->family == 4 && ip->protocol == WEFT_PROTO_ICMP &&
              (ip->icmp_type == WEFT_ICMP_ECHO || ip->icmp_type == WEFT_ICMP_ECHO_REPLY)) ||
             (ip->family == 6 && ip->protocol == WEFT_PROTO_ICMPV6 &&
              (ip->icmp_type == WEFT_ICMPV6_ECHO || ip->icmp_type == WEFT_ICMPV6_ECHO_REPLY))) {
-            __builtin_memcpy(&ip->source_port, packet + at + 4, 2);
+            __builtin_memcpy(&ip->source_port, icmp + 4, 2);
             ip->destination_port = ip->source_port;
         }
         return WEFT_DROP_none;
+    }
     default:
         return WEFT_DROP_none;
     }
     if (room < 4 || at + 4 > linear) return WEFT_DROP_malformed_transport;
     /* Both in one store, since they are read in one: the session key holds them in this order or the other. */
     uint32_t ports;
-    __builtin_memcpy(&ports, packet + at, 4);
+    __builtin_memcpy(&ports, weft_at(packet, at), 4);
     ip->source_port = (uint16_t)ports;
     ip->destination_port = (uint16_t)(ports >> 16);
     return WEFT_DROP_none;
@@ -102,7 +107,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv4_header(const uint8_t* packet, 
                                                          int whole, struct weft_ip* ip) {
     const uint32_t at = ip->l3_offset;
     if (at + WEFT_IPV4_SIZE > linear) return WEFT_DROP_malformed_ipv4;
-    const uint8_t* const header = packet + at;
+    const uint8_t* const header = weft_at(packet, at);
     const uint32_t header_size = (uint32_t)(header[0] & 0x0f) * 4;
     const uint32_t total = weft_load_be16(header + 2);
     if (header[0] >> 4 != 4 || header_size < WEFT_IPV4_SIZE || at + header_size > linear || total < header_size)
@@ -135,7 +140,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t* packet, 
                                                          int whole, struct weft_ip* ip) {
     uint32_t at = ip->l3_offset;
     if (at + WEFT_IPV6_SIZE > linear) return WEFT_DROP_malformed_ipv6;
-    const uint8_t* const header = packet + at;
+    const uint8_t* const header = weft_at(packet, at);
     const uint32_t total = WEFT_IPV6_SIZE + (uint32_t)weft_load_be16(header + 4);
     if (header[0] >> 4 != 6) return WEFT_DROP_malformed_ipv6;
     if (whole && at + total > length) return WEFT_DROP_malformed_ipv6;
@@ -158,7 +163,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ipv6_header(const uint8_t* packet, 
             break;
         if (i == WEFT_EXTENSIONS_MAX || ip->fragment == WEFT_FRAGMENT_LATER) break;
         if (at + 8 > linear || at + 8 > end) return WEFT_DROP_malformed_extension;
-        const uint8_t* const extension = packet + at;
+        const uint8_t* const extension = weft_at(packet, at);
         if (next == WEFT_PROTO_HOP_BY_HOP && i != 0) return WEFT_DROP_malformed_extension;
         if (next == WEFT_PROTO_FRAGMENT) {
             if (ip->fragment != WEFT_FRAGMENT_NONE) return WEFT_DROP_malformed_extension;
@@ -193,4 +198,17 @@ WEFT_INLINE enum weft_drop_reason weft_parse_ip(const uint8_t* packet, uint32_t 
     const enum weft_drop_reason reason = family == 4 ? weft_parse_ipv4_header(packet, linear, length, whole, ip)
                                                      : weft_parse_ipv6_header(packet, linear, length, whole, ip);
     return reason != WEFT_DROP_none ? reason : weft_parse_transport(packet, linear, whole, ip);
+}
+
+/* The IP packet of an Ethernet frame. Padding behind it is the caller's to cut off. */
+WEFT_INLINE enum weft_drop_reason weft_parse_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
+                                                   struct weft_ip* ip) {
+    const uint32_t type = weft_load_be16(frame + 12);
+    if (type != WEFT_ETHERTYPE_IPV4 && type != WEFT_ETHERTYPE_IPV6) return WEFT_DROP_unknown_ethertype;
+    const enum weft_drop_reason reason =
+        weft_parse_ip(frame, linear, length, WEFT_ETHERNET_SIZE, type == WEFT_ETHERTYPE_IPV4 ? 4 : 6, 1, ip);
+    if (reason != WEFT_DROP_none) return reason;
+    if (ip->family == 4 && !weft_ipv4_checksum_is_good(frame + WEFT_ETHERNET_SIZE))
+        return WEFT_DROP_bad_ipv4_checksum;
+    return WEFT_DROP_none;
 }

@@ -7,11 +7,29 @@
 
 #define WEFT_INLINE static inline __attribute__((always_inline))
 
+/* A long function that the fast way passes by or that several places call: it keeps out of the others' registers, and
+ * within the limit that the kernel's verifier has for each program. Not every file that sees it uses it. */
+#define WEFT_STAGE __attribute__((noinline, unused)) static
+
 #ifdef __cplusplus
 #define WEFT_STATIC_ASSERT static_assert
 #else
 #define WEFT_STATIC_ASSERT _Static_assert
 #endif
+
+enum {
+    WEFT_HEADERS_MAX = 256, /* headers must lie in the first so many bytes of an IP packet's frame */
+};
+
+/* Byte `offset` of the headers at `packet`, which the caller has checked against what is there. The kernel's verifier
+ * cannot follow that check and wants to see a bound of its own, within a buffer of which fixed offsets may go a
+ * little beyond. */
+WEFT_INLINE const uint8_t* weft_at(const uint8_t* packet, uint32_t offset) {
+#ifdef __bpf__
+    __asm__ volatile("%0 &= 255" : "+r"(offset));
+#endif
+    return packet + offset;
+}
 
 /* Big-endian loads and stores at any alignment. */
 WEFT_INLINE uint16_t weft_load_be16(const uint8_t* at) { return (uint16_t)(at[0] << 8 | at[1]); }

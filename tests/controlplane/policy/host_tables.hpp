@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HostTables: a PolicySink that keeps what a fast path and a database would keep, and decides as
-// dataplane/decision.hpp does, by the same probes.
+// dataplane/pipeline/decision.h does, by the same probes.
 #pragma once
 
 #include <set>

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Sessions and who may pass: stages S2 to S7 of stages.md. The backend looks the packet's own session up and calls
+ * weft_admit(); what comes back is the way on, or why there is none.
+ *
+ * struct weft_view, which each backend defines before it includes this, has at least these members:
+ *   uint32_t epoch, now_s;              read before any table
+ *   const struct weft_endpoint* sender; that the packet came from; null: it came from the underlay */
+#pragma once
+
+#include "dataplane/pipeline/decision.h"
+#include "dataplane/pipeline/session.h"
+
+/* What the stages know about one packet. */
+struct weft_packet {
+    struct weft_ip ip;
+    struct weft_session_key key;      /* of a later fragment its train's */
+    struct weft_address outer_source; /* from the underlay only */
+    uint64_t hash;                    /* of the key, where the backend has a use for it */
+    uint32_t vni;
+    uint32_t from_low;
+};
+
+/* The two ends of a packet's way. Null: no route. */
+struct weft_path {
+    const struct weft_next_hop* forward;
+    const struct weft_next_hop* back; /* of packets from the underlay, whose sender it proves */
+};
+
+/* The session of a key, and whether there is one in the table; it may be over. */
+static inline int weft_find_session(const struct weft_view* view, const struct weft_session_key* key,
+                                    struct weft_session_value* session);
+/* Adds or replaces a session. 0: the table is full. */
+static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
+                                    const struct weft_session_value* session);
+/* Changes a session, if it is still there. */
+static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
+                                       const struct weft_session_value* session);
+
+WEFT_INLINE void weft_packet_key(struct weft_packet* packet) {
+    packet->from_low = (uint32_t)weft_session_key_of(&packet->ip, packet->vni, &packet->key);
+    if (packet->ip.fragment == WEFT_FRAGMENT_LATER) packet->key = weft_fragment_key(&packet->ip, &packet->key);
+}
+
+/* The sweep comes by every few seconds; a session ends on time. Most were seen in this very second. */
+WEFT_INLINE int weft_session_is_live(const struct weft_view* view, const struct weft_session_key* key,
+                                     const struct weft_session_value* session) {
+    return session->last_seen_s == view->now_s ||
+           !weft_session_is_over(session, key->vni_protocol & 0xff, view->now_s);
+}
+
+/* S7. From the underlay, the sender must be the VTEP that the source is routed to, and the destination must live
+ * here. */
+WEFT_INLINE int weft_is_sender(const struct weft_next_hop* next_hop, const struct weft_packet* packet) {
+    return next_hop && next_hop->kind == WEFT_NEXT_HOP_VTEP &&
+           weft_address_equal(&next_hop->remote, &packet->outer_source);
+}
+
+WEFT_INLINE enum weft_drop_reason weft_check_ends(const struct weft_view* view, const struct weft_packet* packet,
+                                                  struct weft_path* path) {
+    if (view->sender) return path->forward ? WEFT_DROP_none : WEFT_DROP_no_route;
+    if (!weft_is_sender(path->back, packet)) {
+        path->back = weft_find_next_hop(view, weft_find_route(view, packet->vni, &packet->ip.source).next_hop);
+        if (!weft_is_sender(path->back, packet)) return WEFT_DROP_wrong_vtep;
+    }
+    return path->forward && path->forward->kind == WEFT_NEXT_HOP_LOCAL ? WEFT_DROP_none : WEFT_DROP_not_local;
+}
+
+/* The first fragment's verdict, for those that follow it. A full table shows at the next fragment, as
+ * fragment_without_first. */
+WEFT_INLINE void weft_remember_train(const struct weft_view* view, const struct weft_packet* packet,
+                                     const struct weft_session_value* session) {
+    const struct weft_session_key key = weft_fragment_key(&packet->ip, &packet->key);
+    struct weft_session_value train = *session;
+    train.state = WEFT_SESSION_NEW;
+    (void)weft_open_session(view, &key, &train);
+}
+
+WEFT_INLINE void weft_set_route_of_session(struct weft_session_value* session, int initiator_low,
+                                           const struct weft_decision* decision, uint32_t epoch) {
+    session->next_hop[initiator_low ? 0 : 1] = decision->source.next_hop;
+    session->next_hop[initiator_low ? 1 : 0] = decision->destination.next_hop;
+    session->rule = weft_decision_rule(decision);
+    session->epoch = epoch;
+}
+
+/* State and flags after this packet; returns whether they changed. */
+WEFT_INLINE int weft_advance_session(struct weft_session_value* session, const struct weft_packet* packet) {
+    const uint32_t after = weft_session_advance(session->state, session->flags, packet->ip.protocol,
+                                                packet->ip.tcp_flags, (int)packet->from_low);
+    if (after == (session->state | (uint32_t)session->flags << 8)) return 0;
+    session->state = (uint8_t)after;
+    session->flags = (uint8_t)(after >> 8);
+    return 1;
+}
+
+/* S3. */
+WEFT_INLINE enum weft_drop_reason weft_admit_known(const struct weft_view* view, const struct weft_packet* packet,
+                                                   struct weft_session_value* session, struct weft_path* path) {
+    const int initiator_low = weft_session_initiator_is_low(session);
+    const int from_low = packet->from_low != 0;
+    int changed = session->last_seen_s != view->now_s;
+    enum weft_drop_reason reason = WEFT_DROP_none;
+    if (session->epoch != view->epoch) {
+        const int from_initiator = (initiator_low != 0) == from_low;
+        const struct weft_flow flow = weft_flow_of(&packet->ip, !from_initiator);
+        struct weft_decision decision;
+        reason = weft_decide(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
+        /* It stays, and stays undecided: were it closed, the other end's next packet would open a session of its own,
+         * of which this end's packets are the answers. */
+        if (weft_is_denied(reason)) return reason;
+        weft_set_route_of_session(session, initiator_low, &decision, view->epoch);
+        changed = 1;
+    }
+    path->forward = weft_find_next_hop(view, session->next_hop[from_low ? 1 : 0]);
+    if (!view->sender) path->back = weft_find_next_hop(view, session->next_hop[from_low ? 0 : 1]);
+    const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);
+    if (wrong != WEFT_DROP_none) return wrong;
+    if (reason != WEFT_DROP_none) return reason;
+    if (weft_advance_session(session, packet) || changed) {
+        session->last_seen_s = view->now_s;
+        weft_update_session(view, packet, session);
+    }
+    if (packet->ip.fragment == WEFT_FRAGMENT_FIRST) weft_remember_train(view, packet, session);
+    return WEFT_DROP_none;
+}
+
+/* S4. The first fragment's verdict holds for the whole packet, which has no other ports to be asked about; its way
+ * does not. */
+WEFT_STAGE enum weft_drop_reason weft_admit_later_fragment(const struct weft_view* view,
+                                                           const struct weft_packet* packet,
+                                                           const struct weft_session_value* train,
+                                                           struct weft_path* path) {
+    const int from_low = packet->from_low != 0;
+    uint32_t forward = train->next_hop[from_low ? 1 : 0];
+    uint32_t back = train->next_hop[from_low ? 0 : 1];
+    if (train->epoch != view->epoch) {
+        forward = weft_find_route(view, packet->vni, &packet->ip.destination).next_hop;
+        back = weft_find_route(view, packet->vni, &packet->ip.source).next_hop;
+    }
+    path->forward = weft_find_next_hop(view, forward);
+    path->back = weft_find_next_hop(view, back);
+    return weft_check_ends(view, packet, path);
+}
+
+/* S5. `about`: the packet inside the error, as weft_parse_ip() read it. It went the other way, and so stands in the
+ * table under its own key. */
+WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* view, const struct weft_packet* packet,
+                                                       const struct weft_ip* about, struct weft_path* path) {
+    if (!weft_address_equal(&about->source, &packet->ip.destination)) return WEFT_DROP_icmp_error_unrelated;
+    /* An endpoint is no router: it speaks of what was sent to itself. */
+    if (view->sender && !weft_address_equal(&about->destination, &packet->ip.source))
+        return WEFT_DROP_icmp_error_unrelated;
+    struct weft_session_key key;
+    struct weft_session_value session;
+    const int about_from_low = weft_session_key_of(about, packet->vni, &key);
+    if (about->fragment == WEFT_FRAGMENT_LATER) key = weft_fragment_key(about, &key);
+    if (!weft_find_session(view, &key, &session) || !weft_session_is_live(view, &key, &session))
+        return WEFT_DROP_icmp_error_unrelated;
+    if (session.epoch != view->epoch && about->fragment != WEFT_FRAGMENT_LATER) {
+        const int from_initiator = (weft_session_initiator_is_low(&session) != 0) == (about_from_low != 0);
+        const struct weft_flow flow = weft_flow_of(about, !from_initiator);
+        struct weft_decision decision;
+        const enum weft_drop_reason denied = weft_decide(view, packet->vni, &flow, 0, &decision);
+        if (weft_is_denied(denied)) return denied;
+    }
+    path->forward = weft_find_next_hop(view, session.next_hop[about_from_low ? 0 : 1]);
+    /* Any router on the way may say it; the FIB knows the way back to the speaker. */
+    path->back = weft_find_next_hop(view, weft_find_route(view, packet->vni, &packet->ip.source).next_hop);
+    return weft_check_ends(view, packet, path);
+}
+
+/* S6. */
+WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, const struct weft_packet* packet,
+                                                struct weft_path* path) {
+    const struct weft_flow flow = weft_flow_of(&packet->ip, 0);
+    struct weft_decision decision;
+    const enum weft_drop_reason reason = weft_decide(view, packet->vni, &flow, view->sender, &decision);
+    path->forward = weft_find_next_hop(view, decision.destination.next_hop);
+    path->back = weft_find_next_hop(view, decision.source.next_hop);
+    const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);
+    if (wrong != WEFT_DROP_none) return wrong;
+    if (reason != WEFT_DROP_none) return reason;
+    if (!weft_session_may_open(&packet->ip)) return WEFT_DROP_invalid_session_state;
+    struct weft_session_value session = {0};
+    session.last_seen_s = view->now_s;
+    session.state = WEFT_SESSION_NEW;
+    session.flags = packet->from_low ? WEFT_SESSION_INITIATOR_LOW : 0;
+    weft_set_route_of_session(&session, (int)packet->from_low, &decision, view->epoch);
+    (void)weft_advance_session(&session, packet);
+    if (!weft_open_session(view, &packet->key, &session)) return WEFT_DROP_session_table_full;
+    if (packet->ip.fragment == WEFT_FRAGMENT_FIRST) weft_remember_train(view, packet, &session);
+    return WEFT_DROP_none;
+}
+
+/* S2. `frame` of `linear` and `length` bytes is the packet's, for the packet inside an ICMP error. `session`: what
+ * the table has under the packet's key; null: nothing. */
+WEFT_INLINE enum weft_drop_reason weft_admit(const struct weft_view* view, const struct weft_packet* packet,
+                                             const uint8_t* frame, uint32_t linear, uint32_t length,
+                                             struct weft_session_value* session, struct weft_path* path) {
+    const struct weft_ip* const ip = &packet->ip;
+    const int found = session && weft_session_is_live(view, &packet->key, session);
+    if (ip->fragment == WEFT_FRAGMENT_LATER)
+        return found ? weft_admit_later_fragment(view, packet, session, path) : WEFT_DROP_fragment_without_first;
+    if (found && !weft_session_begins_anew(session, ip, (int)packet->from_low))
+        return weft_admit_known(view, packet, session, path);
+    if (!weft_is_icmp_error(ip)) return weft_admit_new(view, packet, path);
+    struct weft_ip about;
+    const enum weft_drop_reason damaged =
+        weft_parse_ip(frame, linear, length, ip->l4_offset + (uint32_t)WEFT_ICMP_SIZE, ip->family, 0, &about);
+    return damaged != WEFT_DROP_none ? damaged : weft_admit_icmp_error(view, packet, &about, path);
+}

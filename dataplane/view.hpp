@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weft_view: what pipeline/decision.h and pipeline/admit.h ask of the tables and sessions of this fast path. One for
+// a burst, which sees one epoch, or for a question of explain().
+#pragma once
+
+#include "dataplane/session_table.hpp"
+#include "dataplane/tables.hpp"
+
+struct weft_view {
+    std::uint32_t epoch;
+    std::uint32_t now_s;
+    const weft_endpoint* sender;
+    const weft::dataplane::Network* network; ///< that was asked for last, or null
+    const weft::dataplane::Tables* tables;
+    weft::dataplane::SessionTable* sessions; ///< null: only decisions are asked for
+};
+
+#include "dataplane/pipeline/forward.h" // knows what a view has
+
+static inline weft_route_value weft_find_route(const weft_view* view, std::uint32_t vni,
+                                               const weft_address* address) {
+    const auto* const network =
+        view->network != nullptr && view->network->vni == vni ? view->network : view->tables->network(vni);
+    return network != nullptr ? view->tables->route(*network, *address) : weft_route_value{};
+}
+
+static inline const weft_next_hop* weft_find_next_hop(const weft_view* view, std::uint32_t id) {
+    return view->tables->next_hop(id);
+}
+
+static inline const weft_endpoint* weft_find_endpoint(const weft_view* view, std::uint32_t port) {
+    return view->tables->endpoint(port);
+}
+
+static inline weft_policy_value weft_find_policy(const weft_view* view, weft_direction direction, std::uint32_t local,
+                                                 std::uint32_t peer, std::uint32_t protocol_port) {
+    return view->tables->policy(direction, local, peer, protocol_port >> 16, protocol_port & 0xffff);
+}
+
+static inline int weft_find_session(const weft_view* view, const weft_session_key* key, weft_session_value* session) {
+    return view->sessions->find(*key, view->sessions->hash(*key), *session) ? 1 : 0;
+}
+
+static inline int weft_open_session(const weft_view* view, const weft_session_key* key,
+                                    const weft_session_value* session) {
+    return view->sessions->open(*key, view->sessions->hash(*key), *session) ? 1 : 0;
+}
+
+static inline void weft_update_session(const weft_view* view, const weft_packet* packet,
+                                       const weft_session_value* session) {
+    view->sessions->update(packet->key, packet->hash, *session);
+}
