@@ -23,19 +23,44 @@ struct weft_port {
     uint16_t reserved;
 };
 
+/* `epoch`: two words, which who fills the tables has mapped. */
+enum weft_epoch_word {
+    WEFT_EPOCH = 0, /* of the tables: moves with every update */
+    WEFT_EPOCH_UPDATING =
+        1, /* not 0 while an update is under way; so one that was cut off is seen at the next start */
+};
+
 /* `host_routes`: /32 and /128. Their value, and that of prefix_routes, is a struct weft_route_value. */
 struct weft_host_route_key {
     struct weft_address address;
     uint32_t vni;
 };
 
-/* `prefix_routes`: all others. `length` counts bits from `vni` on; an IPv4 prefix has 96 bits of ::ffff:0:0 in front.
- */
+/* `prefix_routes`: all others. The family stands in front of the address, since ::/0 must not hold for IPv4. */
 struct weft_prefix_route_key {
-    uint32_t length;
-    uint32_t vni; /* network order: bits are compared from the first byte on */
+    uint32_t length;     /* in bits, of what follows */
+    uint32_t vni_family; /* vni << 8 | 4 or 6, in network order: bits are compared from the first byte on */
     struct weft_address address;
 };
+
+enum { WEFT_PREFIX_ROUTE_BITS = 32 + 128 };
+
+WEFT_INLINE struct weft_host_route_key weft_host_route_key_of(uint32_t vni, const struct weft_address* address) {
+    struct weft_host_route_key key;
+    key.address = *address;
+    key.vni = vni;
+    return key;
+}
+
+/* `length`: of the prefix within the 128 bits, so 96 more than IPv4 says; 128 to look an address up. */
+WEFT_INLINE struct weft_prefix_route_key weft_prefix_route_key_of(uint32_t vni, const struct weft_address* address,
+                                                                  uint32_t length) {
+    struct weft_prefix_route_key key;
+    key.length = 32 + length;
+    key.vni_family = __builtin_bswap32(vni << 8 | (weft_address_is_v4(address) ? 4U : 6U));
+    key.address = *address;
+    return key;
+}
 
 /* `counters`, by port: one for each CPU. */
 struct weft_port_counts {

@@ -7,10 +7,10 @@
 
 #include "ebpf/layout.h"
 
-#define WEFT_MAP(map_type, map_flags, key_type, value_type, entries, name)                                           \
+#define WEFT_MAP(map_type, flags, key_type, value_type, entries, name)                                               \
     struct {                                                                                                         \
         __uint(type, map_type);                                                                                      \
-        __uint(map_flags, map_flags);                                                                                \
+        __uint(map_flags, flags);                                                                                    \
         __uint(max_entries, entries);                                                                                \
         __type(key, key_type);                                                                                       \
         __type(value, value_type);                                                                                   \
@@ -19,7 +19,7 @@
 /* Tables grow as they are filled, so that a host with ten routes pays for ten; sessions, which packets open, have
  * their memory from the start. */
 WEFT_MAP(BPF_MAP_TYPE_ARRAY, 0, __u32, struct weft_host, 1, host);
-WEFT_MAP(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, __u32, __u32, 1, epoch);
+WEFT_MAP(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, __u32, __u32, 2, epoch);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, __u32, __u32, 65536, networks);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_address, __u32, 65536, vteps);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_port, 65536, ports);
