@@ -34,6 +34,7 @@ enum weft_epoch_word {
 struct weft_host_route_key {
     struct weft_address address;
     uint32_t vni;
+    uint32_t reserved; /* 0: keys are compared as bytes */
 };
 
 /* `prefix_routes`: all others. The family stands in front of the address, since ::/0 must not hold for IPv4. */
@@ -49,6 +50,7 @@ WEFT_INLINE struct weft_host_route_key weft_host_route_key_of(uint32_t vni, cons
     struct weft_host_route_key key;
     key.address = *address;
     key.vni = vni;
+    key.reserved = 0;
     return key;
 }
 

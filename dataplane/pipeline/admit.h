@@ -67,8 +67,8 @@ WEFT_INLINE enum weft_drop_reason weft_check_ends(const struct weft_view* view, 
 
 /* The first fragment's verdict, for those that follow it. A full table shows at the next fragment, as
  * fragment_without_first. */
-WEFT_INLINE void weft_remember_train(const struct weft_view* view, const struct weft_packet* packet,
-                                     const struct weft_session_value* session) {
+WEFT_STAGE void weft_remember_train(const struct weft_view* view, const struct weft_packet* packet,
+                                    const struct weft_session_value* session) {
     const struct weft_session_key key = weft_fragment_key(&packet->ip, &packet->key);
     struct weft_session_value train = *session;
     train.state = WEFT_SESSION_NEW;
@@ -77,8 +77,10 @@ WEFT_INLINE void weft_remember_train(const struct weft_view* view, const struct 
 
 WEFT_INLINE void weft_set_route_of_session(struct weft_session_value* session, int initiator_low,
                                            const struct weft_decision* decision, uint32_t epoch) {
-    session->next_hop[initiator_low ? 0 : 1] = decision->source.next_hop;
-    session->next_hop[initiator_low ? 1 : 0] = decision->destination.next_hop;
+    const uint32_t source = decision->source.next_hop;
+    const uint32_t destination = decision->destination.next_hop;
+    session->next_hop[0] = initiator_low ? source : destination;
+    session->next_hop[1] = initiator_low ? destination : source;
     session->rule = weft_decision_rule(decision);
     session->epoch = epoch;
 }
@@ -93,26 +95,34 @@ WEFT_INLINE int weft_advance_session(struct weft_session_value* session, const s
     return 1;
 }
 
+/* The decision of a session that older tables made, anew; unless policy refuses it, the session takes it over. */
+WEFT_STAGE enum weft_drop_reason weft_decide_again(const struct weft_view* view, const struct weft_packet* packet,
+                                                   struct weft_session_value* session) {
+    const int initiator_low = weft_session_initiator_is_low(session);
+    const int from_initiator = (initiator_low != 0) == (packet->from_low != 0);
+    const struct weft_flow flow = weft_flow_of(&packet->ip, !from_initiator);
+    struct weft_decision decision;
+    const enum weft_drop_reason reason =
+        weft_decide(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
+    if (!weft_is_denied(reason)) weft_set_route_of_session(session, initiator_low, &decision, view->epoch);
+    return reason;
+}
+
 /* S3. */
 WEFT_INLINE enum weft_drop_reason weft_admit_known(const struct weft_view* view, const struct weft_packet* packet,
                                                    struct weft_session_value* session, struct weft_path* path) {
-    const int initiator_low = weft_session_initiator_is_low(session);
     const int from_low = packet->from_low != 0;
     int changed = session->last_seen_s != view->now_s;
     enum weft_drop_reason reason = WEFT_DROP_none;
     if (session->epoch != view->epoch) {
-        const int from_initiator = (initiator_low != 0) == from_low;
-        const struct weft_flow flow = weft_flow_of(&packet->ip, !from_initiator);
-        struct weft_decision decision;
-        reason = weft_decide(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
+        reason = weft_decide_again(view, packet, session);
         /* It stays, and stays undecided: were it closed, the other end's next packet would open a session of its own,
          * of which this end's packets are the answers. */
         if (weft_is_denied(reason)) return reason;
-        weft_set_route_of_session(session, initiator_low, &decision, view->epoch);
         changed = 1;
     }
-    path->forward = weft_find_next_hop(view, session->next_hop[from_low ? 1 : 0]);
-    if (!view->sender) path->back = weft_find_next_hop(view, session->next_hop[from_low ? 0 : 1]);
+    path->forward = weft_find_next_hop(view, weft_session_next_hop(session, !from_low));
+    if (!view->sender) path->back = weft_find_next_hop(view, weft_session_next_hop(session, from_low));
     const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);
     if (wrong != WEFT_DROP_none) return wrong;
     if (reason != WEFT_DROP_none) return reason;
@@ -131,8 +141,8 @@ WEFT_STAGE enum weft_drop_reason weft_admit_later_fragment(const struct weft_vie
                                                            const struct weft_session_value* train,
                                                            struct weft_path* path) {
     const int from_low = packet->from_low != 0;
-    uint32_t forward = train->next_hop[from_low ? 1 : 0];
-    uint32_t back = train->next_hop[from_low ? 0 : 1];
+    uint32_t forward = weft_session_next_hop(train, !from_low);
+    uint32_t back = weft_session_next_hop(train, from_low);
     if (train->epoch != view->epoch) {
         forward = weft_find_route(view, packet->vni, &packet->ip.destination).next_hop;
         back = weft_find_route(view, packet->vni, &packet->ip.source).next_hop;
@@ -163,7 +173,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* v
         const enum weft_drop_reason denied = weft_decide(view, packet->vni, &flow, 0, &decision);
         if (weft_is_denied(denied)) return denied;
     }
-    path->forward = weft_find_next_hop(view, session.next_hop[about_from_low ? 0 : 1]);
+    path->forward = weft_find_next_hop(view, weft_session_next_hop(&session, about_from_low));
     /* Any router on the way may say it; the FIB knows the way back to the speaker. */
     path->back = weft_find_next_hop(view, weft_find_route(view, packet->vni, &packet->ip.source).next_hop);
     return weft_check_ends(view, packet, path);

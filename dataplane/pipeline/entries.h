@@ -30,7 +30,7 @@ struct weft_endpoint {
     uint32_t identity;
     uint8_t mac[WEFT_MAC_SIZE];
     uint8_t address_count;
-    uint8_t reserved;
+    uint8_t reserved[5];
 };
 
 enum weft_next_hop_kind { WEFT_NEXT_HOP_DROP = 0, WEFT_NEXT_HOP_LOCAL = 1, WEFT_NEXT_HOP_VTEP = 2 };

@@ -110,6 +110,13 @@ WEFT_INLINE int weft_session_is_over(const struct weft_session_value* value, uin
     return (int32_t)(now_s - value->last_seen_s) > (int32_t)weft_session_timeout_s(protocol, value->state);
 }
 
+/* Towards the low, or the high end. */
+WEFT_INLINE uint32_t weft_session_next_hop(const struct weft_session_value* value, int low) {
+    const uint32_t to_low = value->next_hop[0];
+    const uint32_t to_high = value->next_hop[1];
+    return low ? to_low : to_high;
+}
+
 WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value* value) {
     return (value->flags & WEFT_SESSION_INITIATOR_LOW) != 0;
 }

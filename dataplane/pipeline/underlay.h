@@ -20,6 +20,20 @@ struct weft_outer {
     uint32_t vni;
 };
 
+/* Which packets of the underlay's interface are weft's to judge; all others stay with the host's kernel, fragments
+ * and odd headers too: whole UDP packets to the VXLAN port, without IP options, which never stand before VXLAN. */
+WEFT_INLINE int weft_is_ours(const uint8_t* packet, uint32_t linear, uint32_t vxlan_port) {
+    if (linear < WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_UDP_SIZE) return 0;
+    const uint32_t type = weft_load_be16(packet + 12);
+    const uint8_t* const ip = packet + WEFT_ETHERNET_SIZE;
+    if (type == WEFT_ETHERTYPE_IPV4)
+        return ip[0] == 0x45 && ip[9] == WEFT_PROTO_UDP &&
+               (weft_load_be16(ip + 6) & (WEFT_IPV4_MF | WEFT_IPV4_OFFSET)) == 0 &&
+               weft_load_be16(ip + WEFT_IPV4_SIZE + 2) == vxlan_port;
+    return type == WEFT_ETHERTYPE_IPV6 && linear >= WEFT_ETHERNET_SIZE + WEFT_IPV6_SIZE + WEFT_UDP_SIZE &&
+           ip[6] == WEFT_PROTO_UDP && weft_load_be16(ip + WEFT_IPV6_SIZE + 2) == vxlan_port;
+}
+
 WEFT_INLINE enum weft_drop_reason weft_parse_outer_ipv4(const uint8_t* packet, uint32_t linear, uint32_t length,
                                                         const struct weft_host* host, struct weft_outer* outer,
                                                         uint32_t* end) {

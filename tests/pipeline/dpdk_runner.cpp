@@ -13,15 +13,8 @@ namespace {
 
 using namespace weft::dataplane;
 
-constexpr std::size_t ethernet_size = 14;
 constexpr std::size_t first_buffer_min = 200; // the headers of every case
 constexpr std::size_t buffer_max = 2048;
-
-bool is_v4(const Bytes& frame) { return frame.at(12) == 8 && frame.at(13) == 0; }
-
-std::size_t ip_size(const Bytes& frame) {
-    return is_v4(frame) ? static_cast<std::size_t>(frame.at(14) & 15) * 4 : 40;
-}
 
 /// Sum of the upper layer's pseudo-header and `more`, folded but not inverted.
 std::uint16_t pseudo_sum(const Bytes& ip, std::size_t l4_size, std::uint8_t protocol, const Bytes& more) {
@@ -60,13 +53,7 @@ class Collector final : public Output {
     void push(std::uint32_t port, rte_mbuf* packet) override {
         Sent sent{port, bytes_of(packet), static_cast<std::uint16_t>(is_gso(packet) ? packet->tso_segsz : 0)};
         complete_checksum(packet, sent.frame);
-        if (port == World::uplink && sent.frame.size() > ethernet_size + 40) {
-            const std::size_t source_port = ethernet_size + ip_size(sent.frame);
-            outcome_.outer_source_ports.push_back(
-                static_cast<std::uint16_t>(sent.frame[source_port] << 8 | sent.frame[source_port + 1]));
-            put16(sent.frame, source_port, 0);
-        }
-        outcome_.sent.push_back(std::move(sent));
+        add_sent(outcome_, std::move(sent));
         rte_pktmbuf_free(packet);
     }
 

@@ -3,7 +3,6 @@
 // One Fixture is one host that just started; the EAL and the buffers are the test program's.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -11,17 +10,10 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/pipeline.hpp"
+#include "tests/pipeline/outcome.hpp"
 #include "tests/pipeline/packet_case.hpp"
 
 namespace weft::cases {
-
-/// What became of one packet: the frames that came out, with checksums completed and outer source ports zeroed, and
-/// the drops counted.
-struct Outcome {
-    std::vector<Sent> sent;
-    std::map<weft_drop_reason, std::uint64_t> drops;
-    std::vector<std::uint16_t> outer_source_ports;
-};
 
 class Fixture {
   public:

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Sums over more of a packet than its headers. */
+#pragma once
+
+#include "ebpf/scratch.bpf.h"
+
+/* The one's complement sum of `size` bytes of the packet from `offset` on, piece by piece; not folded in the byte
+ * order of the wire until the end. Global, so that the verifier looks at the loop once. */
+__attribute__((noinline)) __u32 weft_sum_packet(struct __sk_buff* skb, __u32 offset, __u32 size) {
+    struct weft_scratch* const scratch = weft_scratch_of_cpu();
+    __u64 sum = 0;
+    if (!scratch) return 0;
+    for (int i = 0; i < 65536 / WEFT_QUOTE_STEP && size != 0; i++) {
+        __u32 step = size < WEFT_QUOTE_STEP ? size : WEFT_QUOTE_STEP;
+        if (step < WEFT_QUOTE_STEP) __builtin_memset(scratch->quoted, 0, WEFT_QUOTE_STEP);
+        size -= step;
+        step--;
+        __asm__ volatile("%0 &= 255" : "+r"(step));
+        step++;
+        if (bpf_skb_load_bytes(skb, offset, scratch->quoted, step) != 0) return 0;
+        sum = (__u32)bpf_csum_diff(0, 0, (__be32*)scratch->quoted, WEFT_QUOTE_STEP, (__wsum)sum);
+        offset += step;
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return __builtin_bswap16((__u16)sum); /* words were added as the machine reads them */
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* weft_view: what pipeline/decision.h and pipeline/admit.h ask of the maps. */
+#pragma once
+
+#include "ebpf/maps.bpf.h"
+
+struct weft_view {
+    __u32 epoch;
+    __u32 now_s;
+    const struct weft_endpoint* sender;
+};
+
+#include "dataplane/pipeline/forward.h" /* knows what a view has */
+
+WEFT_STAGE void weft_look_route_up(__u32 vni, const struct weft_address* address, struct weft_route_value* route) {
+    const struct weft_host_route_key host = weft_host_route_key_of(vni, address);
+    const struct weft_route_value* found = bpf_map_lookup_elem(&host_routes, &host);
+    if (!found) {
+        const struct weft_prefix_route_key prefix = weft_prefix_route_key_of(vni, address, 128);
+        found = bpf_map_lookup_elem(&prefix_routes, &prefix);
+    }
+    const struct weft_route_value none = {0, 0};
+    *route = found ? *found : none;
+}
+
+static inline struct weft_route_value weft_find_route(const struct weft_view* view, uint32_t vni,
+                                                      const struct weft_address* address) {
+    (void)view;
+    struct weft_route_value route;
+    weft_look_route_up(vni, address, &route);
+    return route;
+}
+
+static inline const struct weft_next_hop* weft_find_next_hop(const struct weft_view* view, uint32_t id) {
+    (void)view;
+    return bpf_map_lookup_elem(&next_hops, &id);
+}
+
+static inline const struct weft_endpoint* weft_find_endpoint(const struct weft_view* view, uint32_t port) {
+    (void)view;
+    return bpf_map_lookup_elem(&endpoints, &port);
+}
+
+static inline struct weft_policy_value weft_find_policy(const struct weft_view* view, enum weft_direction direction,
+                                                        uint32_t local, uint32_t peer, uint32_t protocol_port) {
+    (void)view;
+    struct weft_policy_value strongest = {0, 0};
+    for (int probe = 0; probe < WEFT_POLICY_PROBES; probe++) {
+        const struct weft_policy_key key =
+            weft_policy_probe(probe, direction, local, peer, protocol_port >> 16, protocol_port & 0xffff);
+        const struct weft_policy_value* const found = bpf_map_lookup_elem(&policies, &key);
+        if (found) strongest = weft_policy_stronger(strongest, *found);
+    }
+    return strongest;
+}
+
+static inline int weft_find_session(const struct weft_view* view, const struct weft_session_key* key,
+                                    struct weft_session_value* session) {
+    (void)view;
+    const struct weft_session_value* const found = bpf_map_lookup_elem(&sessions, key);
+    if (!found) return 0;
+    *session = *found;
+    return 1;
+}
+
+static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
+                                    const struct weft_session_value* session) {
+    (void)view;
+    return bpf_map_update_elem(&sessions, key, session, BPF_ANY) == 0;
+}
+
+/* Replaced as a whole, never written in place: the kernel may have given the entry's memory to another session. */
+static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
+                                       const struct weft_session_value* session) {
+    (void)view;
+    (void)bpf_map_update_elem(&sessions, &packet->key, session, BPF_EXIST);
+}
