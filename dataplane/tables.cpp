@@ -296,6 +296,15 @@ void Tables::count_length(const fastpath::RouteRow& row, int change) {
     publish_network(row.vni, state.shared->name);
 }
 
+Result<void> Tables::for_each_vtep(const std::function<void(const weft_address&)>& visit) const {
+    vteps_.for_each([&](const AddressKey& key, std::uint64_t) {
+        weft_address address{};
+        std::ranges::copy(key.address, address.words);
+        visit(address);
+    });
+    return {};
+}
+
 Result<void> Tables::for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const {
     policies_.for_each(
         [&](const weft_policy_key& key, std::uint64_t value) { visit({key, to_policy_value(value)}); });

@@ -122,6 +122,7 @@ class Tables : private fastpath::TableStore {
     Result<void> erase_endpoint(std::uint32_t port) override;
     Result<void> erase_policies(std::span<const weft_policy_key> keys) override;
     Result<void> erase_network(std::uint32_t vni) override;
+    Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const override;
     Result<void> for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const override;
     Result<void> for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const override;
 

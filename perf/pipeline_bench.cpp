@@ -8,7 +8,6 @@
 //   session_hit, session_miss    the lookup alone: hash, two prefetches a burst ahead, compare
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -16,12 +15,12 @@
 #include <fmt/format.h>
 #include <rte_cycles.h>
 #include <sched.h>
-#include <sys/utsname.h>
 
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/pipeline.hpp"
 #include "perf/bench_world.hpp"
+#include "perf/machine.hpp"
 
 namespace weft::bench {
 namespace {
@@ -234,19 +233,6 @@ Json cases_of(const Scale& scale, rte_mempool* pool, bool hugepages, unsigned ro
     }
     tables.push_back(bench.tables());
     return cases;
-}
-
-Json machine() {
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    std::string model = "unknown";
-    for (std::string line; std::getline(cpuinfo, line);)
-        if (line.starts_with("model name")) {
-            model = line.substr(line.find(':') + 2);
-            break;
-        }
-    utsname kernel{};
-    uname(&kernel);
-    return {{"cpu", model}, {"cpus", std::thread::hardware_concurrency()}, {"kernel", kernel.release}};
 }
 
 int run(int argc, char** argv) {

@@ -2,7 +2,7 @@
 """Builds weft and runs its tests.
 
   sudo tools/test                  what CI runs
-  sudo tools/test --only AREA ...  one area or several: unit, one of its suites (routing, dataplane, pipeline, controlplane, policy, tools), sanitizers,
+  sudo tools/test --only AREA ...  one area or several: unit, one of its suites (routing, dataplane, pipeline, ebpf, controlplane, policy, tools), sanitizers,
                                    fuzz, house, lab, interop, perf, or the name of a script in these four folders (attach, or lab/attach)
   sudo tools/test --all            also what is too long for CI
 

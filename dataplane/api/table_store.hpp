@@ -54,7 +54,8 @@ class TableStore {
     virtual Result<void> erase_policies(std::span<const weft_policy_key> keys) = 0;
     virtual Result<void> erase_network(std::uint32_t vni) = 0;
 
-    /// In no order.
+    /// In no order. They fail when the store cannot be read.
+    virtual Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const = 0;
     virtual Result<void> for_each_policy(const std::function<void(const PolicyRow&)>& visit) const = 0;
     virtual Result<void> for_each_route(const std::function<void(const RouteRow&)>& visit) const = 0;
 };

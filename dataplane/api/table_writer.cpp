@@ -33,6 +33,19 @@ PolicyRow to_row(const PolicyEntry& entry) {
             {entry.precedence() << 2 | static_cast<std::uint32_t>(entry.verdict()), entry.rule()}};
 }
 
+PolicyEntry to_entry(const PolicyRow& row) {
+    PolicyEntry entry;
+    entry.mutable_key()->set_direction(static_cast<Direction>(row.key.direction));
+    entry.mutable_key()->set_local_identity(row.key.local_identity);
+    entry.mutable_key()->set_peer_identity(row.key.peer_identity);
+    entry.mutable_key()->set_protocol(row.key.protocol_port >> 16);
+    entry.mutable_key()->set_port(row.key.protocol_port & 0xffff);
+    entry.set_verdict(static_cast<Verdict>(row.value.precedence_verdict & 3));
+    entry.set_precedence(row.value.precedence_verdict >> 2);
+    entry.set_rule(row.value.rule);
+    return entry;
+}
+
 Result<void> check_policy_key(const PolicyKey& key) {
     if (key.direction() != DIRECTION_INGRESS && key.direction() != DIRECTION_EGRESS)
         return fail(ErrorCode::invalid, "policy entry: no direction");
@@ -49,6 +62,15 @@ Result<void> check_policy(const PolicyEntry& entry) {
     if (entry.precedence() > precedence_max)
         return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
     return {};
+}
+
+std::string name_of(const Endpoint& message) {
+    return fmt::format("endpoint {} on port {}", message.name(), message.port());
+}
+
+std::unexpected<Error> no_memory() {
+    return fail(ErrorCode::exhausted,
+                "no memory for more table entries: stop something on this host, or use fewer routes");
 }
 
 } // namespace
@@ -94,8 +116,8 @@ class TableWriter::RouteBatch {
     }
 
     /// `next_hop`: that the route shall lead to, none when it goes.
-    void add(RouteRow row, NetworkState& network, NextHopState* next_hop) {
-        rows_.push_back(std::move(row));
+    void add(const RouteRow& row, NetworkState& network, NextHopState* next_hop) {
+        rows_.push_back(row);
         owners_.push_back({&network, next_hop});
         if (rows_.size() == size_max) flush();
     }
@@ -111,8 +133,9 @@ class TableWriter::RouteBatch {
                 ++network->routes;
             }
             if (rows_[i].before.next_hop == 0) continue;
-            --writer_.next_hops_.find(rows_[i].before.next_hop)->second.routes;
             --network->routes;
+            if (const auto left = writer_.next_hops_.find(rows_[i].before.next_hop); left != writer_.next_hops_.end())
+                --left->second.routes;
         }
         rows_.clear();
         owners_.clear();
@@ -133,9 +156,63 @@ Result<void> TableWriter::apply(const TableUpdate& update) {
     try {
         apply_entries(update, outcome);
     } catch (const std::bad_alloc&) {
-        outcome.note(fail(ErrorCode::exhausted,
-                          "no memory for more table entries: stop something on this host, or use fewer routes"));
+        outcome.note(no_memory());
     }
+    return outcome.take();
+}
+
+Result<void> TableWriter::adopt(const TableUpdate& told) {
+    try {
+        return adopt_entries(told);
+    } catch (const std::bad_alloc&) {
+        return no_memory();
+    }
+}
+
+Result<void> TableWriter::adopt_entries(const TableUpdate& told) {
+    Outcome outcome;
+    if (told.has_host()) outcome.note(set_host(told.host()));
+    outcome.each(told.networks(), [&](const auto& entry) { return set_network(entry); });
+    outcome.each(told.endpoints(), [&](const auto& entry) { return keep_endpoint(entry); });
+    outcome.each(told.next_hops(), [&](const auto& entry) { return keep_next_hop(entry); });
+    outcome.note(check_policies());
+    outcome.note(adopt_routes());
+    outcome.note(sweep_vteps());
+    return outcome.take();
+}
+
+Result<void> TableWriter::check_policies() const {
+    Outcome outcome;
+    outcome.note(store_.for_each_policy([&](const PolicyRow& row) { outcome.note(check_policy(to_entry(row))); }));
+    return outcome.take();
+}
+
+Result<void> TableWriter::adopt_routes() {
+    Outcome outcome;
+    outcome.note(store_.for_each_route([&](const RouteRow& row) {
+        const auto network = networks_.find(row.vni);
+        const auto next_hop = next_hops_.find(row.value.next_hop);
+        if (network == networks_.end() || next_hop == next_hops_.end()) {
+            outcome.note(fail(ErrorCode::invalid,
+                              fmt::format("route {} of VNI {}: it leads to next hop {}, and {} is not there",
+                                          row.prefix.to_string(), row.vni, row.value.next_hop,
+                                          network == networks_.end() ? "its network" : "that")));
+            return;
+        }
+        ++network->second.routes;
+        ++next_hop->second.routes;
+    }));
+    return outcome.take();
+}
+
+Result<void> TableWriter::sweep_vteps() {
+    std::vector<weft_address> unused;
+    auto visited = store_.for_each_vtep([&](const weft_address& address) {
+        if (!vteps_.contains(std::to_array(address.words))) unused.push_back(address);
+    });
+    if (!visited) return visited;
+    Outcome outcome;
+    outcome.each(unused, [&](const weft_address& address) { return store_.erase_vtep(address); });
     return outcome.take();
 }
 
@@ -208,12 +285,17 @@ void TableWriter::set_policies(const TableUpdate& update, Refused& refused, Outc
 }
 
 Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
-    const std::string what = fmt::format("endpoint {} on port {}", message.name(), message.port());
+    const std::string what = name_of(message);
     if (refused.identities.contains(message.identity()))
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
     if (!networks_.contains(message.vni()))
         return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
+    return keep_endpoint(message);
+}
+
+Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
+    const std::string what = name_of(message);
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
     weft_endpoint endpoint{};
     auto mac = to_mac(message.mac());
@@ -284,10 +366,14 @@ Result<weft_next_hop> TableWriter::make_next_hop(const NextHop& message) const {
 }
 
 Result<void> TableWriter::set_next_hop(const NextHop& message, const Refused& refused) {
-    const std::string what = fmt::format("next hop {}", message.id());
     if (message.has_local() && refused.endpoints.contains(message.local().port()))
-        return fail(ErrorCode::invalid,
-                    fmt::format("{}: the endpoint on port {} was refused", what, message.local().port()));
+        return fail(ErrorCode::invalid, fmt::format("next hop {}: the endpoint on port {} was refused", message.id(),
+                                                    message.local().port()));
+    return keep_next_hop(message);
+}
+
+Result<void> TableWriter::keep_next_hop(const NextHop& message) {
+    const std::string what = fmt::format("next hop {}", message.id());
     if (message.id() == 0 || message.id() > next_hop_id_max)
         return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, next_hop_id_max));
     auto next_hop = make_next_hop(message);
@@ -434,17 +520,7 @@ Result<TableUpdate> TableWriter::dump() const {
         network.set_vni(vni);
         network.set_name(state.name);
     }
-    auto read = store_.for_each_policy([&](const PolicyRow& row) {
-        auto& entry = *update.add_policies();
-        entry.mutable_key()->set_direction(static_cast<Direction>(row.key.direction));
-        entry.mutable_key()->set_local_identity(row.key.local_identity);
-        entry.mutable_key()->set_peer_identity(row.key.peer_identity);
-        entry.mutable_key()->set_protocol(row.key.protocol_port >> 16);
-        entry.mutable_key()->set_port(row.key.protocol_port & 0xffff);
-        entry.set_verdict(static_cast<Verdict>(row.value.precedence_verdict & 3));
-        entry.set_precedence(row.value.precedence_verdict >> 2);
-        entry.set_rule(row.value.rule);
-    });
+    auto read = store_.for_each_policy([&](const PolicyRow& row) { *update.add_policies() = to_entry(row); });
     if (!read) return std::unexpected(std::move(read).error());
     for (const Endpoint& message : endpoints_ | std::views::values)
         *update.add_endpoints() = message;

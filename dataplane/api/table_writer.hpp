@@ -26,6 +26,10 @@ class TableWriter {
     /// Applies everything but ports, in the order of the message. A wrong entry, and what builds on it, is left out
     /// and everything else applied; the error is the first one's. Without memory for more, what came before stays.
     [[nodiscard]] Result<void> apply(const TableUpdate& update);
+    /// Takes over a store that was filled before, by another writer that is gone; `told` is what that one was told of
+    /// host, networks, endpoints and next hops. What it left half done is completed, what is as told stays untouched.
+    /// Fails when store and told cannot both be right, and when what is there cannot be read.
+    [[nodiscard]] Result<void> adopt(const TableUpdate& told);
     /// One update that would rebuild the tables, without ports. Fails when the store cannot be read.
     [[nodiscard]] Result<TableUpdate> dump() const;
 
@@ -48,11 +52,20 @@ class TableWriter {
     class RouteBatch;
 
     void apply_entries(const TableUpdate& update, Outcome& outcome);
+    Result<void> adopt_entries(const TableUpdate& told);
+    /// Counts the store's routes, and sees that each leads somewhere.
+    Result<void> adopt_routes();
+    Result<void> check_policies() const;
+    /// Erases VTEPs that no next hop leads to.
+    Result<void> sweep_vteps();
     Result<void> set_host(const HostSettings& message);
     Result<void> set_network(const Network& message);
     void set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome);
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
+    /// Checked but for what it leads to.
+    Result<void> keep_endpoint(const Endpoint& message);
+    Result<void> keep_next_hop(const NextHop& message);
     void set_routes(const TableUpdate& update, const Refused& refused, Outcome& outcome);
     void delete_routes(const TableUpdate& update, Outcome& outcome);
     Result<void> delete_next_hop(std::uint32_t id);

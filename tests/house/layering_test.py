@@ -23,7 +23,7 @@ ALLOWED = {
     'controlplane/api': [],
     'controlplane': ['controlplane/api', 'dataplane/api', 'dataplane/pipeline', 'routing', 'routing/net'],
     'tools': ['controlplane/api', 'dataplane/pipeline', 'routing/net'],
-    'perf': ['controlplane', 'dataplane', 'dataplane/api', 'dataplane/pipeline', 'routing', 'routing/net'],
+    'perf': ['controlplane', 'dataplane', 'dataplane/api', 'dataplane/pipeline', 'ebpf', 'routing', 'routing/net'],
     'tests': ['controlplane', 'controlplane/api', 'dataplane', 'dataplane/api', 'dataplane/pipeline', 'ebpf', 'perf', 'routing', 'routing/net', 'tools'],
 }
 INCLUDE = re.compile(r'^\s*(?:#\s*include|import)\s*"([^"]+)"', re.MULTILINE)

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/map_reader.hpp"
+
+namespace weft::ebpf {
+
+namespace {
+
+template <class Value, class Key>
+Result<std::optional<Value>> find(const Map& map, const Key& key) {
+    Value value;
+    auto found = map.find(&key, &value);
+    if (!found) return std::unexpected(std::move(found).error());
+    return *found ? std::optional(value) : std::nullopt;
+}
+
+template <class Key>
+Result<bool> contains(const Map& map, const Key& key) {
+    std::uint32_t ignored = 0;
+    return map.find(&key, &ignored);
+}
+
+} // namespace
+
+Result<bool> MapReader::has_network(std::uint32_t vni) const { return contains(maps_["networks"], vni); }
+
+Result<bool> MapReader::is_vtep(const weft_address& address) const { return contains(maps_["vteps"], address); }
+
+Result<std::optional<weft_endpoint>> MapReader::endpoint(std::uint32_t port) const {
+    return find<weft_endpoint>(maps_["endpoints"], port);
+}
+
+Result<std::optional<weft_next_hop>> MapReader::next_hop(std::uint32_t id) const {
+    return find<weft_next_hop>(maps_["next_hops"], id);
+}
+
+Result<weft_route_value> MapReader::route(std::uint32_t vni, const weft_address& address) const {
+    auto found = find<weft_route_value>(maps_["host_routes"], weft_host_route_key_of(vni, &address));
+    if (found && !*found)
+        found = find<weft_route_value>(maps_["prefix_routes"], weft_prefix_route_key_of(vni, &address, 128));
+    if (!found) return std::unexpected(std::move(found).error());
+    return found->value_or(weft_route_value{});
+}
+
+Result<weft_policy_value> MapReader::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
+                                            std::uint32_t protocol, std::uint32_t port) const {
+    weft_policy_value strongest{};
+    for (int probe = 0; probe < WEFT_POLICY_PROBES; ++probe) {
+        auto found = find<weft_policy_value>(maps_["policies"],
+                                             weft_policy_probe(probe, direction, local, peer, protocol, port));
+        if (!found) return std::unexpected(std::move(found).error());
+        if (*found) strongest = weft_policy_stronger(strongest, **found);
+    }
+    return strongest;
+}
+
+} // namespace weft::ebpf

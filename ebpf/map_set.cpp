@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/map_set.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <linux/magic.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "ebpf/layout.h"
+#include "ebpf/maps.skel.h"
+
+namespace weft::ebpf {
+
+namespace {
+
+using Object = std::unique_ptr<bpf_object, decltype(&bpf_object__close)>;
+
+Result<Object> open_definitions() {
+    std::size_t size = 0;
+    const void* const bytes = weft_maps::elf_bytes(&size);
+    Object object(bpf_object__open_mem(bytes, size, nullptr), &bpf_object__close);
+    if (!object)
+        return fail(ErrorCode::internal, fmt::format("the definitions of the eBPF maps: {}", std::strerror(errno)));
+    return object;
+}
+
+std::string layout_directory(const std::string& directory) {
+    return fmt::format("{}/layout-{}", directory, int{WEFT_LAYOUT});
+}
+
+std::unexpected<Error> failed(const std::string& doing, int number) {
+    const bool denied = number == EPERM || number == EACCES;
+    return fail(denied ? ErrorCode::denied : ErrorCode::internal,
+                fmt::format("cannot {}: {}{}", doing, std::strerror(number), denied ? ": this needs root" : ""));
+}
+
+/// The directory lies in a BPF file system and is not its root, which others use too.
+Result<void> check_file_system(const std::string& directory) {
+    const std::string parent = std::filesystem::path(directory).parent_path();
+    struct statfs system{};
+    if (statfs(parent.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC) return {};
+    return fail(
+        ErrorCode::unavailable,
+        fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}",
+                    directory, parent.empty() ? "/sys/fs/bpf" : parent));
+}
+
+Result<void> make_directory(const std::string& path) {
+    if ((mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) && chmod(path.c_str(), 0700) == 0) return {};
+    return failed("make the directory " + path, errno);
+}
+
+/// What a map must be like, and in which words it is told.
+struct Shape {
+    std::uint32_t type;
+    std::uint32_t key_size;
+    std::uint32_t value_size;
+    std::uint32_t flags;
+
+    friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+Result<void> check_shape(const bpf_map* defined, const Map& pinned, const std::string& path) {
+    const Shape wants{static_cast<std::uint32_t>(bpf_map__type(defined)), bpf_map__key_size(defined),
+                      bpf_map__value_size(defined), bpf_map__map_flags(defined)};
+    const Shape has{pinned.type(), pinned.key_size(), pinned.value_size(), pinned.flags()};
+    if (has == wants) return {};
+    return fail(ErrorCode::invalid,
+                fmt::format("the eBPF map pinned at {} is of another layout (type {}, {}-byte keys, {}-byte values, "
+                            "flags {:#x}, where this version wants {}, {}, {}, {:#x}): remove it with weftd --purge",
+                            path, has.type, has.key_size, has.value_size, has.flags, wants.type, wants.key_size,
+                            wants.value_size, wants.flags));
+}
+
+std::string path_of(const std::string& layout, const bpf_map* map) {
+    return fmt::format("{}/{}", layout, bpf_map__name(map));
+}
+
+/// Sizes of maps that are still to be made.
+Result<void> set_sizes(bpf_object* object, const std::map<std::string, std::uint32_t>& sizes) {
+    for (const auto& [name, entries] : sizes) {
+        bpf_map* const map = bpf_object__find_map_by_name(object, name.c_str());
+        if (map == nullptr || bpf_map__type(map) == BPF_MAP_TYPE_ARRAY)
+            return fail(ErrorCode::invalid, fmt::format("no eBPF map that can be sized has the name {}", name));
+        if (entries == 0 || bpf_map__set_max_entries(map, entries) != 0)
+            return fail(ErrorCode::invalid, fmt::format("the eBPF map {} cannot have {} entries", name, entries));
+    }
+    return {};
+}
+
+/// The map that is pinned there, if there is one; the object then takes it instead of making its own.
+Result<std::optional<Map>> open_pinned(bpf_map* defined, const std::string& path) {
+    const int descriptor = bpf_obj_get(path.c_str());
+    if (descriptor < 0 && errno == ENOENT) return std::nullopt;
+    if (descriptor < 0) return failed("open the eBPF map pinned at " + path, errno);
+    auto pinned = Map::own(descriptor, bpf_map__name(defined));
+    if (!pinned) return std::unexpected(std::move(pinned).error());
+    if (auto checked = check_shape(defined, *pinned, path); !checked)
+        return std::unexpected(std::move(checked).error());
+    if (bpf_map__set_max_entries(defined, pinned->capacity()) != 0 || bpf_map__reuse_fd(defined, descriptor) != 0)
+        return failed(fmt::format("use the eBPF map pinned at {} again", path), errno);
+    return std::move(*pinned);
+}
+
+/// All or none.
+Result<void> pin(std::span<bpf_map* const> maps, const std::string& layout) {
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+        const std::string path = path_of(layout, maps[i]);
+        if (bpf_obj_pin(bpf_map__fd(maps[i]), path.c_str()) == 0) continue;
+        const int number = errno;
+        while (i-- > 0)
+            unlink(path_of(layout, maps[i]).c_str());
+        return failed("pin an eBPF map at " + path, number);
+    }
+    return {};
+}
+
+} // namespace
+
+Result<MapSet> MapSet::open(const MapSetOptions& options) {
+    auto object = open_definitions();
+    if (!object) return std::unexpected(std::move(object).error());
+    if (auto sized = set_sizes(object->get(), options.entries); !sized)
+        return std::unexpected(std::move(sized).error());
+    std::optional<std::string> layout;
+    if (options.directory) {
+        layout = layout_directory(*options.directory);
+        if (auto checked = check_file_system(*options.directory); !checked)
+            return std::unexpected(std::move(checked).error());
+        for (const std::string& path : {*options.directory, *layout})
+            if (auto made = make_directory(path); !made) return std::unexpected(std::move(made).error());
+    }
+
+    MapSet set;
+    std::vector<bpf_map*> missing;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object->get()) {
+        Result<std::optional<Map>> pinned = std::nullopt;
+        if (layout) pinned = open_pinned(map, path_of(*layout, map));
+        if (!pinned) return std::unexpected(std::move(pinned).error());
+        if (*pinned)
+            set.maps_.emplace(bpf_map__name(map), std::move(**pinned));
+        else
+            missing.push_back(map);
+    }
+    set.adopted_ = missing.empty();
+    // This makes what is missing.
+    if (const int failed = bpf_object__load(object->get()); failed != 0)
+        return fail(failed == -EPERM ? ErrorCode::denied : ErrorCode::exhausted,
+                    fmt::format("cannot make the eBPF maps: {}: {}", std::strerror(-failed),
+                                failed == -EPERM ? "this needs CAP_BPF and CAP_NET_ADMIN"
+                                                 : "make them smaller with --map-size NAME=NUMBER"));
+    for (bpf_map* made : missing) {
+        auto own = Map::own(fcntl(bpf_map__fd(made), F_DUPFD_CLOEXEC, 0), bpf_map__name(made));
+        if (!own) return std::unexpected(std::move(own).error());
+        set.maps_.emplace(own->name(), std::move(*own));
+    }
+    if (layout)
+        if (auto done = pin(missing, *layout); !done) return std::unexpected(std::move(done).error());
+    return set;
+}
+
+Result<void> MapSet::lend(bpf_object* object) const {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        const auto found = maps_.find(bpf_map__name(map));
+        if (found == maps_.end()) continue;
+        const Map& own = found->second;
+        if (auto checked = check_shape(map, own, own.name()); !checked) return checked;
+        if (bpf_map__reuse_fd(map, own.descriptor()) != 0)
+            return failed(fmt::format("give the eBPF map {} to a program", own.name()), errno);
+    }
+    return {};
+}
+
+Result<void> MapSet::purge(const std::string& directory) {
+    if (auto checked = check_file_system(directory); !checked) return checked;
+    std::error_code error;
+    std::filesystem::remove_all(directory, error);
+    if (error) return failed("remove " + directory, error.value());
+    return {};
+}
+
+} // namespace weft::ebpf

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tables: everything that programs look up but sessions, in pinned maps: the set of maps, what is kept in them, and
+// the one writer. Whoever opens them takes over what is there.
+#pragma once
+
+#include <memory>
+
+#include "dataplane/api/table_writer.hpp"
+#include "ebpf/map_reader.hpp"
+#include "ebpf/map_set.hpp"
+#include "ebpf/map_store.hpp"
+
+namespace weft::ebpf {
+
+class Tables {
+  public:
+    /// Makes the maps, or takes over those that are pinned. An agent that died in an update left something half done:
+    /// that is completed, and sessions are decided anew; otherwise nothing changes.
+    [[nodiscard]] static Result<std::unique_ptr<Tables>> open(const MapSetOptions& options);
+
+    /// Applies everything but ports. See TableWriter for what an error leaves.
+    [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
+
+    /// One update that would rebuild the tables, without ports.
+    [[nodiscard]] Result<fastpath::TableUpdate> dump() const { return writer_.dump(); }
+
+    [[nodiscard]] std::vector<fastpath::Gauge> gauges() const { return store_->gauges(); }
+
+    [[nodiscard]] std::uint32_t epoch() const { return store_->epoch(); }
+
+    [[nodiscard]] const MapSet& maps() const { return maps_; }
+
+    [[nodiscard]] MapReader reader() const { return MapReader(maps_); }
+
+    [[nodiscard]] Told& told() { return store_->told(); }
+
+  private:
+    Tables(MapSet maps, std::unique_ptr<MapStore> store) :
+        maps_(std::move(maps)), store_(std::move(store)), writer_(*store_) {}
+
+    MapSet maps_;
+    std::unique_ptr<MapStore> store_;
+    fastpath::TableWriter writer_;
+};
+
+} // namespace weft::ebpf

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The set of maps: made once, taken over afterwards, of the sizes that were asked for, for root alone; maps of
+// another layout are refused by name, and a purge leaves nothing.
+#include <filesystem>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ebpf/layout.h"
+#include "ebpf/maps.skel.h"
+#include "tests/ebpf/bpf_maps.hpp"
+
+namespace weft::ebpf {
+namespace {
+
+class PinnedMaps : public PinnedTest {
+  protected:
+    [[nodiscard]] std::string layout() const {
+        return *options_.directory + "/layout-" + std::to_string(WEFT_LAYOUT);
+    }
+};
+
+std::string refusal(const MapSetOptions& options) {
+    auto set = MapSet::open(options);
+    return set ? "it was opened" : set.error().message;
+}
+
+TEST_F(PinnedMaps, AreMadeOnceAndTakenOver) {
+    {
+        const MapSet made = MapSet::open(options_).value();
+        EXPECT_FALSE(made.adopted());
+        const std::uint32_t number = 7;
+        const std::uint32_t value = 1;
+        ASSERT_TRUE(made["networks"].set(&number, &value));
+    }
+    const MapSet again = MapSet::open(options_).value();
+    EXPECT_TRUE(again.adopted());
+    const std::uint32_t number = 7;
+    std::uint32_t value = 0;
+    EXPECT_TRUE(again["networks"].find(&number, &value).value());
+}
+
+TEST_F(PinnedMaps, AreRootsAlone) {
+    ASSERT_TRUE(MapSet::open(options_));
+    for (const std::string& path : {*options_.directory, layout()}) {
+        struct stat status{};
+        ASSERT_EQ(stat(path.c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777, 0700U) << path;
+    }
+}
+
+TEST_F(PinnedMaps, KeepTheSizeTheyWereMadeWith) {
+    options_.entries["host_routes"] = 123;
+    EXPECT_EQ(MapSet::open(options_).value()["host_routes"].capacity(), 123U);
+    options_.entries["host_routes"] = 456;
+    EXPECT_EQ(MapSet::open(options_).value()["host_routes"].capacity(), 123U);
+}
+
+TEST_F(PinnedMaps, OneThatIsGoneIsMadeAgain) {
+    ASSERT_TRUE(MapSet::open(options_));
+    ASSERT_EQ(unlink((layout() + "/policies").c_str()), 0);
+    EXPECT_FALSE(MapSet::open(options_).value().adopted());
+    EXPECT_TRUE(MapSet::open(options_).value().adopted());
+}
+
+TEST_F(PinnedMaps, OfAnotherLayoutAreRefusedByName) {
+    ASSERT_TRUE(MapSet::open(options_));
+    const auto path = layout() + "/told";
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    const int other = bpf_map_create(BPF_MAP_TYPE_HASH, "told", 8, 256, 16, nullptr);
+    ASSERT_GE(other, 0);
+    ASSERT_EQ(bpf_obj_pin(other, path.c_str()), 0);
+    close(other);
+    const std::string message = refusal(options_);
+    EXPECT_NE(message.find(path), std::string::npos) << message;
+    EXPECT_NE(message.find("256-byte values"), std::string::npos) << message;
+    EXPECT_NE(message.find("--purge"), std::string::npos) << message;
+    // The way out that it names.
+    ASSERT_TRUE(MapSet::purge(*options_.directory));
+    EXPECT_TRUE(MapSet::open(options_));
+}
+
+TEST_F(PinnedMaps, SomethingElseInTheirPlaceIsRefused) {
+    ASSERT_TRUE(MapSet::open(options_));
+    const auto path = layout() + "/host";
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+    EXPECT_NE(refusal(options_).find(path), std::string::npos) << refusal(options_);
+}
+
+TEST_F(PinnedMaps, PurgeLeavesNothing) {
+    ASSERT_TRUE(MapSet::open(options_));
+    ASSERT_TRUE(MapSet::purge(*options_.directory));
+    EXPECT_FALSE(std::filesystem::exists(*options_.directory));
+    EXPECT_TRUE(MapSet::purge(*options_.directory));
+}
+
+TEST_F(PinnedMaps, NeedABpfFileSystem) {
+    const TemporaryDirectory elsewhere;
+    options_.directory = elsewhere.path() + "/weft";
+    for (const std::string& message : {refusal(options_), MapSet::purge(*options_.directory).error().message})
+        EXPECT_NE(message.find("mount -t bpf bpf " + elsewhere.path()), std::string::npos) << message;
+    // Not the whole file system, which is not ours.
+    options_.directory = file_system_->path();
+    EXPECT_NE(refusal(options_).find("mount -t bpf bpf"), std::string::npos);
+    EXPECT_FALSE(MapSet::purge(*options_.directory));
+}
+
+TEST_F(PinnedMaps, SizesOfUnknownMapsAreRefused) {
+    for (const auto& [name, entries] :
+         std::map<std::string, std::uint32_t>{{"routes", 5}, {"epoch", 5}, {"told", 0}}) {
+        options_.entries = {{name, entries}};
+        EXPECT_NE(refusal(options_).find(name), std::string::npos) << refusal(options_);
+    }
+    EXPECT_FALSE(std::filesystem::exists(layout() + "/host"));
+}
+
+TEST_F(PinnedMaps, AreLentToPrograms) {
+    const MapSet maps = MapSet::open(options_).value();
+    std::size_t size = 0;
+    const void* const bytes = weft_maps::elf_bytes(&size);
+    const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(bpf_object__open_mem(bytes, size, nullptr),
+                                                                           &bpf_object__close);
+    ASSERT_TRUE(maps.lend(object.get()));
+    ASSERT_EQ(bpf_object__load(object.get()), 0);
+    const std::uint32_t number = 7;
+    std::uint32_t value = 1;
+    ASSERT_TRUE(maps["networks"].set(&number, &value));
+    EXPECT_EQ(bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object.get(), "networks"), &number, &value), 0);
+}
+
+} // namespace
+} // namespace weft::ebpf
