@@ -14,6 +14,7 @@ namespace weft::agent {
 
 namespace {
 
+constexpr std::uint32_t uplink_port = 1;
 constexpr std::uint32_t vxlan_port = 4789;
 constexpr std::chrono::seconds port_interval{2};
 
@@ -62,15 +63,15 @@ Result<void> Agent::begin() {
     return {};
 }
 
-Result<void> Agent::run_fast_path(std::function<void(const Error&)> on_fatal) {
+Result<void> Agent::run_fast_path(std::unique_ptr<FastPathProvider> provider,
+                                  std::function<void(const Error&)> on_fatal) {
     on_fatal_ = std::move(on_fatal);
-    supervisor_ = std::make_unique<FastPathSupervisor>(
-        loop_, fast_path_program(),
-        FastPathSupervisor::Events{
-            .on_connected = [this](fastpath::FastPath& fast_path,
-                                   const fastpath::TableUpdate& tables) { fast_path_connected(fast_path, tables); },
-            .on_disconnected = [this](const std::string& reason) { sync_.disconnected(reason); }});
-    if (auto started = supervisor_->start(); !started) return started;
+    provider_ = std::move(provider);
+    auto started = provider_->start(
+        {.on_connected = [this](fastpath::FastPath& fast_path,
+                                const fastpath::TableUpdate& tables) { fast_path_connected(fast_path, tables); },
+         .on_disconnected = [this](const std::string& reason) { sync_.disconnected(reason); }});
+    if (!started) return started;
     watch_ports();
     return {};
 }
@@ -114,13 +115,6 @@ Result<void> Agent::start_speaker() {
     return {};
 }
 
-FastPathProgram Agent::fast_path_program() const {
-    return {.socket = config_.dataplane_socket,
-            .program = config_.dataplane_program,
-            .arguments = {"--workers", std::to_string(config_.dataplane_workers), "--hugepages", config_.hugepages},
-            .log = config_.state_dir + "/weft-dataplane.log"};
-}
-
 void Agent::set_host_tables() {
     fastpath::HostSettings host;
     if (uplink_.exists())
@@ -140,7 +134,10 @@ void Agent::set_host_tables() {
     port.set_id(uplink_port);
     port.set_role(fastpath::PORT_ROLE_UPLINK);
     port.set_mtu(uplink_.mtu);
-    port.mutable_ethdev()->set_devargs(uplink_.devargs);
+    if (config_.fast_path == FastPathKind::ebpf)
+        port.mutable_device()->set_ifname(uplink_.interface);
+    else
+        port.mutable_ethdev()->set_devargs(uplink_.devargs);
     sync_.ports.set(uplink_port, std::move(port));
 }
 
@@ -152,7 +149,7 @@ void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::T
         if (!applied && applied.error().code == ErrorCode::unavailable) return;
         uplink_proven_ |= sync_.ports.acknowledged(uplink_port);
         if (!uplink_proven_ && sync_.ports.refused().contains(uplink_port)) {
-            supervisor_->end_launched();
+            provider_->abandon();
             return on_fatal_(applied.error());
         }
         endpoints_->configure_all();
@@ -171,7 +168,7 @@ void Agent::watch_ports() {
     port_timer_.expires_after(port_interval);
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
-        if (auto* const fast_path = supervisor_->fast_path(); fast_path != nullptr && sync_.idle()) {
+        if (auto* const fast_path = provider_->fast_path(); fast_path != nullptr && sync_.idle()) {
             fast_path->counters([this](Result<fastpath::CountersReply> reply) {
                 std::set<std::uint32_t> down = sync_.ports.refused();
                 if (reply)
@@ -220,7 +217,7 @@ void Agent::routes_changed(const bgp::RouteUpdate& update) {
 }
 
 void Agent::add_endpoint(const v1::AddEndpointRequest& request, Done<v1::Endpoint> done) {
-    if (const auto& state = supervisor_->state(); state.starts_with("unreachable"))
+    if (const auto& state = provider_->state(); state.starts_with("unreachable"))
         return done(fail(ErrorCode::unavailable, "the fast path is " + state));
     endpoints_->add(request, std::move(done));
 }

@@ -51,7 +51,7 @@ void Agent::enforce(Reply reply, const Done<Reply>& done) {
     if (auto written = policy_tables_.take_failure(); !written)
         return done(fail_in(std::move(written), "in force, but not stored, so that a restart forgets it"));
     // Without a fast path nothing moves; the one that comes gets the tables before it gets packets.
-    if (supervisor_ == nullptr || supervisor_->fast_path() == nullptr) {
+    if (provider_ == nullptr || provider_->fast_path() == nullptr) {
         sync_.commit();
         return done(std::move(reply));
     }

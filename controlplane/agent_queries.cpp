@@ -5,14 +5,32 @@
 #include <fmt/format.h>
 
 #include "controlplane/agent.hpp"
-#include "controlplane/drop_reasons.hpp"
 #include "controlplane/fast_path_wire.hpp"
-#include "controlplane/protocol_names.hpp"
 #include "controlplane/route_view.hpp"
+#include "dataplane/pipeline/drop_reason.h"
 
 namespace weft::agent {
 
 namespace {
+
+constexpr std::uint32_t uplink_port = 1;
+
+struct DropReason {
+    const char* name;
+    const char* text;
+};
+
+constexpr DropReason drop_reasons[] = {
+#define WEFT_DROP_REASON_ROW(number, name, text) {#name, text},
+    WEFT_DROP_REASONS(WEFT_DROP_REASON_ROW)
+#undef WEFT_DROP_REASON_ROW
+};
+
+/// A newer fast path may know more reasons than we do.
+DropReason drop_reason(std::size_t number) {
+    return number < std::size(drop_reasons) ? drop_reasons[number]
+                                            : DropReason{"unknown", "a reason that this weftd does not know"};
+}
 
 v1::Gauge to_api(const fastpath::Gauge& gauge) {
     v1::Gauge made;
@@ -85,11 +103,11 @@ void Agent::status(Done<v1::StatusReply> done) {
         reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
                                        sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));
     auto& fast_path = *reply.mutable_fast_path();
-    fast_path.set_kind("dpdk");
-    fast_path.set_state(supervisor_->state());
+    fast_path.set_kind(name_of(config_.fast_path));
+    fast_path.set_state(provider_->state());
     fast_path.set_in_sync(sync_.in_sync());
     fast_path.set_pending_changes(sync_.pending() + sync_.refused());
-    auto* const connected = supervisor_->fast_path();
+    auto* const connected = provider_->fast_path();
     if (connected == nullptr) return done(std::move(reply));
     connected->info([this, reply = std::move(reply),
                      done = std::move(done)](Result<fastpath::InfoReply> info) mutable {
@@ -109,7 +127,7 @@ void Agent::status(Done<v1::StatusReply> done) {
         fast_path.set_hugepages(info->hugepages());
         for (const auto& note : info->notes())
             fast_path.add_notes(note);
-        auto* const connected = supervisor_->fast_path();
+        auto* const connected = provider_->fast_path();
         if (connected == nullptr) return done(std::move(reply));
         connected->counters(
             [reply = std::move(reply), done = std::move(done)](Result<fastpath::CountersReply> counters) mutable {
@@ -255,8 +273,8 @@ Result<std::uint64_t> Agent::watch_routes(const v1::ListRoutesRequest& request, 
 // ---------------------------------------------------------------------------------------------------------
 
 void Agent::counters(Done<v1::CountersReply> done) {
-    auto* const fast_path = supervisor_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    auto* const fast_path = provider_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
     fast_path->counters([this, done = std::move(done)](Result<fastpath::CountersReply> counters) {
         if (!counters) return done(std::unexpected(std::move(counters).error()));
         v1::CountersReply reply;
@@ -335,13 +353,15 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
     if (!found)
         return fail(ErrorCode::invalid, fmt::format("{} and {} have no address family in common", request.source(),
                                                     request.destination()));
-    // 0 is a ping of the family.
-    if (const auto& protocol = request.protocol(); !protocol.empty() && protocol != "icmp") {
-        const auto* const named = find_protocol(protocol);
-        if (named == nullptr || protocol == "icmpv6")
-            return fail(ErrorCode::invalid, fmt::format("protocol {}: want tcp, udp, sctp or icmp", protocol));
-        flow.protocol = named->number;
-    }
+    const auto& protocol = request.protocol();
+    if (protocol == "tcp")
+        flow.protocol = 6;
+    else if (protocol == "udp")
+        flow.protocol = 17;
+    else if (protocol == "sctp")
+        flow.protocol = 132;
+    else if (!protocol.empty() && protocol != "icmp")
+        return fail(ErrorCode::invalid, fmt::format("protocol {}: want tcp, udp, sctp or icmp", protocol));
     if (request.port() > 65535)
         return fail(ErrorCode::invalid, fmt::format("port {}: at most 65535", request.port()));
     return flow;
@@ -350,8 +370,8 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
 void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done) {
     auto flow = resolve_flow(request);
     if (!flow) return done(std::unexpected(std::move(flow).error()));
-    auto* const fast_path = supervisor_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    auto* const fast_path = provider_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
     fastpath::ExplainRequest question;
     question.set_vni(flow->network->vni.value());
     question.set_source(wire(flow->source));

@@ -166,6 +166,7 @@ struct RawValues {
     std::string vtep;
     std::string router_id;
     std::string config_file;
+    std::string fast_path = name_of(Config{}.fast_path);
     // Numbers come as text: what is not one is refused by its flag, and -1 does not become a large one.
     std::string as_number;
     std::string bgp_port;
@@ -206,7 +207,11 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("dataplane-socket", text(config.dataplane_socket), "where weft-dataplane listens");
     add("dataplane-program", po::value(&config.dataplane_program), "default: weft-dataplane beside weftd");
     add("dataplane-workers", count(raw.workers, config.dataplane_workers), "threads that move packets");
-    add("fastpath", text(config.fast_path), "what moves the packets: dpdk");
+    add("fastpath", text(raw.fast_path),
+        "what moves the packets: ebpf (programs in the kernel), dpdk (a process of its own, weft-dataplane), or "
+        "auto: "
+        "ebpf where the kernel can, unless --uplink-port gives the uplink to DPDK");
+    add("bpf-dir", text(config.bpf_dir), "where the eBPF fast path is pinned, in a BPF file system");
     add("hugepages", text(config.hugepages), "auto, on or off");
     add("label-asn", count(raw.label_asn, config.label_asn),
         "global part of the Large Communities that carry labels");
@@ -285,7 +290,12 @@ Result<void> finish(Config& config, const RawValues& raw) {
         return bad("router-id", raw.router_id, "want an IPv4 address other than 0.0.0.0");
     if (std::ranges::count(log_levels, config.log_level) == 0)
         return bad("log-level", config.log_level, fmt::format("one of {}", fmt::join(log_levels, ", ")));
-    if (config.fast_path != "dpdk") return bad("fastpath", config.fast_path, "want dpdk");
+    const std::array kinds{FastPathKind::automatic, FastPathKind::ebpf, FastPathKind::dpdk};
+    const auto* const kind = std::ranges::find(kinds, raw.fast_path, name_of);
+    if (kind == kinds.end()) return bad("fastpath", raw.fast_path, "want auto, ebpf or dpdk");
+    config.fast_path = *kind;
+    if (config.fast_path == FastPathKind::ebpf && config.uplink_port != "auto")
+        return bad("uplink-port", config.uplink_port, "DPDK takes it, so it goes with --fastpath dpdk");
     if (config.hugepages != "auto" && config.hugepages != "on" && config.hugepages != "off")
         return bad("hugepages", config.hugepages, "auto, on or off");
     for (const auto& text : raw.listen) {

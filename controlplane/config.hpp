@@ -18,6 +18,13 @@ struct NetworkSettings {
     std::vector<net::Prefix> blocks;
 };
 
+/// What moves the packets. `automatic` becomes one of the others before anything is started.
+enum class FastPathKind : std::uint8_t { automatic, ebpf, dpdk };
+
+[[nodiscard]] constexpr const char* name_of(FastPathKind kind) {
+    return kind == FastPathKind::ebpf ? "ebpf" : kind == FastPathKind::dpdk ? "dpdk" : "auto";
+}
+
 struct Config {
     std::string state_dir = "/var/lib/weft";
     std::string socket = "/run/weft/weftd.sock";
@@ -38,7 +45,8 @@ struct Config {
     std::string dataplane_socket = "/run/weft/dataplane.sock";
     std::string dataplane_program;
     unsigned dataplane_workers = 1;
-    std::string fast_path = "dpdk";
+    FastPathKind fast_path = FastPathKind::dpdk;
+    std::string bpf_dir = "/sys/fs/bpf/weft";
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
     std::string log_level = "info";

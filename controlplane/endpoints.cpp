@@ -290,9 +290,15 @@ void Endpoints::set_port(const v1::Endpoint& endpoint) {
     port.set_id(endpoint.port());
     port.set_role(fastpath::PORT_ROLE_ENDPOINT);
     port.set_mtu(endpoint.mtu());
-    port.mutable_tap()->set_netns(endpoint.netns());
-    port.mutable_tap()->set_ifname(endpoint.ifname());
-    port.mutable_tap()->set_mac(wire(*net::Mac::parse(endpoint.mac())));
+    const auto describe = [&](auto& device) {
+        device.set_netns(endpoint.netns());
+        device.set_ifname(endpoint.ifname());
+        device.set_mac(wire(*net::Mac::parse(endpoint.mac())));
+    };
+    if (config_.fast_path == FastPathKind::ebpf)
+        describe(*port.mutable_veth());
+    else
+        describe(*port.mutable_tap());
     sync_.ports.set(endpoint.port(), std::move(port));
 }
 

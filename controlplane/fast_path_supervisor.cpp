@@ -20,14 +20,15 @@ constexpr std::chrono::seconds launch_patience{20};
 
 } // namespace
 
-FastPathSupervisor::FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program, Events events) :
-    loop_(loop), program_(std::move(program)), events_(std::move(events)), timer_(loop) {}
+FastPathSupervisor::FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program) :
+    loop_(loop), program_(std::move(program)), timer_(loop) {}
 
 FastPathSupervisor::~FastPathSupervisor() {
     if (client_) client_->close();
 }
 
-Result<void> FastPathSupervisor::start() {
+Result<void> FastPathSupervisor::start(FastPathEvents events) {
+    events_ = std::move(events);
     std::error_code ignored;
     if (!std::filesystem::exists(program_.program, ignored))
         return fail(ErrorCode::not_found,
@@ -112,7 +113,7 @@ void FastPathSupervisor::launch() {
     _exit(127);
 }
 
-void FastPathSupervisor::end_launched() {
+void FastPathSupervisor::abandon() {
     const int pid = std::exchange(launched_pid_, 0);
     if (pid == 0) return;
     if (client_) client_->close();

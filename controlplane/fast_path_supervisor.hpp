@@ -5,11 +5,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "controlplane/fast_path_provider.hpp"
 #include "dataplane/api/client.hpp"
 
 namespace weft::agent {
@@ -21,26 +21,20 @@ struct FastPathProgram {
     std::string log; ///< file that its output is appended to
 };
 
-class FastPathSupervisor {
+class FastPathSupervisor final : public FastPathProvider {
   public:
-    struct Events {
-        std::function<void(fastpath::FastPath&, const fastpath::TableUpdate& tables)> on_connected;
-        std::function<void(const std::string& reason)> on_disconnected; ///< it went, or it is still away
-    };
-
-    FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program, Events events);
-    ~FastPathSupervisor();
+    FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program);
+    ~FastPathSupervisor() override;
 
     /// Connects to a running one, or starts one. Fails only when the program cannot be found.
-    [[nodiscard]] Result<void> start();
+    [[nodiscard]] Result<void> start(FastPathEvents events) override;
 
-    /// Ends the process if it is one that we started: for a start that fails, which leaves nothing behind.
-    void end_launched();
+    /// Ends the process if it is one that we started.
+    void abandon() override;
 
-    [[nodiscard]] fastpath::FastPath* fast_path() { return connected_ ? client_.get() : nullptr; }
+    [[nodiscard]] fastpath::FastPath* fast_path() override { return connected_ ? client_.get() : nullptr; }
 
-    /// "running", or why not.
-    [[nodiscard]] const std::string& state() const { return state_; }
+    [[nodiscard]] const std::string& state() const override { return state_; }
 
   private:
     void attempt();
@@ -53,7 +47,7 @@ class FastPathSupervisor {
 
     boost::asio::io_context& loop_;
     FastPathProgram program_;
-    Events events_;
+    FastPathEvents events_;
     boost::asio::steady_timer timer_;
     std::shared_ptr<fastpath::SocketFastPath> client_;
     bool connected_ = false;

@@ -15,7 +15,10 @@
 #include "controlplane/agent.hpp"
 #include "controlplane/api_server.hpp"
 #include "controlplane/config.hpp"
+#include "controlplane/fast_path_supervisor.hpp"
 #include "controlplane/instance_lock.hpp"
+#include "controlplane/local_fast_path.hpp"
+#include "ebpf/fast_path.hpp"
 
 namespace {
 
@@ -28,7 +31,33 @@ int complain(const Error& error) {
     return EXIT_FAILURE;
 }
 
-int run(const weft::agent::Config& config) {
+using weft::agent::Config;
+using weft::agent::FastPathKind;
+using weft::agent::FastPathProvider;
+
+/// The fast path that the configuration asks for; `auto` is settled on the way.
+weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io_context& loop, Config& config) {
+    if (config.fast_path == FastPathKind::automatic && config.uplink_port != "auto")
+        config.fast_path = FastPathKind::dpdk;
+    if (config.fast_path != FastPathKind::dpdk) {
+        auto fast_path = weft::ebpf::EbpfFastPath::open(loop, {.directory = config.bpf_dir, .entries = {}});
+        if (fast_path) {
+            config.fast_path = FastPathKind::ebpf;
+            return std::make_unique<weft::agent::LocalFastPath>(*std::move(fast_path));
+        }
+        if (config.fast_path == FastPathKind::ebpf) return fail_in(std::move(fast_path), "--fastpath ebpf");
+        spdlog::warn("no eBPF fast path here, so it will be DPDK: {}", fast_path.error().message);
+        config.fast_path = FastPathKind::dpdk;
+    }
+    return std::make_unique<weft::agent::FastPathSupervisor>(
+        loop, weft::agent::FastPathProgram{.socket = config.dataplane_socket,
+                                           .program = config.dataplane_program,
+                                           .arguments = {"--workers", std::to_string(config.dataplane_workers),
+                                                         "--hugepages", config.hugepages},
+                                           .log = config.state_dir + "/weft-dataplane.log"});
+}
+
+int run(Config config) {
     if (geteuid() != 0)
         return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
     auto lock = weft::agent::InstanceLock::take(config.state_dir);
@@ -39,11 +68,13 @@ int run(const weft::agent::Config& config) {
 
     boost::asio::io_context loop;
     int status = EXIT_SUCCESS;
+    auto fast_path = choose_fast_path(loop, config);
+    if (!fast_path) return complain(fast_path.error());
     auto agent = weft::agent::Agent::start(loop, config);
     if (!agent) return complain(agent.error());
     auto api = weft::agent::ApiServer::start(loop, **agent, config.socket, config.socket_group);
     if (!api) return complain(api.error());
-    const auto running = (*agent)->run_fast_path([&](const Error& error) {
+    const auto running = (*agent)->run_fast_path(*std::move(fast_path), [&](const Error& error) {
         status = complain(error);
         loop.stop();
     });
@@ -53,10 +84,11 @@ int run(const weft::agent::Config& config) {
     signals.async_wait([&](boost::system::error_code error, int signal) {
         if (error) return;
         // Neighbours keep our routes for the restart time and the fast path goes on, so nobody is told good-bye.
-        spdlog::info("{}: ending; weft-dataplane goes on", strsignal(signal));
+        spdlog::info("{}: ending; the fast path goes on", strsignal(signal));
         loop.stop();
     });
-    spdlog::info("weftd {} on {}: API at {}", WEFT_VERSION, config.host_name, config.socket);
+    spdlog::info("weftd {} on {}: fast path {}, API at {}", WEFT_VERSION, config.host_name,
+                 weft::agent::name_of(config.fast_path), config.socket);
     loop.run();
     return status;
 }

@@ -144,8 +144,8 @@ void remove_here(const InterfaceSettings& settings) {
     const Link link(found);
     const char* const type = rtnl_link_get_type(link.get());
     nl_addr* const mac = rtnl_link_get_addr(link.get());
-    if (type == nullptr || std::string_view(type) != "tun" || mac == nullptr || nl_addr_get_len(mac) != 6 ||
-        std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
+    if (type == nullptr || (std::string_view(type) != "tun" && std::string_view(type) != "veth") || mac == nullptr ||
+        nl_addr_get_len(mac) != 6 || std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
         return;
     rtnl_link_delete(socket.get(), link.get());
 }

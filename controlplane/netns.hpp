@@ -22,8 +22,8 @@ struct InterfaceSettings {
 [[nodiscard]] Result<void> check_netns(const std::string& path);
 /// Sets the interface up. Doing it again changes nothing. A default route that is there already stays the better one.
 [[nodiscard]] Result<void> configure_interface(const InterfaceSettings& settings);
-/// Removes the TAP if it is still there; anything else of that name, or with another MAC address, is not ours and
-/// stays.
+/// Removes the TAP or veth pair if it is still there; anything else of that name, or with another MAC address, is not
+/// ours and stays.
 void remove_interface(const InterfaceSettings& settings);
 
 } // namespace weft::agent

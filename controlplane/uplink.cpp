@@ -68,7 +68,7 @@ Result<Uplink> find_uplink(const Config& config) {
         std::ifstream("/sys/class/net/" + uplink.interface + "/mtu") >> uplink.mtu;
         std::uint32_t carried = uplink.mtu;
         uplink.devargs = config.uplink_port;
-        if (config.uplink_port == "auto") {
+        if (config.fast_path == FastPathKind::dpdk && config.uplink_port == "auto") {
             uplink.devargs = fmt::format("net_af_xdp0,iface={}", uplink.interface);
             if (carried > af_xdp_mtu_max)
                 uplink.warning = fmt::format("uplink {} has MTU {}, of which AF_XDP carries {}: endpoints get less "

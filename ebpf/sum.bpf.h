@@ -2,7 +2,23 @@
 /* Sums over more of a packet than its headers. */
 #pragma once
 
+#include <bpf/bpf_core_read.h>
+
 #include "ebpf/scratch.bpf.h"
+
+/* The kernel's own packet: of it what __sk_buff does not tell. */
+struct sk_buff___weft {
+    __u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
+
+extern void* bpf_cast_to_kern_ctx(void* context) __ksym;
+
+/* Is a checksum of this packet still open? It never left the machine that made it, which is trusted to be whole. */
+WEFT_INLINE int weft_is_unfinished(struct __sk_buff* skb) {
+    enum { CHECKSUM_PARTIAL = 3 };
+    const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
+    return BPF_CORE_READ_BITFIELD(kernels, ip_summed) == CHECKSUM_PARTIAL;
+}
 
 /* The one's complement sum of `size` bytes of the packet from `offset` on, piece by piece; not folded in the byte
  * order of the wire until the end. Global, so that the verifier looks at the loop once. */

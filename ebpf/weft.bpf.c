@@ -113,10 +113,10 @@ WEFT_INLINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch* s
     return weft_route_packet(skb, scratch, &view, host);
 }
 
-/* The UDP checksum of the outer packet, unless the device has seen it. */
+/* The UDP checksum of the outer packet, unless the device has seen it, or will complete it. */
 WEFT_STAGE int weft_outer_checksum_is_good(struct __sk_buff* skb, struct weft_scratch* scratch) {
     const struct weft_outer* const outer = &scratch->outer;
-    if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0) return 1;
+    if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0 || weft_is_unfinished(skb)) return 1;
     const __u32 sum = weft_sum_packet(skb, outer->udp_offset, outer->udp_length);
     return weft_sum_fold(sum + weft_outer_pseudo_sum(scratch->headers, outer)) == 0xffff;
 }

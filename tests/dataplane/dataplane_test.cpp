@@ -24,8 +24,9 @@ class DataplaneRequests : public testing::Test {
     }
 
     fastpath::Reply ask(const fastpath::Request& request) {
-        dataplane_->handle(request, asker_);
-        return asker_->last;
+        fastpath::Reply got;
+        dataplane_->handle(request, [&](const fastpath::Reply& reply) { got = reply; });
+        return got;
     }
 
     fastpath::Reply apply(const TableUpdate& update) {
@@ -66,16 +67,7 @@ class DataplaneRequests : public testing::Test {
     }
 
   private:
-    struct Asker final : Client {
-        void answer(const fastpath::Reply& reply) override { last = reply; }
-
-        [[nodiscard]] std::size_t unread() const override { return 0; }
-
-        fastpath::Reply last;
-    };
-
     std::unique_ptr<Dataplane> dataplane_;
-    std::shared_ptr<Asker> asker_ = std::make_shared<Asker>();
 };
 
 TEST_F(DataplaneRequests, PortThatFailsKeepsNothingElseOut) {

@@ -50,7 +50,7 @@ def bad_values_are_refused(lab):
     for words, said in ((['--hold-time', '2'], ['hold-time', '3']), (['--neighbor', '10.99.0'], ['neighbor', '10.99.0']),
                         (['--block', '10.0.0.0/40'], ['block', '10.0.0.0/40']), (['--network', 'red=16777216'], ['network', '16777215']),
                         (['--network', 'red'], ['NAME=VNI']), (['--as', 'many'], ['many']), (['--hugepages', 'maybe'], ['hugepages', 'maybe']),
-                        (['--fastpath', 'magic'], ['fastpath', 'dpdk']), (['--config', '/no/such/file'], ['/no/such/file']),
+                        (['--fastpath', 'magic'], ['fastpath', 'ebpf', 'dpdk']), (['--config', '/no/such/file'], ['/no/such/file']),
                         (['--log-level', 'loud'], ['log-level', 'loud']), (['--uplink', 'none0'], ['none0']),
                         (['--router-id', 'fd00::1'], ['router-id', 'IPv4'])):
         refused(agent(lab, *words), *said)

@@ -23,6 +23,8 @@ Cell fast_path_line(const v1::FastPathStatus& fast_path) {
     text += fast_path.in_sync()
                 ? ", in sync"
                 : fmt::format(", {} not acknowledged yet", counted(fast_path.pending_changes(), "change"));
+    if (fast_path.workers() == 0) // in the kernel, whoever runs
+        return {text, fast_path.in_sync() ? Tone::good : Tone::warning};
     text += fmt::format("; {}, hugepages {}, up {}, pid {}", counted(fast_path.workers(), "worker"),
                         fast_path.hugepages() ? "on" : "off", duration(fast_path.uptime_s()), fast_path.pid());
     return {text, fast_path.in_sync() ? Tone::good : Tone::warning};

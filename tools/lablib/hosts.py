@@ -43,6 +43,9 @@ class Host:
         self.dataplane_socket = self.directory / 'dataplane.sock'
         self.log = self.directory / 'weftd.log'
         self.vtep = addresses.underlay(index, state.data['options']['ipv6_underlay'])
+        self.bpf = self.directory / 'bpf'
+        kinds = state.data['options']['fastpath'].split(',')
+        self.fastpath = kinds[(index - 1) % len(kinds)]
 
     def make(self, neighbors, more_configuration=()):
         """Namespace, uplink, configuration and agent; start_agent and wait_until_ready bring it up."""
@@ -53,15 +56,21 @@ class Host:
             namespaces.start_uplink(self.netns, uplink)
         else:
             namespaces.add(self.state, self.netns)
-            namespaces.connect(self.state, self.netns, self.name, uplink, options['mtu'])
+            namespaces.connect(self.state, self.netns, self.name, uplink, options['mtu'], bare=self.fastpath == 'dpdk')
         (self.directory / 'state').mkdir(mode=0o700, parents=True)
+        self.mount_bpf()
         settings = [('host-name', self.name), ('state-dir', self.directory / 'state'), ('socket', self.socket), ('uplink', 'uplink'),
                     ('router-id', addresses.underlay_v4(self.index)), ('as', addresses.AS), ('network', f'{addresses.NETWORK}={addresses.VNI}'),
                     *(('block', block) for block in addresses.blocks(self.index)), *(('neighbor', neighbor) for neighbor in neighbors),
-                    ('fastpath', options['fastpath']), ('dataplane-socket', self.dataplane_socket),
+                    ('fastpath', self.fastpath), ('bpf-dir', self.bpf / 'weft'), ('dataplane-socket', self.dataplane_socket),
                     ('dataplane-program', programs() / 'weft-dataplane'), ('hugepages', 'on' if options['hugepages'] else 'off'),
                     *more_configuration]
         (self.directory / 'weftd.conf').write_text(''.join(f'{key} = {value}\n' for key, value in settings), encoding='utf8')
+
+    def mount_bpf(self):
+        """A BPF file system of its own: what the hosts pin there is apart, and goes with the lab."""
+        self.bpf.mkdir(mode=0o700)
+        run('mount', '-t', 'bpf', '-o', 'mode=0700', 'bpf', self.bpf)
 
     # --- its processes
 
@@ -125,6 +134,10 @@ class Host:
     def reachable(self):
         """Addresses whose host routes are in the fast path."""
         return {route['prefix'].split('/')[0] for route in self.weft_json('route', 'list', '--view', 'fib')['routes'] if route['state'] == 'programmed'}
+
+    def fastpath_in_use(self):
+        """What `auto` became."""
+        return self.weft_json('status')['fast_path']['kind']
 
     # --- endpoints
 

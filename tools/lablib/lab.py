@@ -3,7 +3,7 @@
 import pathlib
 
 from lablib import addresses, hosts, namespaces, processes, routers
-from lablib.command import LabError, wait_until
+from lablib.command import LabError, run, wait_until
 from lablib.state import State, locked
 
 OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'dpdk', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
@@ -72,7 +72,7 @@ class Lab:
             self.add_host(index, ready=False)
         for host in self.hosts.values():
             host.wait_until_ready()
-            say(f'{host.name}: weftd and weft-dataplane run, VTEP {host.vtep}')
+            say(f"{host.name}: weftd runs, fast path {host.fastpath_in_use()}, VTEP {host.vtep}")
             for number in range(1, options['endpoints'] + 1):
                 endpoint = host.add_endpoint(number)
                 say(f"{host.name}-e{number}: {', '.join(endpoint['addresses'])}")
@@ -144,6 +144,8 @@ def check(options):
         raise LabError(f"--endpoints {options['endpoints']}: 0 to 200")
     if not 1350 <= options['mtu'] <= 9216:
         raise LabError(f"--mtu {options['mtu']}: 1350 to 9216, since IPv6 inside needs 1280")
+    if unknown := set(options['fastpath'].split(',')) - {'ebpf', 'dpdk', 'auto'}:
+        raise LabError(f"--fastpath {options['fastpath']}: there is no {' or '.join(sorted(unknown))}: ebpf, dpdk, auto, or several with commas")
     if options['direct_underlay'] and (options['hosts'] != 2 or options['reflector'] != 'none' or options['more_neighbors']):
         raise LabError('a direct underlay has room for two hosts and nobody else')
     hosts.need_programs()
@@ -164,4 +166,6 @@ def take_down(state):
     # Less what was added, not the old number: someone else may have reserved some meanwhile.
     if added := state.data.get('hugepages_added'):
         HUGEPAGES.write_text(str(max(0, int(HUGEPAGES.read_text(encoding='utf8')) - added)), encoding='utf8')
+    for mounted in state.mounts():
+        run('umount', '--lazy', mounted)
     state.remove()

@@ -61,12 +61,12 @@ def make_underlay(state, mtu):
     return netns
 
 
-def connect(state, netns, port, addresses, mtu):
-    """Joins a namespace to the underlay; its side is called `uplink`."""
+def connect(state, netns, port, addresses, mtu, bare=False):
+    """Joins a namespace to the underlay; its side is called `uplink`. `bare`: what arrives there is for an AF_XDP socket."""
     underlay = f'{state.name}-underlay'
     run('ip', 'link', 'add', 'uplink', 'netns', netns, 'mtu', mtu, 'type', 'veth', 'peer', 'name', port, 'netns', underlay, 'mtu', mtu)
-    # What reaches an AF_XDP socket over a veth pair is the bare frame: checksums and segments that the sender left to a device would arrive undone.
-    run('ethtool', '-K', port, 'tx', 'off', 'tso', 'off', 'gso', 'off', netns=underlay)
+    if bare:  # checksums and segments that the sender left to a device would arrive undone
+        run('ethtool', '-K', port, 'tx', 'off', 'tso', 'off', 'gso', 'off', netns=underlay)
     setting(underlay, f'net.ipv6.conf.{port}.disable_ipv6', 1)
     run('ip', '-n', underlay, 'link', 'set', port, 'master', 'br0', 'up')
     start_uplink(netns, addresses)

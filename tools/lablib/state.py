@@ -83,5 +83,10 @@ class State:
         part.write_text(json.dumps(self.data, indent=1), encoding='utf8')
         os.replace(part, whole)
 
+    def mounts(self):
+        """File systems that are mounted below the lab's directory."""
+        lines = pathlib.Path('/proc/self/mounts').read_text(encoding='utf8').splitlines()
+        return [words[1] for words in map(str.split, lines) if words[1].startswith(f'{self.directory}/')]
+
     def remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// FastPathProvider: where the agent's fast path comes from, and whether it is there just now. One runs a
+// weft-dataplane (fast_path_supervisor.hpp), the other has a fast path that is this process's own
+// (local_fast_path.hpp). main() chooses.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "dataplane/api/fast_path.hpp"
+
+namespace weft::agent {
+
+struct FastPathEvents {
+    std::function<void(fastpath::FastPath&, const fastpath::TableUpdate& tables)> on_connected;
+    std::function<void(const std::string& reason)> on_disconnected; ///< it went, or it is still away
+};
+
+class FastPathProvider {
+  public:
+    virtual ~FastPathProvider() = default;
+
+    /// Adopts a fast path that is there, or starts one. Fails only when there can be none.
+    [[nodiscard]] virtual Result<void> start(FastPathEvents events) = 0;
+    /// Takes back what was started: for a start that fails, which leaves nothing behind.
+    virtual void abandon() = 0;
+    /// Null while it is away.
+    [[nodiscard]] virtual fastpath::FastPath* fast_path() = 0;
+    /// "running", or why not.
+    [[nodiscard]] virtual const std::string& state() const = 0;
+};
+
+} // namespace weft::agent

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/hook.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <net/if.h>
+
+namespace weft::ebpf {
+
+namespace {
+
+/// Our place among a device's filters: it says to whom they belong.
+constexpr std::uint32_t handle = 0x77656674;
+constexpr std::uint32_t priority = 1;
+
+bpf_tc_hook hook_of(std::uint32_t ifindex) {
+    bpf_tc_hook hook{};
+    hook.sz = sizeof hook;
+    hook.ifindex = static_cast<int>(ifindex);
+    hook.attach_point = BPF_TC_INGRESS;
+    return hook;
+}
+
+bpf_tc_opts our_place() {
+    bpf_tc_opts options{};
+    options.sz = sizeof options;
+    options.handle = handle;
+    options.priority = priority;
+    return options;
+}
+
+std::string name_of(std::uint32_t ifindex) {
+    char name[IF_NAMESIZE] = {};
+    return if_indextoname(ifindex, name) != nullptr ? name : fmt::format("number {}", ifindex);
+}
+
+} // namespace
+
+Result<void> IngressHook::attach(int program) const {
+    bpf_tc_hook hook = hook_of(ifindex_);
+    // The qdisc that holds filters may be there already, ours or another's.
+    if (const int made = bpf_tc_hook_create(&hook); made != 0 && made != -EEXIST)
+        return fail(ErrorCode::internal, fmt::format("interface {}: a clsact qdisc cannot be added: {}",
+                                                     name_of(ifindex_), std::strerror(-made)));
+    bpf_tc_opts options = our_place();
+    options.prog_fd = program;
+    options.flags = BPF_TC_F_REPLACE;
+    if (const int attached = bpf_tc_attach(&hook, &options); attached != 0)
+        return fail(ErrorCode::internal, fmt::format("interface {}: the eBPF program cannot be attached: {}",
+                                                     name_of(ifindex_), std::strerror(-attached)));
+    return {};
+}
+
+void IngressHook::detach() const {
+    const bpf_tc_hook hook = hook_of(ifindex_);
+    const bpf_tc_opts options = our_place();
+    static_cast<void>(bpf_tc_detach(&hook, &options));
+}
+
+std::uint32_t IngressHook::attached() const {
+    const bpf_tc_hook hook = hook_of(ifindex_);
+    bpf_tc_opts options = our_place();
+    return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
+}
+
+} // namespace weft::ebpf

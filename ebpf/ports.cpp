@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/ports.hpp"
+
+#include <vector>
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "ebpf/hook.hpp"
+#include "ebpf/layout.h"
+#include "ebpf/veth.hpp"
+
+namespace weft::ebpf {
+
+namespace {
+
+std::string near_name(std::uint32_t id) { return fmt::format("weft{}", id); }
+
+Result<VethSettings> veth_settings(const fastpath::Port& message) {
+    const auto& mac = message.veth().mac();
+    if (mac.size() != WEFT_MAC_SIZE)
+        return fail(ErrorCode::invalid, fmt::format("a MAC address has 6 bytes, not {}", mac.size()));
+    std::array<std::uint8_t, WEFT_MAC_SIZE> bytes{};
+    std::ranges::copy(mac, bytes.begin());
+    return VethSettings{.near = near_name(message.id()),
+                        .netns = message.veth().netns(),
+                        .ifname = message.veth().ifname(),
+                        .mac = net::Mac(bytes),
+                        .mtu = message.mtu()};
+}
+
+std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus()); }
+
+/// Is it the same device, whatever may have changed about it?
+bool is_same_device(const fastpath::Port& a, const fastpath::Port& b) {
+    fastpath::Port like_b = a;
+    like_b.set_mtu(b.mtu());
+    return like_b.SerializeAsString() == b.SerializeAsString();
+}
+
+} // namespace
+
+Result<Ports::Entry> Ports::make(const fastpath::Port& message) const {
+    const bool endpoint = message.role() == fastpath::PORT_ROLE_ENDPOINT;
+    if (message.id() == 0 || message.id() > id_max)
+        return fail(ErrorCode::invalid, fmt::format("ids are 1 to {}", id_max));
+    if (!(endpoint ? message.has_veth() : message.role() == fastpath::PORT_ROLE_UPLINK && message.has_device()))
+        return fail(ErrorCode::unsupported,
+                    "the eBPF fast path serves endpoints by veth pairs and an uplink that is a network device; "
+                    "another kind of port needs --fastpath dpdk");
+    if (endpoint) {
+        auto settings = veth_settings(message);
+        if (!settings) return std::unexpected(std::move(settings).error());
+        auto ifindex = make_veth(*settings);
+        if (!ifindex) return std::unexpected(std::move(ifindex).error());
+        return Entry{.message = message, .device = settings->near, .ifindex = *ifindex, .up = true};
+    }
+    const auto device = find_device(message.device().ifname());
+    if (!device)
+        return fail(ErrorCode::not_found, fmt::format("interface {}: there is none of this name (ip link shows them)",
+                                                      message.device().ifname()));
+    return Entry{
+        .message = message, .device = message.device().ifname(), .ifindex = device->ifindex, .up = device->up};
+}
+
+Result<void> Ports::write(const Entry& entry) const {
+    const std::uint32_t id = entry.message.id();
+    const weft_port port{
+        .ifindex = entry.ifindex,
+        .mtu = entry.message.mtu(),
+        .role = static_cast<std::uint8_t>(entry.message.has_veth() ? WEFT_PORT_ENDPOINT : WEFT_PORT_UPLINK),
+        .up = static_cast<std::uint8_t>(entry.up),
+        .reserved = 0};
+    return maps_["ports"].set(&id, &port);
+}
+
+Result<void> Ports::connect(const Entry& entry) const {
+    const std::uint32_t id = entry.message.id();
+    const std::vector<weft_port_counts> nothing(cpus());
+    std::vector<weft_port_counts> counted(cpus());
+    auto known = maps_["counters"].find(&id, counted.data());
+    if (!known) return std::unexpected(std::move(known).error());
+    if (!*known)
+        if (auto set = maps_["counters"].set(&id, nothing.data()); !set) return set;
+    if (auto written = write(entry); !written) return written;
+    if (auto set = maps_["port_of_ifindex"].set(&entry.ifindex, &id); !set) return set;
+    const bool endpoint = entry.message.has_veth();
+    if (auto attached = IngressHook(entry.ifindex).attach(endpoint ? programs_.endpoint() : programs_.uplink());
+        !attached)
+        return attached;
+    return endpoint ? raise_veth(entry.ifindex) : Result<void>{};
+}
+
+void Ports::disconnect(const Entry& entry) const {
+    const std::uint32_t id = entry.message.id();
+    if (entry.message.has_veth())
+        remove_veth(entry.ifindex);
+    else
+        IngressHook(entry.ifindex).detach();
+    for (const auto& [map, key] :
+         {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id}, std::pair{"counters", &id}})
+        if (auto erased = maps_[map].erase(key); !erased) spdlog::error("port {}: {}", id, erased.error().message);
+}
+
+void Ports::adopt(const fastpath::TableUpdate& told) {
+    for (const auto& message : told.ports()) {
+        const bool endpoint = message.has_veth();
+        Entry entry{.message = message, .device = endpoint ? near_name(message.id()) : message.device().ifname()};
+        const auto device = find_device(entry.device);
+        if (device && (!endpoint || device->kind == "veth")) {
+            entry.ifindex = device->ifindex;
+            entry.up = true;
+            if (auto connected = connect(entry); !connected) {
+                spdlog::error("port {}: {}", message.id(), connected.error().message);
+                entry.up = false;
+            }
+        }
+        if (!entry.up) static_cast<void>(write(entry));
+        entries_[message.id()] = std::move(entry);
+    }
+}
+
+Result<void> Ports::set(const fastpath::Port& message) {
+    const auto in = [&](Result<void> result) {
+        return result ? result : fail_in(std::move(result), fmt::format("port {}", message.id()));
+    };
+    return in(told_.tell(WEFT_TOLD_PORT, message.id(), message, [&]() -> Result<void> {
+        if (const auto found = entries_.find(message.id()); found != entries_.end()) {
+            Entry& entry = found->second;
+            if (entry.up && is_same_device(entry.message, message)) {
+                if (message.has_veth())
+                    if (auto set = set_veth_mtu(entry.ifindex, message.mtu()); !set) return set;
+                entry.message = message;
+                return connect(entry);
+            }
+            disconnect(entry);
+            entries_.erase(found);
+        }
+        auto entry = make(message);
+        if (!entry) return std::unexpected(std::move(entry).error());
+        if (auto connected = connect(*entry); !connected) {
+            disconnect(*entry);
+            return connected;
+        }
+        entries_[message.id()] = std::move(*entry);
+        return {};
+    }));
+}
+
+void Ports::remove(std::uint32_t id) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    disconnect(found->second);
+    entries_.erase(found);
+    if (auto forgotten = told_.forget(WEFT_TOLD_PORT, id); !forgotten)
+        spdlog::error("port {}: {}", id, forgotten.error().message);
+}
+
+void Ports::dump(fastpath::TableUpdate& update) const {
+    for (const auto& [id, entry] : entries_)
+        if (entry.up) *update.add_ports() = entry.message;
+}
+
+Result<void> Ports::counters(fastpath::CountersReply& reply) {
+    std::vector<weft_port_counts> per_cpu(cpus());
+    for (auto& [id, entry] : entries_) {
+        const auto device = find_device(entry.device);
+        const bool up = device && device->ifindex == entry.ifindex && device->up;
+        if (up != entry.up) {
+            entry.up = up;
+            if (auto written = write(entry); !written) return written;
+        }
+        auto& port = *reply.add_ports();
+        port.set_port(id);
+        port.set_name(entry.device);
+        port.set_up(up);
+        port.set_mtu(up ? device->mtu : entry.message.mtu());
+        auto found = maps_["counters"].find(&id, per_cpu.data());
+        if (!found) return std::unexpected(std::move(found).error());
+        if (!*found) continue;
+        port.mutable_drops()->Resize(WEFT_DROP_REASON_COUNT, 0);
+        for (const weft_port_counts& each : per_cpu) {
+            port.set_rx_packets(port.rx_packets() + each.rx_packets);
+            port.set_rx_bytes(port.rx_bytes() + each.rx_bytes);
+            port.set_tx_packets(port.tx_packets() + each.tx_packets);
+            port.set_tx_bytes(port.tx_bytes() + each.tx_bytes);
+            for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
+                port.set_drops(reason, port.drops(reason) + each.drops[reason]);
+        }
+    }
+    return {};
+}
+
+} // namespace weft::ebpf

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ports: the devices by which packets reach the programs. An endpoint's is a veth pair that is made here; the uplink
+// is there already. Their entries stand in the maps `ports`, `port_of_ifindex` and `counters`; what they were made of
+// is in `told`, so that whoever comes later takes them over.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "dataplane/api/fastpath.pb.h"
+#include "ebpf/map_set.hpp"
+#include "ebpf/programs.hpp"
+#include "ebpf/told.hpp"
+
+namespace weft::ebpf {
+
+class Ports {
+  public:
+    static constexpr std::uint32_t id_max = 65535;
+
+    /// All must outlive it.
+    Ports(const MapSet& maps, Told& told, const Programs& programs) : maps_(maps), told_(told), programs_(programs) {}
+
+    /// Takes over the ports that were told of before: from now on these programs serve them. What has gone meanwhile
+    /// is a port that is down.
+    void adopt(const fastpath::TableUpdate& told);
+
+    /// Makes the port, or changes it to this. A container's interface has no carrier before the program is in place.
+    [[nodiscard]] Result<void> set(const fastpath::Port& message);
+    void remove(std::uint32_t id);
+
+    void dump(fastpath::TableUpdate& update) const;
+    /// What was counted, and who is up. A port whose device has gone is marked down for the programs as well.
+    [[nodiscard]] Result<void> counters(fastpath::CountersReply& reply);
+
+  private:
+    struct Entry {
+        fastpath::Port message;
+        std::string device; ///< in the host's namespace
+        std::uint32_t ifindex = 0;
+        bool up = false;
+    };
+
+    Result<Entry> make(const fastpath::Port& message) const;
+    /// The entries that lead packets to the port and from it, then the program.
+    Result<void> connect(const Entry& entry) const;
+    void disconnect(const Entry& entry) const;
+    Result<void> write(const Entry& entry) const;
+
+    const MapSet& maps_;
+    Told& told_;
+    const Programs& programs_;
+    std::map<std::uint32_t, Entry> entries_;
+};
+
+} // namespace weft::ebpf

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/programs.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include "ebpf/weft.skel.h"
+
+namespace weft::ebpf {
+
+namespace {
+
+/// The part of .rodata that is ours to set before the programs are loaded.
+Result<void> set_options(bpf_object* object, const ProgramOptions& options) {
+    bpf_map* const constants = bpf_object__find_map_by_name(object, ".rodata");
+    std::size_t size = 0;
+    const auto* const initial =
+        constants != nullptr ? static_cast<const std::uint8_t*>(bpf_map__initial_value(constants, &size)) : nullptr;
+    if (initial == nullptr || size < sizeof options.hash_seed)
+        return fail(ErrorCode::internal, "the eBPF programs were built without their options");
+    std::vector<std::uint8_t> value(initial, initial + size);
+    std::memcpy(value.data(), &options.hash_seed, sizeof options.hash_seed);
+    if (const int failed = bpf_map__set_initial_value(constants, value.data(), size); failed != 0)
+        return fail(ErrorCode::internal, fmt::format("the eBPF programs' options: {}", std::strerror(-failed)));
+    return {};
+}
+
+} // namespace
+
+void Programs::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+Result<Programs> Programs::load(const MapSet& maps, const ProgramOptions& options) {
+    std::size_t size = 0;
+    const void* const bytes = weft_programs::elf_bytes(&size);
+    Programs programs(bpf_object__open_mem(bytes, size, nullptr));
+    if (programs.object_ == nullptr)
+        return fail(ErrorCode::internal, fmt::format("the eBPF programs: {}", std::strerror(errno)));
+    if (auto set = set_options(programs.object(), options); !set) return std::unexpected(std::move(set).error());
+    if (auto lent = maps.lend(programs.object()); !lent) return std::unexpected(std::move(lent).error());
+    if (const int failed = bpf_object__load(programs.object()); failed != 0) {
+        const bool denied = failed == -EPERM;
+        return fail(denied ? ErrorCode::denied : ErrorCode::unsupported,
+                    fmt::format("the kernel refuses the eBPF programs: {}; `weft doctor` tells what they need",
+                                std::strerror(-failed)));
+    }
+    return programs;
+}
+
+int Programs::descriptor(const char* name) const {
+    return bpf_program__fd(bpf_object__find_program_by_name(object(), name));
+}
+
+} // namespace weft::ebpf

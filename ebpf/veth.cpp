@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/veth.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <unistd.h>
+
+namespace weft::ebpf {
+
+namespace {
+
+using Socket = std::unique_ptr<nl_sock, decltype([](nl_sock* socket) { nl_socket_free(socket); })>;
+using Link = std::unique_ptr<rtnl_link, decltype([](rtnl_link* link) { rtnl_link_put(link); })>;
+using Raw = std::unique_ptr<nl_addr, decltype([](nl_addr* address) { nl_addr_put(address); })>;
+
+/// An open network namespace.
+class Namespace {
+  public:
+    /// Whatever is at that path: a FIFO without a writer would hold the agent for ever.
+    explicit Namespace(const std::string& path) :
+        descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {}
+
+    ~Namespace() {
+        if (descriptor_ >= 0) close(descriptor_);
+    }
+
+    Namespace(const Namespace&) = delete;
+    Namespace& operator=(const Namespace&) = delete;
+
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  private:
+    int descriptor_;
+};
+
+std::unexpected<Error> fail_netlink(const std::string& what, int status) {
+    const ErrorCode code = status == -NLE_EXIST                                  ? ErrorCode::exists
+                           : status == -NLE_PERM                                 ? ErrorCode::denied
+                           : status == -NLE_OBJ_NOTFOUND || status == -NLE_NODEV ? ErrorCode::not_found
+                                                                                 : ErrorCode::internal;
+    return fail(code, fmt::format("{}: {}", what, nl_geterror(status)));
+}
+
+Result<Socket> connect() {
+    Socket socket(nl_socket_alloc());
+    if (const int status = nl_connect(socket.get(), NETLINK_ROUTE); status < 0)
+        return fail_netlink("netlink", status);
+    return socket;
+}
+
+/// By index, or by name when that is 0.
+Link get(nl_sock* socket, std::uint32_t ifindex, const char* name = nullptr) {
+    rtnl_link* found = nullptr;
+    return rtnl_link_get_kernel(socket, static_cast<int>(ifindex), name, &found) < 0 ? Link() : Link(found);
+}
+
+bool is_veth(rtnl_link* link) {
+    const char* const kind = rtnl_link_get_type(link);
+    return kind != nullptr && std::strcmp(kind, "veth") == 0;
+}
+
+template <class Change>
+Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
+    auto socket = connect();
+    if (!socket) return std::unexpected(std::move(socket).error());
+    const Link link = get(socket->get(), ifindex);
+    if (!link) return fail(ErrorCode::not_found, fmt::format("interface number {} has gone", ifindex));
+    const Link wanted(rtnl_link_alloc());
+    set(wanted.get());
+    if (const int status = rtnl_link_change(socket->get(), link.get(), wanted.get(), 0); status < 0)
+        return fail_netlink(fmt::format("interface {}: {}", rtnl_link_get_name(link.get()), what), status);
+    return {};
+}
+
+} // namespace
+
+Result<std::uint32_t> make_veth(const VethSettings& settings) {
+    for (const std::string& name : {settings.near, settings.ifname})
+        if (name.empty() || name.size() >= IFNAMSIZ)
+            return fail(ErrorCode::invalid,
+                        fmt::format("interface name '{}': 1 to {} characters", name, IFNAMSIZ - 1));
+    const Namespace space(settings.netns);
+    if (space.descriptor() < 0)
+        return fail(ErrorCode::not_found,
+                    fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
+    auto socket = connect();
+    if (!socket) return std::unexpected(std::move(socket).error());
+    if (const Link old = get(socket->get(), 0, settings.near.c_str())) {
+        if (!is_veth(old.get()))
+            return fail(ErrorCode::exists,
+                        fmt::format("interface {}: one of another kind has this name: rename it", settings.near));
+        rtnl_link_delete(socket->get(), old.get());
+    }
+    const Link near(rtnl_link_veth_alloc());
+    rtnl_link* const far = rtnl_link_veth_get_peer(near.get());
+    const Raw mac(nl_addr_build(AF_LLC, settings.mac.bytes().data(), settings.mac.bytes().size()));
+    rtnl_link_set_name(near.get(), settings.near.c_str());
+    rtnl_link_set_mtu(near.get(), settings.mtu);
+    rtnl_link_set_name(far, settings.ifname.c_str());
+    rtnl_link_set_mtu(far, settings.mtu);
+    rtnl_link_set_addr(far, mac.get());
+    rtnl_link_set_ns_fd(far, space.descriptor());
+    const int made = rtnl_link_add(socket->get(), near.get(), NLM_F_CREATE | NLM_F_EXCL);
+    rtnl_link_put(far);
+    if (made == -NLE_EXIST)
+        return fail(ErrorCode::exists,
+                    fmt::format("{} in {}: an interface of this name is there already: delete it, or choose another "
+                                "--ifname",
+                                settings.ifname, settings.netns));
+    if (made < 0) return fail_netlink(fmt::format("veth pair {} - {}", settings.near, settings.ifname), made);
+    // The host itself has nothing to say there.
+    std::ofstream("/proc/sys/net/ipv6/conf/" + settings.near + "/disable_ipv6") << "1";
+    const Link link = get(socket->get(), 0, settings.near.c_str());
+    if (!link) return fail(ErrorCode::not_found, fmt::format("interface {} has gone again", settings.near));
+    return static_cast<std::uint32_t>(rtnl_link_get_ifindex(link.get()));
+}
+
+Result<void> raise_veth(std::uint32_t ifindex) {
+    return change(ifindex, "up", [](rtnl_link* link) { rtnl_link_set_flags(link, IFF_UP); });
+}
+
+Result<void> set_veth_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
+    return change(ifindex, "MTU", [&](rtnl_link* link) { rtnl_link_set_mtu(link, mtu); });
+}
+
+void remove_veth(std::uint32_t ifindex) {
+    if (const auto socket = connect())
+        if (const Link link = get(socket->get(), ifindex); link && is_veth(link.get()))
+            rtnl_link_delete(socket->get(), link.get());
+}
+
+std::optional<Device> find_device(const std::string& name) {
+    const auto socket = connect();
+    if (!socket) return std::nullopt;
+    const Link link = get(socket->get(), 0, name.c_str());
+    if (!link) return std::nullopt;
+    const char* const kind = rtnl_link_get_type(link.get());
+    return Device{.ifindex = static_cast<std::uint32_t>(rtnl_link_get_ifindex(link.get())),
+                  .mtu = rtnl_link_get_mtu(link.get()),
+                  .up = (rtnl_link_get_flags(link.get()) & IFF_UP) != 0,
+                  .kind = kind != nullptr ? kind : ""};
+}
+
+} // namespace weft::ebpf

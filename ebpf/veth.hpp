@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Veth pairs: one end is a container's interface, the other, the near one, stands in the host's namespace, where the
+// program that serves the container is attached. They live until one end is deleted or its namespace goes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "routing/net/address.hpp"
+#include "routing/net/result.hpp"
+
+namespace weft::ebpf {
+
+struct VethSettings {
+    std::string near; ///< name in the host's namespace
+    std::string netns;
+    std::string ifname; ///< name in the container's
+    net::Mac mac;       ///< the container's
+    std::uint32_t mtu = 1450;
+};
+
+/// Makes the pair, both ends down; returns the near end's index. An interface that has the near end's name already is
+/// of a pair that was left behind, if it is one at all, and goes.
+[[nodiscard]] Result<std::uint32_t> make_veth(const VethSettings& settings);
+/// Near end up: from now on the container has a carrier.
+[[nodiscard]] Result<void> raise_veth(std::uint32_t ifindex);
+[[nodiscard]] Result<void> set_veth_mtu(std::uint32_t ifindex, std::uint32_t mtu);
+/// Deletes the pair by its near end; nothing happens when it has gone.
+void remove_veth(std::uint32_t ifindex);
+
+struct Device {
+    std::uint32_t ifindex = 0;
+    std::uint32_t mtu = 0;
+    bool up = false;
+    std::string kind; ///< "veth", "vxlan"; empty: the kernel does not say
+};
+
+/// A device of the host's namespace as it is now; none when it does not exist.
+[[nodiscard]] std::optional<Device> find_device(const std::string& name);
+
+} // namespace weft::ebpf

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/pipeline/ebpf_runner.hpp"
+
+#include <cassert>
+#include <cstring>
+
+#include <linux/pkt_cls.h>
+
+#include <stdexcept>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "dataplane/pipeline/underlay.h"
+#include "tests/pipeline/world.hpp"
+
+namespace weft::cases {
+
+namespace {
+
+constexpr std::uint32_t loopback_ifindex = 1; // what a test run comes in by
+constexpr std::size_t frame_max = 3520;       // of a test run: a page, less what the kernel wants for itself
+constexpr std::uint32_t known_ports[] = {World::web, World::db, World::without_endpoint, World::uplink};
+constexpr std::uint32_t device_of_port = 1000; // plus its number; nothing is sent there
+
+template <class T>
+T must(Result<T> result) {
+    if (!result) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+}
+
+void must(Result<void> result) {
+    if (!result) throw std::runtime_error(result.error().message);
+}
+
+/// A map as it stands in the kernel, by its name in the programs' object: of those that no MapSet holds.
+int map_of(const ebpf::Programs& programs, const char* name) {
+    return bpf_object__find_map_fd_by_name(programs.object(), name);
+}
+
+} // namespace
+
+EbpfHost& EbpfHost::get(std::size_t sessions_max) {
+    static std::map<std::size_t, std::unique_ptr<EbpfHost>> hosts;
+    auto& host = hosts[sessions_max];
+    if (!host) {
+        ebpf::MapSetOptions options;
+        options.directory = std::nullopt;
+        options.entries["sessions"] = static_cast<std::uint32_t>(sessions_max);
+        host.reset(new EbpfHost(must(ebpf::MapSet::open(options)), sessions_max));
+    }
+    return *host;
+}
+
+EbpfHost::EbpfHost(ebpf::MapSet maps, std::size_t) :
+    maps_(std::move(maps)), programs_(must(ebpf::Programs::load(maps_, {.hash_seed = 0x1234567890abcdefULL}))) {}
+
+void EbpfHost::empty() const {
+    for (const char* name : {"networks", "vteps", "ports", "port_of_ifindex", "endpoints", "next_hops", "host_routes",
+                             "prefix_routes", "policies", "sessions", "told"}) {
+        const ebpf::Map& map = maps_[name];
+        std::vector<std::vector<std::uint8_t>> keys;
+        must(map.for_each([&](const void* key, const void*) {
+            const auto* const bytes = static_cast<const std::uint8_t*>(key);
+            keys.emplace_back(bytes, bytes + map.key_size());
+        }));
+        for (const auto& key : keys)
+            must(map.erase(key.data()));
+    }
+}
+
+EbpfFixture::EbpfFixture(std::size_t sessions_max) : host_(EbpfHost::get(sessions_max)) {
+    host_.empty();
+    store_ = must(ebpf::MapStore::open(host_.maps()));
+    writer_ = std::make_unique<fastpath::TableWriter>(*store_);
+    for (const std::uint32_t port : known_ports) {
+        const weft_port device{
+            .ifindex = device_of_port + port,
+            .mtu = World::mtu,
+            .role = static_cast<std::uint8_t>(port == World::uplink ? WEFT_PORT_UPLINK : WEFT_PORT_ENDPOINT),
+            .up = 1,
+            .reserved = 0};
+        must(host_.maps()["ports"].set(&port, &device));
+        const std::vector<Counts> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+        must(host_.maps()["counters"].set(&port, zero.data()));
+        counts_[port] = {};
+    }
+}
+
+Result<void> EbpfFixture::apply(const fastpath::TableUpdate& update) {
+    store_->begin_update();
+    auto applied = writer_->apply(update);
+    store_->end_update();
+    return applied;
+}
+
+const char* EbpfFixture::cannot_run(const Step& step) {
+    if (step.frame.size() < ethernet_size) return "a test run takes no frame without an Ethernet header";
+    if (step.frame.size() < ethernet_size + (is_v4(step.frame) ? 20U : is_v6(step.frame) ? 40U : 0U))
+        return "a test run takes no frame without the IP header that it announces";
+    if (step.frame.size() > frame_max) return "the frame is longer than a test run takes";
+    if (step.offload.segment != 0) return "a test run has no frames to be cut";
+    if (step.offload.wrong_l3_by != 0) return "a test run has no open checksums";
+    if (step.sent.size() > 1) return "of several packets a test run shows one";
+    for (const Sent& sent : step.sent)
+        if (sent.frame.size() > frame_max) return "the frame is longer than a test run takes";
+    return nullptr;
+}
+
+weft_drop_reason EbpfFixture::expected_reason(const Step& step) {
+    const auto linear = static_cast<std::uint32_t>(std::min<std::size_t>(step.frame.size(), WEFT_HEADERS_MAX));
+    if (step.port == World::uplink && weft_is_ours(step.frame.data(), linear, WEFT_VXLAN_PORT) == 0)
+        return WEFT_DROP_not_vxlan;
+    return step.reason;
+}
+
+EbpfFixture::Counts EbpfFixture::counts_of(std::uint32_t port) const {
+    std::vector<Counts> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (!must(host_.maps()["counters"].find(&port, per_cpu.data()))) return {};
+    Counts sum{};
+    for (const Counts& each : per_cpu) {
+        sum.rx_packets += each.rx_packets;
+        sum.rx_bytes += each.rx_bytes;
+        sum.tx_packets += each.tx_packets;
+        sum.tx_bytes += each.tx_bytes;
+        for (std::size_t i = 0; i < std::size(sum.drops); ++i)
+            sum.drops[i] += each.drops[i];
+    }
+    return sum;
+}
+
+void EbpfFixture::age_sessions(std::uint32_t seconds) const {
+    const ebpf::Map& map = host_.maps()["sessions"];
+    std::vector<std::pair<weft_session_key, weft_session_value>> sessions;
+    must(map.for_each([&](const void* key, const void* value) {
+        auto& each = sessions.emplace_back();
+        std::memcpy(&each.first, key, sizeof each.first);
+        std::memcpy(&each.second, value, sizeof each.second);
+    }));
+    for (auto& [key, value] : sessions) {
+        value.last_seen_s -= seconds;
+        must(map.set(&key, &value));
+    }
+}
+
+void EbpfFixture::refill_icmp_budget() const {
+    const std::uint32_t zero = 0;
+    const std::vector<std::uint64_t> nothing_spent(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    bpf_map_update_elem(map_of(host_.programs(), "icmp_budgets"), &zero, nothing_spent.data(), BPF_ANY);
+}
+
+std::size_t EbpfFixture::sessions() const {
+    std::size_t count = 0;
+    must(host_.maps()["sessions"].for_each([&](const void*, const void*) { ++count; }));
+    return count;
+}
+
+Outcome EbpfFixture::run(const Step& step) {
+    assert(cannot_run(step) == nullptr);
+    if (now_s_ && *now_s_ != step.now_s) age_sessions(step.now_s - *now_s_);
+    now_s_ = step.now_s;
+    refill_icmp_budget();
+    if (entering_port_ != step.port) {
+        must(host_.maps()["port_of_ifindex"].set(&loopback_ifindex, &step.port));
+        entering_port_ = step.port;
+    }
+
+    Bytes out(8192);
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.data_in = step.frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(step.frame.size());
+    options.data_out = out.data();
+    options.data_size_out = static_cast<std::uint32_t>(out.size());
+    const ebpf::Programs& programs = host_.programs();
+    const bool underlay = step.port == World::uplink;
+    if (const int failed = bpf_prog_test_run_opts(underlay ? programs.uplink() : programs.endpoint(), &options))
+        throw std::runtime_error(std::string("BPF_PROG_TEST_RUN: ") + std::strerror(-failed));
+    out.resize(options.data_size_out);
+
+    Outcome outcome;
+    if (options.retval == TC_ACT_OK) outcome.drops[WEFT_DROP_not_vxlan] = 1;
+    for (const std::uint32_t port : known_ports) {
+        const Counts now = counts_of(port);
+        Counts& before = counts_[port];
+        if (now.tx_packets != before.tx_packets && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
+        for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
+            if (const std::uint64_t count = now.drops[reason] - before.drops[reason]; count != 0)
+                outcome.drops[static_cast<weft_drop_reason>(reason)] += count;
+        before = now;
+    }
+    return outcome;
+}
+
+} // namespace weft::cases

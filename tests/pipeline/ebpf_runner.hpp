@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runs a case's steps through the eBPF programs in the kernel, one packet at a time, by BPF_PROG_TEST_RUN: no device
+// is needed, and the redirect at the end is told by the counters. What such a run cannot do is skipped by name, and
+// is the business of the cases on real devices.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "dataplane/api/table_writer.hpp"
+#include "ebpf/map_store.hpp"
+#include "ebpf/programs.hpp"
+#include "tests/pipeline/outcome.hpp"
+#include "tests/pipeline/packet_case.hpp"
+
+namespace weft::cases {
+
+/// The programs over maps that are emptied for each case: loading takes longer than running.
+class EbpfHost {
+  public:
+    /// One for each capacity of the session table.
+    static EbpfHost& get(std::size_t sessions_max);
+
+    [[nodiscard]] const ebpf::MapSet& maps() const { return maps_; }
+
+    [[nodiscard]] const ebpf::Programs& programs() const { return programs_; }
+
+    void empty() const;
+
+  private:
+    EbpfHost(ebpf::MapSet maps, std::size_t sessions_max);
+
+    ebpf::MapSet maps_;
+    ebpf::Programs programs_;
+};
+
+class EbpfFixture {
+  public:
+    explicit EbpfFixture(std::size_t sessions_max = 1024);
+
+    [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
+
+    /// Why BPF_PROG_TEST_RUN cannot do this step; null: it can.
+    [[nodiscard]] static const char* cannot_run(const Step& step);
+
+    /// What the programs must make of the step. Stays with the host what is not VXLAN's at all, which the DPDK fast
+    /// path never gets to see.
+    [[nodiscard]] static weft_drop_reason expected_reason(const Step& step);
+
+    [[nodiscard]] Outcome run(const Step& step);
+
+    [[nodiscard]] std::size_t sessions() const;
+
+  private:
+    using Counts = weft_port_counts;
+
+    [[nodiscard]] Counts counts_of(std::uint32_t port) const;
+    /// Lets time pass: sessions were seen so much longer ago.
+    void age_sessions(std::uint32_t seconds) const;
+    void refill_icmp_budget() const;
+
+    EbpfHost& host_;
+    std::unique_ptr<ebpf::MapStore> store_;
+    std::unique_ptr<fastpath::TableWriter> writer_;
+    std::map<std::uint32_t, Counts> counts_;
+    std::uint32_t entering_port_ = 0;
+    std::optional<std::uint32_t> now_s_;
+};
+
+} // namespace weft::cases
