@@ -3,7 +3,7 @@
 
   sudo tools/test                  what CI runs
   sudo tools/test --only AREA ...  one area or several: unit, one of its suites (routing, dataplane, pipeline, ebpf, controlplane, policy, tools), sanitizers,
-                                   fuzz, house, lab, interop, perf, or the name of a script in these four folders (attach, or lab/attach)
+                                   fuzz, house, ebpf, lab, interop, perf, or the name of a script in these five folders (attach, or lab/attach)
   sudo tools/test --all            also what is too long for CI
 
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
@@ -137,7 +137,7 @@ def fuzzers(results, everything):
 
 
 def scripts(results, folder, only, everything):
-    """tests/house, tests/lab, tests/interop and tests/perf: each script prints one line `ok NAME` or `not ok NAME` for a case."""
+    """tests/house, tests/ebpf, tests/lab, tests/interop and tests/perf: each script prints one line `ok NAME` or `not ok NAME` for a case."""
     for script in sorted((ROOT / 'tests' / folder).glob('*_test.py')):
         name = script.stem.removesuffix('_test')
         if only and only.isdisjoint({folder, name, f'{folder}/{name}'}):
@@ -184,7 +184,7 @@ def main():
             results.add('sanitizers', 0, 1, 0)
     if not only or 'fuzz' in only:
         fuzzers(results, arguments.all)
-    for folder in ('house', 'lab', 'interop', 'perf'):
+    for folder in ('house', 'ebpf', 'lab', 'interop', 'perf'):
         scripts(results, folder, only, arguments.all)
     if results.passed + results.failed == 0:
         print(f"test: no area or script is named {' or '.join(sorted(only))}; `tools/test --help` names the areas", file=sys.stderr)
