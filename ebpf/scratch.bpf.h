@@ -20,6 +20,10 @@ struct weft_scratch {
     struct weft_packet packet;
     struct weft_outer outer;
     struct weft_session_value session;
+    /* Of the last packet that came from a known VTEP for a known network, at the time of this epoch. */
+    struct weft_address known_vtep;
+    __u32 known_vni; /* 0: none yet */
+    __u32 known_epoch;
     __u32 port;    /* that the packet came in by */
     __u32 length;  /* of the frame, without padding; from the underlay of the inner one */
     __u32 linear;  /* of that, how much is in `headers` */

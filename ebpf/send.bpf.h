@@ -88,7 +88,8 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
     /* The template ends with both inner MAC addresses. */
     __u8* const inner = written + (v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE) + 2 * WEFT_MAC_SIZE;
     weft_store_be16(inner, l3[0] >> 4 == 4 ? WEFT_ETHERTYPE_IPV4 : WEFT_ETHERTYPE_IPV6);
-    __builtin_memcpy(inner + 2, l3, 12);
+    for (int i = 0; i < 3; i++)
+        weft_store32(inner + 2 + i * 4, weft_load32(l3 + i * 4));
     const long stored = v4 ? bpf_skb_store_bytes(skb, 0, written, WEFT_OUTER_V4_SIZE + WEFT_ETHERNET_SIZE + 12, 0)
                            : bpf_skb_store_bytes(skb, 0, written, WEFT_OUTER_V6_SIZE + WEFT_ETHERNET_SIZE + 12, 0);
     if (stored != 0) return WEFT_DROP_no_buffer;

@@ -9,15 +9,10 @@
 WEFT_INLINE uint32_t weft_sum_add(uint32_t sum, const uint8_t* at, uint32_t length) {
     uint64_t native = 0;
     uint32_t i = 0;
-    for (; i + 3 < length; i += 4) {
-        uint32_t word;
-        __builtin_memcpy(&word, at + i, 4);
-        native += word;
-    }
+    for (; i + 3 < length; i += 4)
+        native += weft_load32(at + i);
     if (i + 1 < length) {
-        uint16_t word;
-        __builtin_memcpy(&word, at + i, 2);
-        native += word;
+        native += weft_load16(at + i);
         i += 2;
     }
     if (i < length) native += at[i];
@@ -49,15 +44,10 @@ WEFT_INLINE int weft_ipv4_checksum_is_good(const uint8_t* header) {
     /* A sum of ones is a sum of ones in either byte order. */
     const uint32_t words = header[0] & 0x0fU;
     uint64_t sum = 0;
-    uint32_t word;
-    for (uint32_t i = 0; i < 5; i++) {
-        __builtin_memcpy(&word, header + i * 4, 4);
-        sum += word;
-    }
-    for (uint32_t i = 5; i < 15 && i < words; i++) { /* options */
-        __builtin_memcpy(&word, header + i * 4, 4);
-        sum += word;
-    }
+    for (uint32_t i = 0; i < 5; i++)
+        sum += weft_load32(header + i * 4);
+    for (uint32_t i = 5; i < 15 && i < words; i++) /* options */
+        sum += weft_load32(header + i * 4);
     sum = (sum & 0xffffffffU) + (sum >> 32);
     return weft_sum_fold((uint32_t)sum + (uint32_t)(sum >> 32)) == 0xffff;
 }

@@ -13,20 +13,14 @@ enum {
 };
 
 WEFT_INLINE int weft_mac_equal(const uint8_t* a, const uint8_t* b) {
-    uint32_t a_head;
-    uint32_t b_head;
-    uint16_t a_tail;
-    uint16_t b_tail;
-    __builtin_memcpy(&a_head, a, 4);
-    __builtin_memcpy(&b_head, b, 4);
-    __builtin_memcpy(&a_tail, a + 4, 2);
-    __builtin_memcpy(&b_tail, b + 4, 2);
-    return ((a_head ^ b_head) | (uint32_t)(a_tail ^ b_tail)) == 0;
+    return ((weft_load32(a) ^ weft_load32(b)) | (uint32_t)(weft_load16(a + 4) ^ weft_load16(b + 4))) == 0;
 }
 
 WEFT_INLINE void weft_set_ethernet(uint8_t* frame, const uint8_t* destination, const uint8_t* source) {
-    __builtin_memcpy(frame, destination, WEFT_MAC_SIZE);
-    __builtin_memcpy(frame + WEFT_MAC_SIZE, source, WEFT_MAC_SIZE);
+    weft_store32(frame, weft_load32(destination));
+    weft_store16(frame + 4, weft_load16(destination + 4));
+    weft_store32(frame + 6, weft_load32(source));
+    weft_store16(frame + 10, weft_load16(source + 4));
 }
 
 /* Is it a request for the gateway, by the endpoint? */

@@ -85,7 +85,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, ui
              (ip->icmp_type == WEFT_ICMP_ECHO || ip->icmp_type == WEFT_ICMP_ECHO_REPLY)) ||
             (ip->family == 6 && ip->protocol == WEFT_PROTO_ICMPV6 &&
              (ip->icmp_type == WEFT_ICMPV6_ECHO || ip->icmp_type == WEFT_ICMPV6_ECHO_REPLY))) {
-            __builtin_memcpy(&ip->source_port, icmp + 4, 2);
+            ip->source_port = weft_load16(icmp + 4);
             ip->destination_port = ip->source_port;
         }
         return WEFT_DROP_none;
@@ -95,8 +95,7 @@ WEFT_INLINE enum weft_drop_reason weft_parse_transport(const uint8_t* packet, ui
     }
     if (room < 4 || at + 4 > linear) return WEFT_DROP_malformed_transport;
     /* Both in one store, since they are read in one: the session key holds them in this order or the other. */
-    uint32_t ports;
-    __builtin_memcpy(&ports, weft_at(packet, at), 4);
+    const uint32_t ports = weft_load32(weft_at(packet, at));
     ip->source_port = (uint16_t)ports;
     ip->destination_port = (uint16_t)(ports >> 16);
     return WEFT_DROP_none;

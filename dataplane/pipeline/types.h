@@ -31,22 +31,64 @@ WEFT_INLINE const uint8_t* weft_at(const uint8_t* packet, uint32_t offset) {
     return packet + offset;
 }
 
-/* Big-endian loads and stores at any alignment. */
-WEFT_INLINE uint16_t weft_load_be16(const uint8_t* at) { return (uint16_t)(at[0] << 8 | at[1]); }
-
-WEFT_INLINE uint32_t weft_load_be32(const uint8_t* at) {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+/* Words at any alignment, as the machine has them. Of a copy the compiler for BPF makes single bytes, since it does
+ * not know that the machines which we run on can do better. */
+WEFT_INLINE uint16_t weft_load16(const uint8_t* at) {
+#ifdef __bpf__
+    return *(const uint16_t*)at;
+#else
+    uint16_t word;
+    __builtin_memcpy(&word, at, sizeof word);
+    return word;
+#endif
 }
+
+WEFT_INLINE uint32_t weft_load32(const uint8_t* at) {
+#ifdef __bpf__
+    return *(const uint32_t*)at;
+#else
+    uint32_t word;
+    __builtin_memcpy(&word, at, sizeof word);
+    return word;
+#endif
+}
+
+WEFT_INLINE uint64_t weft_load64(const uint8_t* at) {
+#ifdef __bpf__
+    return *(const uint64_t*)at;
+#else
+    uint64_t word;
+    __builtin_memcpy(&word, at, sizeof word);
+    return word;
+#endif
+}
+
+WEFT_INLINE void weft_store16(uint8_t* at, uint16_t word) {
+#ifdef __bpf__
+    *(uint16_t*)at = word;
+#else
+    __builtin_memcpy(at, &word, sizeof word);
+#endif
+}
+
+WEFT_INLINE void weft_store32(uint8_t* at, uint32_t word) {
+#ifdef __bpf__
+    *(uint32_t*)at = word;
+#else
+    __builtin_memcpy(at, &word, sizeof word);
+#endif
+}
+
+/* Big-endian loads and stores at any alignment. */
+WEFT_INLINE uint16_t weft_load_be16(const uint8_t* at) { return __builtin_bswap16(weft_load16(at)); }
+
+WEFT_INLINE uint32_t weft_load_be32(const uint8_t* at) { return __builtin_bswap32(weft_load32(at)); }
 
 WEFT_INLINE void weft_store_be16(uint8_t* at, uint32_t value) {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
+    weft_store16(at, __builtin_bswap16((uint16_t)value));
 }
 
-WEFT_INLINE void weft_store_be32(uint8_t* at, uint32_t value) {
-    weft_store_be16(at, value >> 16);
-    weft_store_be16(at + 2, value);
-}
+WEFT_INLINE void weft_store_be32(uint8_t* at, uint32_t value) { weft_store32(at, __builtin_bswap32(value)); }
 
 /* An address of either family in 16 bytes, network order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). */
 struct weft_address {
@@ -61,17 +103,16 @@ struct weft_address {
  * store buffer. */
 WEFT_INLINE struct weft_address weft_address_v4(const uint8_t* at) {
     struct weft_address address;
-    uint32_t word;
-    __builtin_memcpy(&word, at, 4);
     address.halves[0] = 0;
-    address.halves[1] = (uint64_t)word << 32 | 0xffff0000U; /* bytes 00 00 ff ff on a little-endian machine */
+    address.halves[1] =
+        (uint64_t)weft_load32(at) << 32 | 0xffff0000U; /* bytes 00 00 ff ff on a little-endian machine */
     return address;
 }
 
 WEFT_INLINE struct weft_address weft_address_v6(const uint8_t* at) {
     struct weft_address address;
-    __builtin_memcpy(&address.halves[0], at, 8);
-    __builtin_memcpy(&address.halves[1], at + 8, 8);
+    address.halves[0] = weft_load64(at);
+    address.halves[1] = weft_load64(at + 8);
     return address;
 }
 
