@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hostile packets through the whole pipeline and out of a port: parse, decapsulation, sessions, answers,
-// encapsulation, fragments, segmentation. Every packet lies in memory of its exact size, so that the sanitizer sees a
-// read behind it. Built by -Dfuzz=true, run by tools/test --only fuzz.
+// encapsulation, fragments, segmentation, and a trace of it all. Every packet lies in memory of its exact size, so
+// that the sanitizer sees a read behind it. Built by -Dfuzz=true, run by tools/test --only fuzz.
 //
 // An input is a world (two bits: inner and outer family) and packets: receiving port, how it is scattered, virtio-net
 // header, length, bytes.
@@ -16,7 +16,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/gso.hpp"
-#include "dataplane/pipeline.hpp"
+#include "dataplane/tracer.hpp"
 #include "dataplane/virtio_header.hpp"
 #include "tests/fuzz/packet_input.hpp"
 #include "tests/pipeline/dpdk_runner.hpp"
@@ -106,7 +106,7 @@ void check_frame(rte_mbuf* packet) {
     }
 }
 
-class Sink final : public Output {
+class Sink final : public ObservedOutput {
   public:
     explicit Sink(rte_mempool* pool) : pool_(pool) {}
 
@@ -129,11 +129,27 @@ class Sink final : public Output {
         }
     }
 
+    void flush() override {}
+
+    [[nodiscard]] const PortCounts* counts(std::uint32_t) const override { return nullptr; }
+
     unsigned pushed = 0;
 
   private:
     rte_mempool* pool_;
 };
+
+/// What a trace tells must be what happened.
+void check_trace(Trace& trace, unsigned pushed, const PortCounts& counts) {
+    fastpath::TraceEvents events;
+    require(!trace.take(events, 0) && trace.lost() == 0);
+    require(events.events_size() == static_cast<int>(std::max(pushed, 1U)));
+    const auto& event = events.events(0);
+    require(event.parts() == pushed && event.stage() != WEFT_STAGE_unknown);
+    const bool dropped = event.verdict() == fastpath::TRACE_VERDICT_DROPPED;
+    require(dropped == (event.drop_reason() != WEFT_DROP_none));
+    require(!dropped || counts.drops[event.drop_reason()].get() == 1);
+}
 
 /// The world in one combination of families, with something to decide.
 struct FuzzHost {
@@ -168,6 +184,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FuzzHost& host = host_of(input.combination());
     const auto sessions = SessionTable::make(64, 1).value();
     Pipeline pipeline(host.tables, *sessions, test_host.pool());
+    Tracer tracer(0, host.tables, *sessions, pipeline);
+    static Trace trace(1, {.filter = {}, .snap_length = 64, .events_per_s = 0}, 1); // its ring is large
     Sink sink(test_host.pool());
     std::uint32_t now_s = 1000;
     while (const auto packet = input.next()) {
@@ -183,12 +201,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             continue;
         }
         sink.pushed = 0;
-        pipeline.process(packet->port, cases::role_of(packet->port), {&mbuf, 1}, counts, now_s, sink);
+        tracer.process({&trace}, packet->port, cases::role_of(packet->port), {&mbuf, 1}, counts, now_s, sink);
         std::uint64_t dropped = 0;
         for (const auto& count : counts.drops)
             dropped += count.get();
         // One packet, one fate: sent (perhaps in fragments), or dropped once (perhaps with an error).
         require(counts.rx_packets.get() == 1 && counts.drops[WEFT_DROP_none].get() == 0);
+        check_trace(trace, sink.pushed, counts);
         require(dropped <= 1 && (dropped == 1 || sink.pushed >= 1) && (dropped == 0 || sink.pushed <= 1));
     }
     require(test_host.buffers_in_use() == 0);
