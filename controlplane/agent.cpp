@@ -14,7 +14,6 @@ namespace weft::agent {
 
 namespace {
 
-constexpr std::uint32_t uplink_port = 1;
 constexpr std::uint32_t vxlan_port = 4789;
 constexpr std::chrono::seconds port_interval{2};
 

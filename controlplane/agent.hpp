@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Agent: weftd's parts put together, and what its API can ask of them. Everything runs on one event loop; answers
 // that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp, namespaces and
-// policies in agent_policy.cpp.
+// policies in agent_policy.cpp, traces in agent_trace.cpp.
 //
 //   API -> Agent -> Endpoints (attach, detach) ---> PolicyEngine -> FibSync -> fast path
 //                        \-> Speaker <-> other hosts -> RemoteRoutes -> PolicyEngine
@@ -25,6 +25,7 @@
 #include "controlplane/policy_tables.hpp"
 #include "controlplane/remote_routes.hpp"
 #include "controlplane/store.hpp"
+#include "controlplane/trace_view.hpp"
 #include "controlplane/uplink.hpp"
 
 namespace weft::agent {
@@ -35,6 +36,8 @@ using Done = std::function<void(Result<T>)>;
 class Agent {
   public:
     using RouteWatcher = std::function<void(const v1::RouteEvent&)>;
+    /// What a trace tells; after an error it has ended.
+    using TraceWatcher = std::function<void(Result<v1::TraceReply>)>;
 
     /// Reads the state and listens for BGP.
     [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config);
@@ -64,7 +67,14 @@ class Agent {
 
     void unwatch_routes(std::uint64_t number) { watchers_.erase(number); }
 
+    /// Tells packets that match, from when `done` has the number on; the number ends it.
+    void trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<std::uint64_t> done);
+    /// The watcher has heard everything until now when `done` comes.
+    void untrace(std::uint64_t number, Done<void> done);
+
   private:
+    static constexpr std::uint32_t uplink_port = 1; ///< endpoints have the others
+
     struct Watch {
         v1::ListRoutesRequest request;
         RouteWatcher tell;
@@ -88,6 +98,7 @@ class Agent {
     [[nodiscard]] const NetworkSettings* network(std::uint32_t vni) const;
     /// "web-1 10.244.0.2", or the address alone.
     [[nodiscard]] std::string port_name(std::uint32_t port) const;
+    [[nodiscard]] TraceNames trace_names() const;
     void name_route(v1::Route& route) const;
     void label_routes(std::span<v1::Route> routes) const;
     void list_fib(const std::function<void(v1::Route)>& visit) const;
@@ -110,6 +121,8 @@ class Agent {
     boost::asio::steady_timer port_timer_;
     std::map<std::uint64_t, Watch> watchers_;
     std::uint64_t last_watch_ = 0;
+    std::map<std::uint64_t, std::uint64_t> traces_; ///< our number -> the present fast path's
+    std::uint64_t last_trace_ = 0;
     bool converged_ = false;
     bool uplink_proven_ = false; ///< a fast path has had it
 };

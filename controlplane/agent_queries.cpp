@@ -5,32 +5,14 @@
 #include <fmt/format.h>
 
 #include "controlplane/agent.hpp"
+#include "controlplane/drop_reasons.hpp"
 #include "controlplane/fast_path_wire.hpp"
+#include "controlplane/protocol_names.hpp"
 #include "controlplane/route_view.hpp"
-#include "dataplane/pipeline/drop_reason.h"
 
 namespace weft::agent {
 
 namespace {
-
-constexpr std::uint32_t uplink_port = 1;
-
-struct DropReason {
-    const char* name;
-    const char* text;
-};
-
-constexpr DropReason drop_reasons[] = {
-#define WEFT_DROP_REASON_ROW(number, name, text) {#name, text},
-    WEFT_DROP_REASONS(WEFT_DROP_REASON_ROW)
-#undef WEFT_DROP_REASON_ROW
-};
-
-/// A newer fast path may know more reasons than we do.
-DropReason drop_reason(std::size_t number) {
-    return number < std::size(drop_reasons) ? drop_reasons[number]
-                                            : DropReason{"unknown", "a reason that this weftd does not know"};
-}
 
 v1::Gauge to_api(const fastpath::Gauge& gauge) {
     v1::Gauge made;
@@ -353,15 +335,13 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
     if (!found)
         return fail(ErrorCode::invalid, fmt::format("{} and {} have no address family in common", request.source(),
                                                     request.destination()));
-    const auto& protocol = request.protocol();
-    if (protocol == "tcp")
-        flow.protocol = 6;
-    else if (protocol == "udp")
-        flow.protocol = 17;
-    else if (protocol == "sctp")
-        flow.protocol = 132;
-    else if (!protocol.empty() && protocol != "icmp")
-        return fail(ErrorCode::invalid, fmt::format("protocol {}: want tcp, udp, sctp or icmp", protocol));
+    // 0 is a ping of the family.
+    if (const auto& protocol = request.protocol(); !protocol.empty() && protocol != "icmp") {
+        const auto* const named = find_protocol(protocol);
+        if (named == nullptr || protocol == "icmpv6")
+            return fail(ErrorCode::invalid, fmt::format("protocol {}: want tcp, udp, sctp or icmp", protocol));
+        flow.protocol = named->number;
+    }
     if (request.port() > 65535)
         return fail(ErrorCode::invalid, fmt::format("port {}: at most 65535", request.port()));
     return flow;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -47,6 +48,9 @@ grpc::Status to_status(const Error& error) {
     }();
     return {code, error.message};
 }
+
+/// Replies of a trace that a client may leave unread.
+constexpr std::size_t unread_traces_max = 64;
 
 const grpc::Status ending(grpc::StatusCode::UNAVAILABLE, "weftd is ending");
 
@@ -197,6 +201,51 @@ class Service final : public v1::Agent::CallbackService {
             });
     }
 
+    grpc::ServerWriteReactor<v1::TraceReply>* Trace(grpc::CallbackServerContext*,
+                                                    const v1::TraceRequest* request) override {
+        using TraceStream = std::shared_ptr<Stream<v1::TraceReply>>;
+        return stream<v1::TraceReply>([this, request = *request](const TraceStream& stream) {
+            agent_.trace(
+                request,
+                [stream, unread = std::uint64_t{0}](Result<v1::TraceReply> reply) mutable {
+                    if (!reply) return stream->end(to_status(reply.error()));
+                    // Packets come faster than any client must read: what it cannot take is lost, and counted.
+                    if (stream->unread() >= unread_traces_max) {
+                        unread += static_cast<std::uint64_t>(reply->events_size());
+                        return;
+                    }
+                    reply->set_lost(reply->lost() + unread);
+                    stream->push(*std::move(reply));
+                },
+                [this, stream](Result<std::uint64_t> number) {
+                    if (!number) return stream->end(to_status(number.error()));
+                    traces_[*number] = stream;
+                    v1::TraceReply started;
+                    started.set_trace(*number);
+                    stream->push(std::move(started));
+                    stream->on_cancel([this, number = *number] {
+                        boost::asio::post(loop_, [this, number] {
+                            traces_.erase(number);
+                            agent_.untrace(number, [](const Result<void>&) {});
+                        });
+                    });
+                });
+        });
+    }
+
+    grpc::ServerUnaryReactor* StopTrace(grpc::CallbackServerContext* context, const v1::StopTraceRequest* request,
+                                        v1::StopTraceReply* reply) override {
+        return answer(context, reply, [this, request](auto done) {
+            const auto node = traces_.extract(request->trace());
+            agent_.untrace(request->trace(),
+                           [done, stream = node ? node.mapped().lock() : nullptr](Result<void> ended) {
+                               if (stream) stream->end(grpc::Status::OK);
+                               done(ended ? Result<v1::StopTraceReply>(v1::StopTraceReply())
+                                          : std::unexpected(std::move(ended).error()));
+                           });
+        });
+    }
+
     /// No call is open after this, and none will be opened.
     void end_calls() { calls_.end_all(); }
 
@@ -223,6 +272,7 @@ class Service final : public v1::Agent::CallbackService {
     boost::asio::io_context& loop_;
     Agent& agent_;
     OpenCalls calls_;
+    std::map<std::uint64_t, std::weak_ptr<Stream<v1::TraceReply>>> traces_; ///< used on the loop only
 };
 
 class ApiServerImpl final : public ApiServer {

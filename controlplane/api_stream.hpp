@@ -64,6 +64,12 @@ class Stream final : public ApiCall, public grpc::ServerWriteReactor<T> {
         finish(std::move(status));
     }
 
+    /// Messages that wait for the client.
+    [[nodiscard]] std::size_t unread() {
+        const std::lock_guard lock(mutex_);
+        return queue_.size();
+    }
+
   private:
     // Reactions may come from inside a Start call, hence the recursive mutex, and state is set before each of those
     // calls.

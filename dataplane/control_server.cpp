@@ -48,66 +48,80 @@ ControlServer::~ControlServer() {
     if (path_) unlink(path_->c_str());
 }
 
-bool ControlServer::flush(Client& client) {
-    while (!client.output.empty()) {
-        const ssize_t sent = send(client.socket.get(), client.output.data(), client.output.size(), MSG_NOSIGNAL);
-        if (sent < 0) return errno == EAGAIN;
-        client.output.erase(0, static_cast<std::size_t>(sent));
-    }
-    return true;
-}
+struct ControlServer::Connection final : Client {
+    explicit Connection(Descriptor accepted) : socket(std::move(accepted)) {}
 
-bool ControlServer::serve(Client& client, short events, const Handler& handler) {
-    if (events & POLLOUT)
-        if (!flush(client)) return false;
+    void answer(const fastpath::Reply& reply) override {
+        if (auto appended = fastpath::append_frame(output, reply); !appended)
+            spdlog::error("reply lost: {}", appended.error().message);
+    }
+
+    [[nodiscard]] std::size_t unread() const override { return output.size(); }
+
+    /// False: the other side is gone.
+    bool flush() {
+        while (!output.empty()) {
+            const ssize_t sent = send(socket.get(), output.data(), output.size(), MSG_NOSIGNAL);
+            if (sent < 0) return errno == EAGAIN;
+            output.erase(0, static_cast<std::size_t>(sent));
+        }
+        return true;
+    }
+
+    Descriptor socket;
+    fastpath::FrameReader reader;
+    std::string output;
+};
+
+bool ControlServer::serve(const std::shared_ptr<Connection>& connection, short events, const Handler& handler) {
+    if ((events & POLLOUT) != 0 && !connection->flush()) return false;
     if (!(events & (POLLIN | POLLHUP | POLLERR))) return true;
     std::array<char, 65536> bytes;
     for (;;) {
-        const ssize_t size = recv(client.socket.get(), bytes.data(), bytes.size(), 0);
+        const ssize_t size = recv(connection->socket.get(), bytes.data(), bytes.size(), 0);
         if (size == 0) return false;
         if (size < 0) {
             if (errno != EAGAIN) return false;
             break;
         }
-        client.reader.add({bytes.data(), static_cast<std::size_t>(size)});
+        connection->reader.add({bytes.data(), static_cast<std::size_t>(size)});
         if (static_cast<std::size_t>(size) < bytes.size()) break;
     }
     for (;;) {
-        auto frame = client.reader.next();
+        auto frame = connection->reader.next();
         fastpath::Request request;
         if (!frame || (*frame && !request.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size())))) {
             spdlog::warn("control socket: a client sent what is no request; closed");
             return false;
         }
-        if (!*frame) return flush(client);
-        handler(request, [&](const fastpath::Reply& reply) {
-            if (auto appended = fastpath::append_frame(client.output, reply); !appended)
-                spdlog::error("reply lost: {}", appended.error().message);
-        });
+        if (!*frame) return connection->flush();
+        handler(request, connection);
     }
 }
 
-void ControlServer::run(const Handler& handler, int stop_descriptor, const std::function<void()>& chore,
-                        int chore_ms) {
+void ControlServer::run(const Handler& handler, int stop_descriptor, const Chore& chore) {
     using Clock = std::chrono::steady_clock;
+    int chore_ms = 0;
     auto next_chore = Clock::now();
     for (;;) {
         std::vector<pollfd> watched{{stop_descriptor, POLLIN, 0}, {socket_.get(), POLLIN, 0}};
-        for (const auto& [fd, client] : clients_)
-            watched.push_back({fd, static_cast<short>(client.output.empty() ? POLLIN : POLLIN | POLLOUT), 0});
+        for (const auto& [fd, connection] : connections_)
+            watched.push_back({fd, static_cast<short>(connection->output.empty() ? POLLIN : POLLIN | POLLOUT), 0});
         const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(next_chore - Clock::now()).count();
         poll(watched.data(), watched.size(), static_cast<int>(std::clamp<long>(wait + 1, 0, chore_ms)));
         if (watched[0].revents != 0) return;
         if (Clock::now() >= next_chore) {
-            chore();
+            chore_ms = chore();
             next_chore = Clock::now() + std::chrono::milliseconds(chore_ms);
         }
         if (watched[1].revents != 0) {
             Descriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-            if (const int fd = socket.get(); socket) clients_[fd].socket = std::move(socket);
+            if (const int fd = socket.get(); socket)
+                connections_[fd] = std::make_shared<Connection>(std::move(socket));
         }
         for (const pollfd& each : std::span(watched).subspan(2))
-            if (each.revents != 0 && !serve(clients_.at(each.fd), each.revents, handler)) clients_.erase(each.fd);
+            if (each.revents != 0 && !serve(connections_.at(each.fd), each.revents, handler))
+                connections_.erase(each.fd);
     }
 }
 

@@ -45,14 +45,15 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
     sessions_(std::move(sessions)),
     quiescence_(options_.workers),
     tables_(quiescence_, random_seed()),
-    ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program) {
+    ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program),
+    traces_(quiescence_, options_.workers) {
     ports_.on_change([this] {
         for (const auto& worker : workers_)
             worker->wake();
     });
     for (unsigned number = 0; number < options_.workers; ++number)
-        workers_.push_back(
-            std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, pool_.get(), options_.worker));
+        workers_.push_back(std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, traces_,
+                                                    pool_.get(), options_.worker));
 }
 
 Dataplane::~Dataplane() { workers_.clear(); }
@@ -68,7 +69,7 @@ Result<void> Dataplane::apply(const fastpath::TableUpdate& update) {
     return first;
 }
 
-void Dataplane::dump(std::uint64_t id, const std::function<void(const fastpath::Reply&)>& answer) const {
+void Dataplane::dump(std::uint64_t id, Client& client) const {
     fastpath::Reply reply;
     reply.set_id(id);
     *reply.mutable_dump()->mutable_tables() = tables_.dump();
@@ -81,7 +82,7 @@ void Dataplane::dump(std::uint64_t id, const std::function<void(const fastpath::
         for (int i = at; i < std::min(at + routes_per_frame, routes.size()); ++i)
             reply.mutable_dump()->mutable_tables()->add_routes()->Swap(routes.Mutable(i));
         reply.mutable_dump()->set_last(at + routes_per_frame >= routes.size());
-        answer(reply);
+        client.answer(reply);
         if (reply.dump().last()) return;
         reply.mutable_dump()->clear_tables();
     }
@@ -101,6 +102,7 @@ void Dataplane::counters(fastpath::CountersReply& reply) const {
     add("session", sessions_->size(), sessions_->capacity(), sessions_->bytes());
     const std::size_t element = pool_->elt_size + pool_->header_size + pool_->trailer_size;
     add("mbuf", rte_mempool_in_use_count(pool_.get()), pool_->size, pool_->size * element);
+    *reply.add_gauges() = traces_.gauge();
     for (const auto& worker : workers_)
         worker->counters(reply);
 }
@@ -122,7 +124,7 @@ void Dataplane::info(fastpath::InfoReply& reply) const {
                               "starts anew"));
 }
 
-void Dataplane::handle(const fastpath::Request& request, const std::function<void(const fastpath::Reply&)>& answer) {
+void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<Client>& client) {
     fastpath::Reply reply;
     reply.set_id(request.id());
     switch (request.body_case()) {
@@ -133,7 +135,7 @@ void Dataplane::handle(const fastpath::Request& request, const std::function<voi
             reply.mutable_applied();
         break;
     case fastpath::Request::kDump:
-        dump(request.id(), answer);
+        dump(request.id(), *client);
         return;
     case fastpath::Request::kCounters:
         counters(*reply.mutable_counters());
@@ -147,16 +149,36 @@ void Dataplane::handle(const fastpath::Request& request, const std::function<voi
     case fastpath::Request::kInfo:
         info(*reply.mutable_info());
         break;
+    case fastpath::Request::kTrace:
+        if (auto started = traces_.start(request, client); !started)
+            set_status(reply, started.error());
+        else
+            reply.mutable_trace_started()->set_trace(*started);
+        break;
+    case fastpath::Request::kStopTrace:
+        if (auto stopped = traces_.stop(request.stop_trace().trace(), client); !stopped)
+            set_status(reply, stopped.error());
+        else
+            reply.mutable_trace_stopped();
+        break;
     case fastpath::Request::BODY_NOT_SET:
         set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
     }
-    answer(reply);
+    client->answer(reply);
 }
 
-void Dataplane::chore() {
-    // The whole table every four seconds.
-    const std::size_t slice = sessions_->bucket_count() * chore_ms / 4000 + 1;
-    sessions_->sweep(slice, static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz()));
+int Dataplane::chore() {
+    constexpr int sweep_ms = 50;
+    constexpr int pump_ms = 5; // a ring is full soon
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_sweep_) {
+        next_sweep_ = now + std::chrono::milliseconds(sweep_ms);
+        // The whole table every four seconds.
+        const std::size_t slice = sessions_->bucket_count() * sweep_ms / 4000 + 1;
+        sessions_->sweep(slice, static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz()));
+    }
+    traces_.pump();
+    return traces_.running() ? pump_ms : sweep_ms;
 }
 
 } // namespace weft::dataplane

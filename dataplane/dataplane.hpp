@@ -13,6 +13,7 @@
 #include "dataplane/port_table.hpp"
 #include "dataplane/session_table.hpp"
 #include "dataplane/tables.hpp"
+#include "dataplane/trace_table.hpp"
 #include "dataplane/worker.hpp"
 
 namespace weft::dataplane {
@@ -32,17 +33,16 @@ class Dataplane {
     [[nodiscard]] static Result<std::unique_ptr<Dataplane>> make(DataplaneOptions options);
     ~Dataplane();
 
-    void handle(const fastpath::Request& request, const std::function<void(const fastpath::Reply&)>& answer);
-    /// A slice of the sessions' expiry; to be called every chore_ms.
-    void chore();
-
-    static constexpr int chore_ms = 50;
+    void handle(const fastpath::Request& request, const std::shared_ptr<Client>& client);
+    /// A slice of the sessions' expiry, and what traces have to tell; to be called again after as many milliseconds
+    /// as it says.
+    int chore();
 
   private:
     Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<SessionTable> sessions);
 
     Result<void> apply(const fastpath::TableUpdate& update);
-    void dump(std::uint64_t id, const std::function<void(const fastpath::Reply&)>& answer) const;
+    void dump(std::uint64_t id, Client& client) const;
     void counters(fastpath::CountersReply& reply) const;
     void info(fastpath::InfoReply& reply) const;
 
@@ -53,6 +53,8 @@ class Dataplane {
     Quiescence quiescence_;
     Tables tables_;
     PortTable ports_;
+    TraceTable traces_;
+    std::chrono::steady_clock::time_point next_sweep_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

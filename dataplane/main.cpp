@@ -163,8 +163,8 @@ int main(int argc, char** argv) {
     if (!dataplane) return complain(dataplane.error());
     spdlog::info("weft-dataplane {} serves {}: {} worker(s), hugepages {}", WEFT_VERSION, arguments.socket,
                  arguments.dataplane.workers, eal->hugepages() ? "on" : "off");
-    server->run([&](const auto& request, const auto& answer) { (*dataplane)->handle(request, answer); }, stop.get(),
-                [&] { (*dataplane)->chore(); }, Dataplane::chore_ms);
+    server->run([&](const auto& request, const auto& client) { (*dataplane)->handle(request, client); }, stop.get(),
+                [&] { return (*dataplane)->chore(); });
     spdlog::info("weft-dataplane ends");
     return 0;
 }

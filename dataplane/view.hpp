@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weft_view: what pipeline/decision.h and pipeline/admit.h ask of the tables and sessions of this fast path. One for
-// a burst, which sees one epoch, or for a question of explain().
+// weft_view: what pipeline/decision.h, pipeline/admit.h and pipeline/trace_rule.h ask of the tables and sessions of
+// this fast path. One for a burst, which sees one epoch, or for a question of explain().
 #pragma once
 
 #include "dataplane/session_table.hpp"
@@ -15,7 +15,9 @@ struct weft_view {
     weft::dataplane::SessionTable* sessions; ///< null: only decisions are asked for
 };
 
-#include "dataplane/pipeline/forward.h" // knows what a view has
+// These know what a view has.
+#include "dataplane/pipeline/forward.h"
+#include "dataplane/pipeline/trace_rule.h"
 
 static inline weft_route_value weft_find_route(const weft_view* view, std::uint32_t vni,
                                                const weft_address* address) {

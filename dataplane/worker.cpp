@@ -8,12 +8,13 @@
 #include <rte_lcore.h>
 #include <sys/eventfd.h>
 
+#include "dataplane/tracer.hpp"
 #include "dataplane/wake_set.hpp"
 
 namespace weft::dataplane {
 
 /// What one pass of the loop wants to send, by port.
-class Worker::Queues final : public Output {
+class Worker::Queues final : public ObservedOutput {
   public:
     Queues(unsigned worker, PortCounts& unknown) : worker_(worker), unknown_(unknown) {}
 
@@ -38,10 +39,15 @@ class Worker::Queues final : public Output {
     /// Packets to unknown ports count as drops where they came from.
     void from(PortCounts& counts) { source_ = &counts; }
 
-    void flush() {
+    void flush() override {
         for (const std::uint32_t id : dirty_)
             if (queues_[id]->used > 0) send(*ports_->by_id[id], *queues_[id]);
         dirty_.clear();
+    }
+
+    [[nodiscard]] const PortCounts* counts(std::uint32_t id) const override {
+        Port* const port = id < ports_->by_id.size() ? ports_->by_id[id] : nullptr;
+        return port != nullptr ? &port->counts(worker_) : nullptr;
     }
 
   private:
@@ -64,12 +70,13 @@ class Worker::Queues final : public Output {
 };
 
 Worker::Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
-               const PortTable& ports, rte_mempool* pool, WorkerOptions options) :
+               const PortTable& ports, const TraceTable& traces, rte_mempool* pool, WorkerOptions options) :
     number_(number),
     quiescence_(quiescence),
     tables_(tables),
     sessions_(sessions),
     ports_(ports),
+    traces_(traces),
     pool_(pool),
     options_(options),
     wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -91,6 +98,7 @@ void Worker::run() {
     PortCounts unknown;
     Queues queues(number_, unknown);
     Pipeline pipeline(tables_, sessions_, pool_);
+    Tracer tracer(number_, tables_, sessions_, pipeline);
     WakeSet wake_set(wake_.get());
     const std::uint64_t hz = rte_get_tsc_hz();
     const std::uint64_t idle_cycles = hz / 1'000'000 * options_.idle_us;
@@ -100,6 +108,7 @@ void Worker::run() {
     quiescence_.online(number_);
     while (!stop_.load(std::memory_order_relaxed)) {
         const PortSet& ports = ports_.snapshot();
+        const TraceSet* const traces = traces_.snapshot();
         queues.use(ports);
         const std::uint64_t begin = rte_rdtsc();
         bool any = false;
@@ -109,8 +118,12 @@ void Worker::run() {
             if (received == 0) continue;
             any = true;
             queues.from(counts);
-            pipeline.process(port->id(), port->role(), {burst.data(), received}, counts,
-                             static_cast<std::uint32_t>(begin / hz), queues);
+            const std::span packets(burst.data(), received);
+            const auto now_s = static_cast<std::uint32_t>(begin / hz);
+            if (traces == nullptr) [[likely]]
+                pipeline.process(port->id(), port->role(), packets, counts, now_s, queues);
+            else
+                tracer.process(*traces, port->id(), port->role(), packets, counts, now_s, queues);
         }
         queues.flush();
         polls_.add(1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Worker: a thread that runs bursts to completion, port by port, and sleeps when nothing comes.
 //
-//   receive -> Pipeline::process -> per-port queues -> send;  quiescent;  after idle_us without a packet: offline,
-//   epoll
+//   receive -> Pipeline::process (or Tracer::process) -> per-port queues -> send;  quiescent;  after idle_us without
+//   a packet: offline, epoll
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 #include "dataplane/descriptor.hpp"
 #include "dataplane/pipeline.hpp"
 #include "dataplane/port_table.hpp"
+#include "dataplane/trace_table.hpp"
 
 namespace weft::dataplane {
 
@@ -25,7 +26,7 @@ struct WorkerOptions {
 class Worker {
   public:
     Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
-           const PortTable& ports, rte_mempool* pool, WorkerOptions options);
+           const PortTable& ports, const TraceTable& traces, rte_mempool* pool, WorkerOptions options);
     ~Worker(); ///< stops and joins
 
     /// Ends the worker's sleep, from any thread.
@@ -43,6 +44,7 @@ class Worker {
     const Tables& tables_;
     SessionTable& sessions_;
     const PortTable& ports_;
+    const TraceTable& traces_;
     rte_mempool* pool_;
     WorkerOptions options_;
     Descriptor wake_;

@@ -110,8 +110,13 @@ Result<void> SocketFastPath::take(std::size_t size) {
         if (!frame) return std::unexpected(std::move(frame).error());
         if (!*frame) return {};
         Reply reply;
-        if (!reply.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size())) || waiting_.empty())
-            return fail(ErrorCode::invalid, "an answer that cannot be read");
+        const bool read = reply.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size()));
+        if (read && reply.has_trace_events()) {
+            take_events(std::move(*reply.mutable_trace_events()));
+            if (lost_) return {};
+            continue;
+        }
+        if (!read || waiting_.empty()) return fail(ErrorCode::invalid, "an answer that cannot be read");
         // Taken out while it runs: it may end the connection, which answers all that wait.
         Answer answer = std::move(waiting_.front());
         waiting_.pop_front();
@@ -121,6 +126,13 @@ Result<void> SocketFastPath::take(std::size_t size) {
         if (lost_) return {};
         if (!last) waiting_.push_front(std::move(answer));
     }
+}
+
+void SocketFastPath::take_events(TraceEvents events) {
+    const auto found = traces_.find(events.trace());
+    if (found == traces_.end()) return;
+    const auto sink = found->second; // which may stop it
+    (*sink)(std::move(events));
 }
 
 void SocketFastPath::lose(const std::string& message) {
@@ -140,6 +152,8 @@ void SocketFastPath::end(const Error& error) {
     socket_.close(ignored);
     for (const Answer& answer : std::exchange(waiting_, {}))
         answer(std::unexpected(error));
+    for (const auto& [trace, sink] : std::exchange(traces_, {}))
+        (*sink)(std::unexpected(error));
 }
 
 void SocketFastPath::apply(TableUpdate update, Done<void> done) {
@@ -193,6 +207,31 @@ void SocketFastPath::info(Done<InfoReply> done) {
     request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
         done(reply ? Result<InfoReply>(std::move(*reply->mutable_info()))
                    : std::unexpected(std::move(reply).error()));
+        return true;
+    });
+}
+
+void SocketFastPath::start_trace(TraceRequest trace, TraceSink sink, Done<std::uint64_t> done) {
+    Request message;
+    *message.mutable_trace() = std::move(trace);
+    request(std::move(message), [this, sink = std::move(sink), done = std::move(done)](Result<Reply> reply) mutable {
+        if (!reply) {
+            done(std::unexpected(std::move(reply).error()));
+            return true;
+        }
+        const std::uint64_t number = reply->trace_started().trace();
+        traces_.emplace(number, std::make_shared<TraceSink>(std::move(sink)));
+        done(number);
+        return true;
+    });
+}
+
+void SocketFastPath::stop_trace(std::uint64_t trace, Done<void> done) {
+    Request message;
+    message.mutable_stop_trace()->set_trace(trace);
+    request(std::move(message), [this, trace, done = std::move(done)](Result<Reply> reply) {
+        traces_.erase(trace);
+        done(reply ? Result<void>() : Result<void>(std::unexpected(std::move(reply).error())));
         return true;
     });
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined, answers
-// come in their order on the caller's event loop. When the connection breaks, or no answer comes for as long as the
-// caller's patience lasts, everything unanswered fails as unavailable, and `on_lost` is told once.
+// come in their order on the caller's event loop, and what traces tell between them. When the connection breaks, or
+// no answer comes for as long as the caller's patience lasts, everything unanswered fails as unavailable, and
+// `on_lost` is told once.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -30,6 +32,8 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     void counters(Done<CountersReply> done) override;
     void explain(ExplainRequest request, Done<ExplainReply> done) override;
     void info(Done<InfoReply> done) override;
+    void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) override;
+    void stop_trace(std::uint64_t trace, Done<void> done) override;
     /// Fails what is unanswered, without telling on_lost.
     void close();
 
@@ -51,6 +55,7 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     void receive();
     void write();
     Result<void> take(std::size_t size);
+    void take_events(TraceEvents events);
     /// Waits for the oldest request's answer from now on.
     void watch();
     void lose(const std::string& message);
@@ -65,6 +70,7 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     std::string output_;
     std::string writing_;
     std::deque<Answer> waiting_;
+    std::map<std::uint64_t, std::shared_ptr<TraceSink>> traces_; ///< by the fast path's number
     std::uint64_t last_id_ = 0;
     bool lost_ = false;
     bool hung_ = false;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "dataplane/api/fastpath.pb.h"
 #include "routing/net/result.hpp"
@@ -13,6 +14,9 @@ namespace weft::fastpath {
 
 template <class T>
 using Done = std::function<void(Result<T>)>;
+
+/// What a trace tells; after an error it has ended, and nothing follows.
+using TraceSink = std::function<void(Result<TraceEvents>)>;
 
 class FastPath {
   public:
@@ -25,6 +29,20 @@ class FastPath {
     virtual void counters(Done<CountersReply> done) = 0;
     virtual void explain(ExplainRequest request, Done<ExplainReply> done) = 0;
     virtual void info(Done<InfoReply> done) = 0;
+
+    /// Packets that match, until stop_trace() or the fast path's end; costs packets nothing while none runs. `sink`
+    /// is called after `done`, which gets the trace's number.
+    virtual void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) {
+        static_cast<void>(request);
+        static_cast<void>(sink);
+        done(fail(ErrorCode::unsupported, "this fast path cannot trace packets"));
+    }
+
+    /// What was seen until now still goes to the sink; nothing does after `done`. not_found for one that does not
+    /// run.
+    virtual void stop_trace(std::uint64_t trace, Done<void> done) {
+        done(fail(ErrorCode::not_found, "no trace has the number " + std::to_string(trace)));
+    }
 };
 
 } // namespace weft::fastpath

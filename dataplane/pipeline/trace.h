@@ -4,7 +4,7 @@
  * as it came in, then of the frame as it left. */
 #pragma once
 
-#include "dataplane/pipeline/parse.h"
+#include "dataplane/pipeline/neighbour.h"
 
 /* What became of a packet (stages.md). */
 enum weft_trace_verdict {
@@ -163,55 +163,49 @@ WEFT_INLINE int weft_trace_matches(const struct weft_trace_filter* filter, const
     return weft_trace_may_match(filter, event);
 }
 
-/* The packet's facts, for what may not have passed a single check: ip and ethertype, of a frame from the underlay
- * also vtep, vni and outer. Reads only [frame, frame + linear); the frame has `length` bytes. What lies about itself
- * shows as far as it can be read. */
-WEFT_INLINE void weft_trace_read_ip(const uint8_t* frame, uint32_t linear, uint32_t length, uint32_t at,
-                                    struct weft_trace_event* event) {
-    const struct weft_ip nothing = {};
-    event->ip = nothing;
+/* ip and ethertype of a frame. What lies about itself shows as far as it can be read. */
+WEFT_INLINE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
+                                       struct weft_trace_event* event) {
+    __builtin_memset(&event->ip, 0, sizeof event->ip);
     event->ethertype = 0;
-    if (linear < at + WEFT_ETHERNET_SIZE) return;
-    event->ethertype = weft_load_be16(frame + at + 12);
+    if (linear < WEFT_ETHERNET_SIZE) return;
+    if (linear > WEFT_HEADERS_MAX) linear = WEFT_HEADERS_MAX;
+    event->ethertype = weft_load_be16(frame + 12);
     if (event->ethertype != WEFT_ETHERTYPE_IPV4 && event->ethertype != WEFT_ETHERTYPE_IPV6) return;
     const int family = event->ethertype == WEFT_ETHERTYPE_IPV4 ? 4 : 6;
     for (int whole = 1; whole >= 0; whole--) {
-        if (weft_parse_ip(frame, linear, length, at + WEFT_ETHERNET_SIZE, family, whole, &event->ip) ==
-            WEFT_DROP_none)
+        if (weft_parse_ip(frame, linear, length, WEFT_ETHERNET_SIZE, family, whole, &event->ip) == WEFT_DROP_none)
             return;
-        event->ip = nothing;
+        __builtin_memset(&event->ip, 0, sizeof event->ip);
     }
 }
 
-WEFT_INLINE void weft_trace_read(const uint8_t* frame, uint32_t linear, uint32_t length, int from_underlay,
-                                 uint16_t vxlan_port, struct weft_trace_event* event) {
-    weft_trace_read_ip(frame, linear, length, 0, event);
-    if (!from_underlay) return;
+/* The facts of a frame that may not have passed a single check: ip and ethertype, if it came from the underlay also
+ * vtep, vni and outer. Reads only [frame, frame + linear); the frame has `length` bytes. Returns where in it the
+ * frame of `ip` begins: 0, or the inner one's place. */
+WEFT_INLINE uint32_t weft_trace_read(const uint8_t* frame, uint32_t linear, uint32_t length, int from_underlay,
+                                     uint16_t vxlan_port, struct weft_trace_event* event) {
     const struct weft_ip* const ip = &event->ip;
+    weft_trace_read_frame(frame, linear, length, event);
+    if (!from_underlay) return 0;
     event->outer = 1;
-    if (ip->family == 0) return;
+    if (ip->family == 0) return 0;
     event->vtep = ip->source;
     const uint32_t vxlan = (uint32_t)ip->l4_offset + WEFT_UDP_SIZE;
+    const uint32_t inner = vxlan + WEFT_VXLAN_SIZE;
     if (ip->protocol != WEFT_PROTO_UDP || ip->fragment != WEFT_FRAGMENT_NONE ||
-        ip->destination_port != __builtin_bswap16(vxlan_port) || linear < vxlan + WEFT_VXLAN_SIZE)
-        return;
+        ip->destination_port != __builtin_bswap16(vxlan_port) || linear < inner)
+        return 0;
     event->vni = weft_load_be32(frame + vxlan + 4) >> 8;
-    if (linear < vxlan + WEFT_VXLAN_SIZE + WEFT_ETHERNET_SIZE) return;
+    if (linear < inner + WEFT_ETHERNET_SIZE) return 0;
     event->outer = 0;
-    weft_trace_read_ip(frame, linear, length, vxlan + WEFT_VXLAN_SIZE, event);
+    weft_trace_read_frame(frame + inner, linear - inner, length - inner, event);
+    return inner;
 }
 
-WEFT_INLINE int weft_trace_is_neighbour_discovery(const struct weft_ip* ip) {
-    return ip->family == 6 && ip->protocol == WEFT_PROTO_ICMPV6 && ip->fragment == WEFT_FRAGMENT_NONE &&
-           ip->icmp_type >= WEFT_ICMPV6_ROUTER_SOLICITATION && ip->icmp_type <= WEFT_ICMPV6_REDIRECT;
-}
-
-/* 169.254.1.1, fe80::1 */
 WEFT_INLINE int weft_trace_is_for_gateway(const struct weft_ip* ip) {
-    const uint8_t* const at = ip->destination.bytes;
-    if (ip->family == 4) return weft_load_be32(at + 12) == 0xa9fe0101U;
-    return ip->family == 6 && weft_load_be32(at) == 0xfe800000U && weft_load_be32(at + 4) == 0 &&
-           weft_load_be32(at + 8) == 0 && weft_load_be32(at + 12) == 1;
+    const struct weft_address gateway = weft_gateway_address(ip->family);
+    return ip->family != 0 && weft_address_equal(&ip->destination, &gateway);
 }
 
 /* The stage that an event's packet ended in. It is told by the drop reason and the packet, so that no fast path need
@@ -220,7 +214,7 @@ WEFT_INLINE enum weft_stage weft_trace_stage(const struct weft_trace_event* even
     const struct weft_ip* const ip = &event->ip;
     const int underlay = event->from_underlay;
     const int arp = event->ethertype == WEFT_ETHERTYPE_ARP && !underlay;
-    const int neighbours = !underlay && weft_trace_is_neighbour_discovery(ip);
+    const int neighbours = !underlay && weft_is_neighbour_discovery(ip);
     const int for_gateway = !underlay && weft_trace_is_for_gateway(ip);
     switch (event->drop_reason) {
     case WEFT_DROP_none:

@@ -24,9 +24,8 @@ class DataplaneRequests : public testing::Test {
     }
 
     fastpath::Reply ask(const fastpath::Request& request) {
-        fastpath::Reply got;
-        dataplane_->handle(request, [&](const fastpath::Reply& reply) { got = reply; });
-        return got;
+        dataplane_->handle(request, asker_);
+        return asker_->last;
     }
 
     fastpath::Reply apply(const TableUpdate& update) {
@@ -67,7 +66,16 @@ class DataplaneRequests : public testing::Test {
     }
 
   private:
+    struct Asker final : Client {
+        void answer(const fastpath::Reply& reply) override { last = reply; }
+
+        [[nodiscard]] std::size_t unread() const override { return 0; }
+
+        fastpath::Reply last;
+    };
+
     std::unique_ptr<Dataplane> dataplane_;
+    std::shared_ptr<Asker> asker_ = std::make_shared<Asker>();
 };
 
 TEST_F(DataplaneRequests, PortThatFailsKeepsNothingElseOut) {

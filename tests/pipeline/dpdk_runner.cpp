@@ -46,7 +46,7 @@ void complete_checksum(const rte_mbuf* packet, Bytes& frame) {
     put16(frame, field, udp && sum == 0 ? 0xffff : sum);
 }
 
-class Collector final : public Output {
+class Collector final : public ObservedOutput {
   public:
     explicit Collector(Outcome& outcome) : outcome_(outcome) {}
 
@@ -56,6 +56,10 @@ class Collector final : public Output {
         add_sent(outcome_, std::move(sent));
         rte_pktmbuf_free(packet);
     }
+
+    void flush() override {}
+
+    [[nodiscard]] const PortCounts* counts(std::uint32_t) const override { return nullptr; }
 
   private:
     Outcome& outcome_;
@@ -113,9 +117,11 @@ Fixture::Fixture(rte_mempool* pool, std::size_t sessions_max) :
     quiescence_(1),
     tables_(quiescence_),
     sessions_(SessionTable::make(sessions_max, 0x1234567890abcdefULL).value()),
-    pipeline_(tables_, *sessions_, pool) {}
+    pipeline_(tables_, *sessions_, pool),
+    tracer_(0, tables_, *sessions_, pipeline_) {}
 
-Outcome Fixture::run(std::span<const Step> steps) {
+template <class Process>
+Outcome Fixture::run_through(std::span<const Step> steps, Process process) {
     Outcome outcome;
     std::vector<rte_mbuf*> burst;
     for (const Step& step : steps)
@@ -123,12 +129,25 @@ Outcome Fixture::run(std::span<const Step> steps) {
     assert(std::ranges::find(burst, nullptr) == burst.end());
     Collector collector(outcome);
     PortCounts counts;
-    const std::uint32_t port = steps.front().port;
-    pipeline_.process(port, role_of(port), burst, counts, steps.front().now_s, collector);
+    process(burst, counts, collector);
     for (std::size_t i = 0; i < counts.drops.size(); ++i)
         if (const std::uint64_t count = counts.drops[i].get(); count != 0)
             outcome.drops[static_cast<weft_drop_reason>(i)] = count;
     return outcome;
+}
+
+Outcome Fixture::run(std::span<const Step> steps) {
+    const Step& first = steps.front();
+    return run_through(steps, [&](auto& burst, auto& counts, auto& out) {
+        pipeline_.process(first.port, role_of(first.port), burst, counts, first.now_s, out);
+    });
+}
+
+Outcome Fixture::run_traced(std::span<const Step> steps, const TraceSet& traces) {
+    const Step& first = steps.front();
+    return run_through(steps, [&](auto& burst, auto& counts, auto& out) {
+        tracer_.process(traces, first.port, role_of(first.port), burst, counts, first.now_s, out);
+    });
 }
 
 } // namespace weft::cases

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/pipeline.hpp"
+#include "dataplane/tracer.hpp"
 #include "tests/pipeline/outcome.hpp"
 #include "tests/pipeline/packet_case.hpp"
 
@@ -27,16 +28,24 @@ class Fixture {
     /// Several packets in one burst, of the first one's port and time; their tables are not applied.
     [[nodiscard]] Outcome run(std::span<const Step> steps);
 
+    /// The same while somebody traces.
+    [[nodiscard]] Outcome run_traced(std::span<const Step> steps, const dataplane::TraceSet& traces);
+
     [[nodiscard]] const dataplane::Tables& tables() const { return tables_; }
 
     [[nodiscard]] dataplane::SessionTable& sessions() { return *sessions_; }
 
   private:
+    /// `process` gets the burst, the counts and the output.
+    template <class Process>
+    Outcome run_through(std::span<const Step> steps, Process process);
+
     rte_mempool* pool_;
     dataplane::Quiescence quiescence_;
     dataplane::Tables tables_;
     std::unique_ptr<dataplane::SessionTable> sessions_;
     dataplane::Pipeline pipeline_;
+    dataplane::Tracer tracer_;
 };
 
 /// The step's frame as a port would hand it in; null when buffers ran out.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tools/ctl/client.hpp"
 
+#include <atomic>
+
 #include <fmt/format.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/grpcpp.h>
@@ -168,6 +170,31 @@ Outcome<v1::CountersReply> Client::counters() {
 
 Outcome<v1::ExplainReply> Client::explain(const v1::ExplainRequest& request) {
     return link_->ask(&v1::Agent::Stub::Explain, request);
+}
+
+Outcome<void> Client::trace(const v1::TraceRequest& request, const std::function<bool(const v1::TraceReply&)>& take,
+                            const std::stop_token& stop) {
+    grpc::ClientContext context;
+    const auto reader = link_->stub->Trace(&context, request);
+    std::atomic<std::uint64_t> trace = 0;
+    // The agent ends the stream once it has sent what was seen until now; if it cannot be asked, just go.
+    const auto end = [&] {
+        v1::StopTraceRequest ended;
+        ended.set_trace(trace);
+        if (trace == 0 || !link_->ask(&v1::Agent::Stub::StopTrace, ended)) context.TryCancel();
+    };
+    const std::stop_callback on_stop(stop, end);
+    v1::TraceReply reply;
+    bool wanted = true;
+    while (wanted && reader->Read(&reply)) {
+        if (trace == 0) trace = reply.trace();
+        wanted = take(reply);
+    }
+    if (!wanted) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    if (!wanted || stop.stop_requested()) return {};
+    if (status.ok()) return refuse(Exit::unreachable, "weftd ended the trace: it is stopping");
+    return std::unexpected(link_->failure(status));
 }
 
 } // namespace weft::ctl

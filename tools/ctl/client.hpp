@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "controlplane/api/weft.pb.h"
@@ -49,6 +50,11 @@ class Client {
 
     [[nodiscard]] Outcome<v1::CountersReply> counters();
     [[nodiscard]] Outcome<v1::ExplainReply> explain(const v1::ExplainRequest& request);
+    /// Until `take` returns false or a stop is requested, from whatever thread; the agent ends it only for a reason.
+    /// Has no deadline.
+    [[nodiscard]] Outcome<void> trace(const v1::TraceRequest& request,
+                                      const std::function<bool(const v1::TraceReply&)>& take,
+                                      const std::stop_token& stop);
 
   private:
     struct Link;

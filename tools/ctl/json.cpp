@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include <google/protobuf/descriptor.h>
 
@@ -11,6 +12,17 @@ namespace weft::ctl {
 namespace {
 
 namespace pb = google::protobuf;
+
+std::string hexadecimal(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const char each : bytes) {
+        const auto byte = static_cast<unsigned char>(each);
+        text.push_back(digits[byte >> 4]);
+        text.push_back(digits[byte & 15]);
+    }
+    return text;
+}
 
 /// The value of a singular field, or of one element of a repeated one. Reflection's getters come in two shapes; `get`
 /// picks the right one.
@@ -33,8 +45,10 @@ Json value_of(const pb::FieldDescriptor& field, const Get& get) {
         return get(&pb::Reflection::GetBool, &pb::Reflection::GetRepeatedBool);
     case pb::FieldDescriptor::CPPTYPE_ENUM:
         return get(&pb::Reflection::GetEnumValue, &pb::Reflection::GetRepeatedEnumValue);
-    case pb::FieldDescriptor::CPPTYPE_STRING:
-        return get(&pb::Reflection::GetString, &pb::Reflection::GetRepeatedString);
+    case pb::FieldDescriptor::CPPTYPE_STRING: {
+        Json text = get(&pb::Reflection::GetString, &pb::Reflection::GetRepeatedString);
+        return field.type() == pb::FieldDescriptor::TYPE_BYTES ? Json(hexadecimal(text.get<std::string>())) : text;
+    }
     case pb::FieldDescriptor::CPPTYPE_MESSAGE:
         break; // told apart by the callers
     }

@@ -12,7 +12,7 @@ namespace weft::ctl {
 using Json = nlohmann::ordered_json;
 
 /// A field X with a companion has_X is null when that says no; the companion itself does not appear. A message that
-/// is not set is null.
+/// is not set is null. Bytes are hexadecimal digits.
 [[nodiscard]] Json to_json(const google::protobuf::Message& message);
 
 /// Indented text with a line end; bytes that are not UTF-8 are replaced, never an exception.

@@ -14,6 +14,8 @@ namespace weft::ctl {
 [[nodiscard]] Command policy_command();
 [[nodiscard]] Command counters_command();
 [[nodiscard]] Command explain_command();
+[[nodiscard]] Command trace_command();
+[[nodiscard]] Command capture_command();
 [[nodiscard]] Command doctor_command();
 [[nodiscard]] Command completion_command();
 /// Hidden: what the shells' completion functions call.

@@ -90,6 +90,65 @@ TEST_F(SilentPeer, AnswerThatClosesIsGivenOnce) {
     EXPECT_TRUE(lost_.empty()) << "who closes it needs no telling";
 }
 
+TEST_F(SilentPeer, TraceTellsBetweenAnswersUntilItIsStopped) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    std::vector<std::string> heard;
+    client->start_trace(
+        {}, [&](const Result<TraceEvents>& events) { heard.push_back("lost " + std::to_string(events->lost())); },
+        [&](const Result<std::uint64_t>& trace) { heard.push_back("trace " + std::to_string(trace.value())); });
+    client->info([&](const Result<InfoReply>& reply) {
+        heard.push_back(reply->version());
+        client->stop_trace(5, [&](const Result<void>& stopped) {
+            EXPECT_TRUE(stopped);
+            heard.emplace_back("stopped");
+        });
+    });
+    auto peer = acceptor_.accept();
+    const auto say = [&](const auto& fill) {
+        Reply reply;
+        fill(reply);
+        std::string frame;
+        ASSERT_TRUE(append_frame(frame, reply));
+        boost::asio::write(peer, boost::asio::buffer(frame));
+    };
+    const auto say_events = [&](std::uint64_t trace, std::uint64_t lost) {
+        say([&](Reply& reply) {
+            reply.mutable_trace_events()->set_trace(trace);
+            reply.mutable_trace_events()->set_lost(lost);
+        });
+    };
+    say([](Reply& reply) { reply.mutable_trace_started()->set_trace(5); });
+    say_events(5, 1);
+    say_events(6, 2); // nobody's
+    say([](Reply& reply) { reply.mutable_info()->set_version("now"); });
+    say_events(5, 3);
+    say([](Reply& reply) { reply.mutable_trace_stopped(); });
+    say_events(5, 4); // nobody's any more
+    peer.close();
+    loop_.run();
+    EXPECT_EQ(heard, (std::vector<std::string>{"trace 5", "lost 1", "now", "lost 3", "stopped"}));
+}
+
+TEST_F(SilentPeer, TraceEndsWithTheConnection) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    client->start_trace(
+        {}, [this](const Result<TraceEvents>& events) { answers_.push_back(events.error().code); },
+        [](const Result<std::uint64_t>& trace) { EXPECT_TRUE(trace); });
+    Reply reply;
+    reply.mutable_trace_started()->set_trace(1);
+    std::string frame;
+    ASSERT_TRUE(append_frame(frame, reply));
+    {
+        auto peer = acceptor_.accept();
+        boost::asio::write(peer, boost::asio::buffer(frame));
+    }
+    loop_.run();
+    EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
+    EXPECT_EQ(lost_.size(), 1U);
+}
+
 TEST_F(SilentPeer, FullQueueRefusesAndDoesNotBlock) {
     acceptor_.listen(1);
     std::vector<std::shared_ptr<SocketFastPath>> waiting;

@@ -3,11 +3,13 @@
 // remembers what it was asked.
 #pragma once
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <grpcpp/grpcpp.h>
@@ -56,6 +58,9 @@ class CannedAgent final : public v1::Agent::Service {
     std::vector<v1::Policy> policies;
     std::vector<v1::CountersReply> counters; ///< one after the other; the last again and again
     v1::ExplainReply explanation;
+    std::vector<v1::TraceReply> traced;
+    std::atomic<bool> trace_goes_on = false; ///< after these, until the client ends it
+    std::vector<v1::TraceReply> traced_last; ///< what comes then
 
     // What it was asked.
     v1::AddEndpointRequest added;
@@ -64,6 +69,7 @@ class CannedAgent final : public v1::Agent::Service {
     v1::ApplyPolicyRequest applied;
     v1::DeletePolicyRequest policy_deleted;
     v1::ExplainRequest explain_asked;
+    v1::TraceRequest trace_asked;
 
     grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::StatusReply* reply) override {
         *reply = status;
@@ -176,6 +182,25 @@ class CannedAgent final : public v1::Agent::Service {
     grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::ExplainReply* reply) override {
         explain_asked = *request;
         *reply = explanation;
+        return refusal;
+    }
+
+    grpc::Status Trace(grpc::ServerContext* context, const v1::TraceRequest* request,
+                       grpc::ServerWriter<v1::TraceReply>* writer) override {
+        trace_asked = *request;
+        for (const v1::TraceReply& reply : traced)
+            writer->Write(reply);
+        while (trace_goes_on && !context->IsCancelled())
+            std::this_thread::yield();
+        for (const v1::TraceReply& reply : traced_last)
+            writer->Write(reply);
+        return context->IsCancelled() ? grpc::Status::CANCELLED : refusal;
+    }
+
+    grpc::Status StopTrace(grpc::ServerContext*, const v1::StopTraceRequest* request, v1::StopTraceReply*) override {
+        if (traced.empty() || request->trace() != traced.front().trace())
+            return {grpc::StatusCode::NOT_FOUND, "no trace has this number"};
+        trace_goes_on = false;
         return refusal;
     }
 

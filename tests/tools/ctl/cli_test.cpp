@@ -9,33 +9,10 @@
 #include <sys/un.h>
 
 #include "tests/tools/ctl/canned_agent.hpp"
-#include "tools/ctl/cli.hpp"
+#include "tests/tools/ctl/run_cli.hpp"
 
 namespace weft::ctl {
 namespace {
-
-using Words = std::vector<std::string>;
-using std::chrono::steady_clock;
-
-struct Ended {
-    Exit exit;
-    std::string out;
-    std::string err;
-
-    [[nodiscard]] Json json() const { return Json::parse(out); }
-};
-
-/// Runs the CLI against a socket; time passes only as --watch sleeps.
-Ended run_at(const std::string& socket, const Words& words, const std::string& input = {}) {
-    std::ostringstream out, err;
-    std::istringstream in(input);
-    steady_clock::time_point now{};
-    Environment environment{.out = out, .err = err, .in = in, .socket = socket};
-    environment.now = [&now] { return now; };
-    environment.sleep = [&now](steady_clock::duration time) { now += time; };
-    const Exit exit = run(words, environment);
-    return {exit, out.str(), err.str()};
-}
 
 class Cli : public testing::Test {
   protected:

@@ -22,6 +22,13 @@ TEST(Json, LargeNumbersAreNumbers) {
     EXPECT_EQ(to_json(gauge)["bytes"].get<std::uint64_t>(), UINT64_MAX);
 }
 
+TEST(Json, BytesAreHexadecimal) {
+    v1::TraceEvent event;
+    event.set_frame_in(std::string("\x02\0\xff", 3));
+    EXPECT_EQ(to_json(event)["frame_in"], "0200ff");
+    EXPECT_EQ(to_json(event)["frame_out"], "");
+}
+
 TEST(Json, AnAbsentAttributeIsNullAndItsCompanionDoesNotAppear) {
     v1::Route route;
     route.set_local_pref(7); // without has_local_pref it means nothing

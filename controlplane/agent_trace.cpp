@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Traces: the fast path tells, this gives names to what it tells. Each client of the API has a trace of its own.
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "controlplane/agent.hpp"
+#include "controlplane/trace_view.hpp"
+
+namespace weft::agent {
+
+TraceNames Agent::trace_names() const {
+    TraceNames names;
+    if (uplink_.exists()) names.ports[uplink_port] = uplink_.interface;
+    for (const auto& network : config_.networks)
+        names.networks[network.vni.value()] = network.name;
+    for (const auto& [name, endpoint] : endpoints_->all()) {
+        names.ports[endpoint.port()] = name;
+        for (const auto& address : endpoint.addresses())
+            names.endpoints[{endpoint.vni(), address}] = name;
+    }
+    names.rule = [this](std::uint32_t rule) { return policy_.rule_text(rule); };
+    return names;
+}
+
+void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<std::uint64_t> done) {
+    auto resolved = resolve_trace(request, config_.networks, endpoints_->all());
+    if (!resolved) return done(std::unexpected(std::move(resolved).error()));
+    auto* const fast_path = supervisor_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    // Names are gathered once a second, not for each of thousands of packets.
+    using Clock = std::chrono::steady_clock;
+    auto tell = [this, number = ++last_trace_, watcher = std::move(watcher), names = TraceNames(),
+                 stale_at = Clock::time_point()](Result<fastpath::TraceEvents> events) mutable {
+        if (!events) {
+            traces_.erase(number);
+            return watcher(fail(events.error().code, "the trace ended: " + events.error().message));
+        }
+        if (const auto now = Clock::now(); now >= stale_at) {
+            names = trace_names();
+            stale_at = now + std::chrono::seconds(1);
+        }
+        v1::TraceReply reply;
+        for (const auto& event : events->events())
+            *reply.add_events() = to_api(event, names);
+        reply.set_lost(events->lost());
+        watcher(std::move(reply));
+    };
+    fast_path->start_trace(*std::move(resolved), std::move(tell),
+                           [this, number = last_trace_, done = std::move(done)](Result<std::uint64_t> started) {
+                               if (!started) return done(std::unexpected(std::move(started).error()));
+                               traces_[number] = *started;
+                               done(number);
+                           });
+}
+
+void Agent::untrace(std::uint64_t number, Done<void> done) {
+    const auto node = traces_.extract(number);
+    auto* const fast_path = supervisor_->fast_path();
+    if (!node || fast_path == nullptr)
+        return done(fail(ErrorCode::not_found, fmt::format("no trace has the number {}", number)));
+    fast_path->stop_trace(node.mapped(), std::move(done));
+}
+
+} // namespace weft::agent

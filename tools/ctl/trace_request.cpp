@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tools/ctl/trace_request.hpp"
+
+#include <stop_token>
+
+#include <fmt/format.h>
+
+#include "dataplane/pipeline/trace.h"
+#include "tools/ctl/text.hpp"
+
+namespace weft::ctl {
+
+namespace {
+
+std::vector<std::string_view> drop_reason_names() {
+    std::vector<std::string_view> names{
+#define WEFT_NAME(number, name, text) #name,
+        WEFT_DROP_REASONS(WEFT_NAME)
+#undef WEFT_NAME
+    };
+    names.erase(names.begin());      // none
+    std::erase(names, "rx_overrun"); // of packets that nobody has seen
+    return names;
+}
+
+/// A number that may be given, or else its default.
+Outcome<unsigned long> number_or(const Arguments& arguments, std::string_view option, unsigned long least,
+                                 unsigned long most, unsigned long otherwise) {
+    if (!arguments.has(option)) return otherwise;
+    return parse_number(fmt::format("--{}", option), arguments.get(option), least, most);
+}
+
+constexpr unsigned long rate_max = 10'000'000;
+constexpr unsigned long count_max = 1'000'000'000'000;
+constexpr double seconds_max = 86400 * 365;
+
+} // namespace
+
+std::vector<Operand> trace_operands() {
+    return {{.name = "END",
+             .help = "an endpoint's name, an address or a prefix: what it sends and receives; of two: what goes "
+                     "between them. Default: everything",
+             .required = false,
+             .repeatable = true,
+             .completes = Completes::endpoint}};
+}
+
+std::vector<Option> trace_options() {
+    return {{.name = "port", .help = "only TCP, UDP or SCTP from or to this port", .value = "N"},
+            {.name = "protocol",
+             .help = "only this: tcp, udp, sctp, icmp (of both families), icmpv6 or an IANA number",
+             .value = "P"},
+            {.name = "verdict",
+             .help = "only packets that ended so; answered: by the gateway, to ARP and pings",
+             .value = "V",
+             .choices = {"forwarded", "answered", "dropped"}},
+            {.name = "reason",
+             .help = "only packets that were dropped for this reason",
+             .value = "REASON",
+             .choices = drop_reason_names()},
+            {.name = "network",
+             .help = "only this network's; default: an END's, or all",
+             .value = "N",
+             .completes = Completes::network},
+            {.name = "count", .help = "end after this many packets", .value = "N", .letter = 'c'},
+            {.name = "seconds", .help = "end after this time", .value = "S"},
+            {.name = "rate", .help = "packets a second at most; what is more is counted as lost", .value = "N"}};
+}
+
+Outcome<v1::TraceRequest> trace_request(const Arguments& arguments, TraceDefaults defaults) {
+    v1::TraceRequest request;
+    const auto ends = arguments.all("END");
+    if (ends.size() > 2)
+        return refuse(Exit::usage, fmt::format("'{}' is one END too many: a packet has two", ends[2]));
+    for (const std::string& end : ends)
+        request.add_ends(end);
+    request.set_network(arguments.get("network"));
+    request.set_protocol(arguments.get("protocol"));
+    request.set_verdict(arguments.get("verdict"));
+    request.set_drop_reason(arguments.get("reason"));
+    if (arguments.has("reason") && arguments.has("verdict") && request.verdict() != "dropped")
+        return refuse(Exit::usage, fmt::format("--reason {} goes with --verdict dropped: nothing that was {} has one",
+                                               request.drop_reason(), request.verdict()));
+    const auto port = number_or(arguments, "port", 1, 65535, 0);
+    const auto snap = number_or(arguments, "snap", 0, WEFT_TRACE_SNAP_MAX, defaults.snap_length);
+    const auto rate = number_or(arguments, "rate", 1, rate_max, defaults.events_per_s);
+    for (const auto* const number : {&port, &snap, &rate})
+        if (!*number) return std::unexpected(number->error());
+    request.set_port(static_cast<std::uint32_t>(*port));
+    request.set_snap_length(static_cast<std::uint32_t>(*snap));
+    request.set_events_per_s(static_cast<std::uint32_t>(*rate));
+    return request;
+}
+
+std::string TraceEnd::summary() const {
+    return counted(packets, "packet") + (lost == 0 ? std::string{} : fmt::format(", {} lost", lost));
+}
+
+Outcome<TraceEnd> run_trace(Context& context, const Arguments& arguments, const v1::TraceRequest& request,
+                            const std::function<bool(const v1::TraceEvent&)>& take) {
+    const auto count = number_or(arguments, "count", 1, count_max, 0);
+    if (!count) return std::unexpected(count.error());
+    std::optional<std::chrono::milliseconds> time;
+    if (arguments.has("seconds")) {
+        const auto seconds = parse_seconds("--seconds", arguments.get("seconds"), 0.001, seconds_max);
+        if (!seconds) return std::unexpected(seconds.error());
+        time = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(*seconds));
+    }
+    std::stop_source stop;
+    std::shared_ptr<void> interrupt;
+    if (context.environment.on_interrupt)
+        interrupt = context.environment.on_interrupt(time, [&stop] { stop.request_stop(); });
+    auto client = context.connect();
+    if (!client) return pass_on(std::move(client));
+    TraceEnd end;
+    const auto take_reply = [&](const v1::TraceReply& reply) {
+        end.lost = reply.lost();
+        for (const v1::TraceEvent& event : reply.events()) {
+            if (event.part() == 0 && *count != 0 && end.packets == *count) return false;
+            end.packets += event.part() == 0 ? 1 : 0;
+            if (!take(event)) return false;
+        }
+        // Whether the last packet has more parts is known once the next has come, or by their number.
+        const bool whole =
+            reply.events().empty() || reply.events().rbegin()->part() + 1 >= reply.events().rbegin()->parts();
+        return *count == 0 || end.packets < *count || !whole;
+    };
+    const auto traced = client->trace(request, take_reply, stop.get_token());
+    if (!traced) return std::unexpected(traced.error());
+    return end;
+}
+
+} // namespace weft::ctl
