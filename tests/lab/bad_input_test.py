@@ -190,5 +190,6 @@ harness.need_root()
 with_lab('bad input', {'hosts': 2, 'endpoints': 2}, unknown_flags_and_keys_name_the_nearest, bad_values_are_refused, missing_privilege_is_named,
          missing_hugepages_are_named, running_without_hugepages_says_so, taken_bgp_port_is_named, taken_sockets_are_named, duplicate_name_is_refused,
          duplicate_address_is_refused, address_of_another_host_is_refused, missing_or_wrong_netns_is_refused, bad_endpoint_words_are_refused,
-         taken_interface_is_refused, default_route_that_is_there_stays, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named)
+         taken_interface_is_refused, default_route_that_is_there_stays, unknown_things_are_named, agent_that_is_not_there_is_named, full_block_is_named,
+         fastpaths=('dpdk',))
 harness.finish()

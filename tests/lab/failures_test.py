@@ -183,7 +183,7 @@ def transfer_survives_a_dozen_random_kills(lab):
         for _ in range(12):
             time.sleep(moments.uniform(0.3, 1.5))
             host = lab.host(moments.choice(['h1', 'h2']))
-            victims = moments.choice([[host.agent], [host.dataplane], [host.agent, host.dataplane]])
+            victims = moments.choice([[host.agent], [host.dataplane], [host.agent, host.dataplane]])  # eBPF has no process: then nobody is killed
             for record in [find() for find in victims]:
                 if record is not None:
                     processes.kill(record)
@@ -202,7 +202,9 @@ def transfer_survives_a_dozen_random_kills(lab):
 
 harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
-         killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
-         running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done,
-         both_killed_at_once_come_back, both_agents_gone_packets_flow, what_comes_while_the_port_is_not_read_is_counted, *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
+         running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done, both_agents_gone_packets_flow,
+         *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
+# What only a process can suffer.
+with_lab('process killed', {'hosts': 2, 'endpoints': 2}, killed_fast_path_comes_back_within_two_seconds, running_tcp_transfer_survives_a_killed_fast_path,
+         both_killed_at_once_come_back, what_comes_while_the_port_is_not_read_is_counted, fastpaths=('dpdk',))
 harness.finish()

@@ -63,8 +63,17 @@ def new_name():
     return f't{os.getpid()}{chr(96 + _labs)}'
 
 
-def with_lab(title, options, *cases):
-    """One lab, and several cases on it. A lab that does not come up fails all of them."""
+BOTH = ('ebpf', 'dpdk')
+
+
+def with_lab(title, options, *cases, fastpaths=BOTH):
+    """One lab for each fast path, and several cases on it."""
+    for fastpath in fastpaths:
+        with_one_lab(f'{fastpath}: {title}', {**options, 'fastpath': fastpath}, *cases)
+
+
+def with_one_lab(title, options, *cases):
+    """A lab that does not come up fails all of its cases."""
     name = new_name()
     try:
         lab = Lab.up(name, **options)

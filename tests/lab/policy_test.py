@@ -257,6 +257,8 @@ def restarts_open_and_close_nothing(lab):
             wait_until(lambda begin=begin: arrived().get(yes, 0) > begin + 200, 'allowed datagrams go on', 5)
         assert no not in arrived(), f'forbidden datagrams arrived: {arrived()}'
         wait_until(lambda: fib_identities(lab.host('h2')) == identities, 'the same identities after the restart', 10)
+        if lab.host('h2').fastpath == 'ebpf':
+            return  # no process that could go
         # The fast path too: it comes back with policy before routes.
         processes.kill(lab.host('h2').dataplane())
         begin = arrived().get(yes, 0)
