@@ -3,7 +3,8 @@
 import subprocess
 import tempfile
 
-from lablib.command import LabError, attempt, environment, in_netns
+from lablib import namespaces
+from lablib.command import LabError, attempt, environment, in_netns, run
 
 # Checksums are verified, also the inner ones. The random bytes that transfer.py sends are nothing but data, whatever they look like.
 CHECKS = ['-d', 'tcp.port==5001,data', '-d', 'udp.port==5002,data', '-o', 'ip.check_checksum:TRUE', '-o', 'udp.check_checksum:TRUE',
@@ -13,10 +14,18 @@ COMPLAINTS = ' or '.join([MALFORMED, '_ws.expert.severity == error',
                           *(f'{protocol}.checksum.status == "Bad"' for protocol in ('ip', 'tcp', 'udp', 'icmp', 'icmpv6'))])
 
 
+def finish_before_sending(lab):
+    """A veth pair carries frames that are still to be cut and summed, as no wire does: from now on the kernel does that before it sends."""
+    for netns in namespaces.ours(lab.state):
+        if attempt('ip', 'link', 'show', 'dev', 'uplink', netns=netns).returncode == 0:
+            run('ethtool', '-K', 'uplink', 'tx', 'off', 'tso', 'off', 'gso', 'off', netns=netns)
+
+
 class Capture:
     """Everything that passes the underlay's port of one host, for as long as the block lasts."""
 
     def __init__(self, lab, port):
+        finish_before_sending(lab)
         self.netns = lab.netns('underlay')
         self.file = tempfile.NamedTemporaryFile(prefix='weft-capture-', suffix='.pcap')
         self.process = subprocess.Popen(in_netns(self.netns, 'tcpdump', '-i', port, '-s', '0', '-B', '32768', '--immediate-mode', '-U', '-w', self.file.name),
