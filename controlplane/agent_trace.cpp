@@ -26,8 +26,8 @@ TraceNames Agent::trace_names() const {
 void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<std::uint64_t> done) {
     auto resolved = resolve_trace(request, config_.networks, endpoints_->all());
     if (!resolved) return done(std::unexpected(std::move(resolved).error()));
-    auto* const fast_path = supervisor_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + supervisor_->state()));
+    auto* const fast_path = provider_->fast_path();
+    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
     // Names are gathered once a second, not for each of thousands of packets.
     using Clock = std::chrono::steady_clock;
     auto tell = [this, number = ++last_trace_, watcher = std::move(watcher), names = TraceNames(),
@@ -56,7 +56,7 @@ void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<st
 
 void Agent::untrace(std::uint64_t number, Done<void> done) {
     const auto node = traces_.extract(number);
-    auto* const fast_path = supervisor_->fast_path();
+    auto* const fast_path = provider_->fast_path();
     if (!node || fast_path == nullptr)
         return done(fail(ErrorCode::not_found, fmt::format("no trace has the number {}", number)));
     fast_path->stop_trace(node.mapped(), std::move(done));
