@@ -12,13 +12,14 @@ char weft_license[] SEC("license") = "Dual BSD/GPL";
 /* Into how many segments a frame is cut at most: 64 KiB at the smallest MSS that Linux takes for a route, 88. */
 enum { WEFT_SEGMENTS_MAX = 745 };
 
-/* P, on the frame in the scratch; then its length is the packet's, without padding. */
+/* P, on the frame in the scratch; then its length is the packet's, without padding, of which nothing is read. */
 WEFT_INLINE int weft_parse(struct __sk_buff* skb, struct weft_scratch* scratch) {
     struct weft_ip* const ip = &scratch->packet.ip;
     const __u8* const frame = weft_frame(scratch);
     const int reason = weft_parse_frame(frame, weft_headers_size(scratch), scratch->length, ip);
     if (reason != WEFT_DROP_none) return reason;
     scratch->length = WEFT_ETHERNET_SIZE + ip->l3_length;
+    if (scratch->linear > scratch->length) scratch->linear = scratch->length;
     scratch->segment = skb->gso_size;
     scratch->segment_headers = 0;
     if (scratch->segment == 0) return WEFT_DROP_none;

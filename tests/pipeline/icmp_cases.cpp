@@ -85,6 +85,11 @@ void add_icmp_cases(CaseList& list) {
     excerpt.payload.resize(v4 ? 19 : 39);
     list.add("ErrorWithTornExcerpt", {opened, drops(World::uplink, w.from_cache(excerpt),
                                                     v4 ? WEFT_DROP_malformed_ipv4 : WEFT_DROP_malformed_ipv6)});
+    // Ethernet's padding is no part of it.
+    const Bytes padded = frame(w.router_mac, w.c_router, excerpt) + zeros(9);
+    list.add("ErrorWithTornExcerptAndPadding",
+             {opened, drops(World::uplink, w.tunnelled(w.c_vtep(), padded),
+                            v4 ? WEFT_DROP_malformed_ipv4 : WEFT_DROP_malformed_ipv6)});
     list.add("ErrorFromTheWrongVtep", {opened, drops(World::uplink, w.from_other(from_cache), WEFT_DROP_wrong_vtep)});
     const Packet refused = w.icmp_error(w.web_ip(), World::one_hop_on(inward), unreachable, v4 ? 3 : 4);
     list.add("ContainersErrorPasses", {passes(World::uplink, w.from_cache(inward), w.at_web(inward)),
