@@ -56,7 +56,7 @@ class EbpfFixture {
     using Counts = weft_port_counts;
 
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
-    /// Lets time pass: sessions were seen so much longer ago.
+    /// Lets time pass, or takes it back: sessions were seen so much longer ago.
     void age_sessions(std::uint32_t seconds) const;
     void refill_icmp_budget() const;
 
@@ -66,6 +66,7 @@ class EbpfFixture {
     std::map<std::uint32_t, Counts> counts_;
     std::uint32_t entering_port_ = 0;
     std::optional<std::uint32_t> now_s_;
+    std::uint32_t clock_s_ = 0; ///< the kernel's, at now_s_
 };
 
 } // namespace weft::cases
