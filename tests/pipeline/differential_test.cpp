@@ -96,16 +96,18 @@ struct Tally {
     std::uint64_t in_fragments = 0;  ///< a test run shows one packet
     std::uint64_t cannot_run = 0;
     std::uint64_t sent = 0;
+    std::uint64_t in_sessions = 0; ///< of these: that opened none
     std::uint64_t updates = 0;
     std::uint64_t updates_refused = 0;
     std::array<std::uint64_t, WEFT_DROP_REASON_COUNT> drops{};
     std::map<std::string, std::uint64_t> errors; ///< ICMP errors, by the reason that they tell
 
     [[nodiscard]] std::string text() const {
-        std::string text =
-            fmt::format("{} packets compared: {} sent; {} stayed with the host, {} left in fragments, "
-                        "{} no test run can do; {} table updates, {} refused\n",
-                        compared, sent, with_the_host, in_fragments, cannot_run, updates, updates_refused);
+        std::string text = fmt::format(
+            "{} packets compared: {} sent, {} of them without opening a session; {} stayed with "
+            "the host, {} left in fragments, "
+            "{} no test run can do; {} table updates, {} refused\n",
+            compared, sent, in_sessions, with_the_host, in_fragments, cannot_run, updates, updates_refused);
         for (std::size_t i = 0; i < drops.size(); ++i)
             if (drops[i] != 0)
                 text += fmt::format("{:>24} {}\n", name_of(static_cast<weft_drop_reason>(i)), drops[i]);
@@ -177,6 +179,7 @@ class Round {
             ++tally_.with_the_host;
             return;
         }
+        const std::size_t sessions = dpdk_.sessions().size();
         const Outcome dpdk = dpdk_.run(step);
         if (dpdk.sent.size() > 1) {
             ++tally_.in_fragments;
@@ -185,12 +188,15 @@ class Round {
         ASSERT_EQ(difference(dpdk, ebpf), "")
             << how_to_repeat() << "\nin on port " << step.port << " at second " << step.now_s << ", inner IPv"
             << world_.inner << ", outer IPv" << world_.outer << "\nframe " << hex(step.frame);
-        count(dpdk);
+        count(dpdk, dpdk_.sessions().size() == sessions);
     }
 
-    void count(const Outcome& outcome) {
+    void count(const Outcome& outcome, bool opened_none) {
         ++tally_.compared;
-        if (outcome.drops.empty()) ++tally_.sent;
+        if (outcome.drops.empty()) {
+            ++tally_.sent;
+            tally_.in_sessions += opened_none ? 1 : 0;
+        }
         for (const auto& [reason, number] : outcome.drops) {
             tally_.drops[reason] += number;
             if (!outcome.sent.empty()) ++tally_.errors[name_of(reason)];
@@ -219,6 +225,7 @@ void expect_variety(const Tally& tally) {
          {WEFT_DROP_ttl_exceeded, WEFT_DROP_packet_too_big, WEFT_DROP_no_route, WEFT_DROP_blackhole})
         EXPECT_TRUE(tally.errors.contains(name_of(reason))) << "no ICMP error told of " << name_of(reason);
     EXPECT_GT(tally.sent * 10, tally.compared) << "less than a tenth of the packets went on";
+    EXPECT_GT(tally.in_sessions * 20, tally.compared) << "less than a twentieth of the packets had a session";
     EXPECT_LT(tally.cannot_run * 20, tally.compared) << "too many packets that no test run can do";
     EXPECT_LT(tally.in_fragments * 20, tally.compared) << "too many packets in fragments";
     EXPECT_GT(tally.updates, 2 * tally.updates_refused) << "too many table updates were refused";
