@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/netns.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -23,6 +24,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "controlplane/device_features.hpp"
 
 namespace weft::agent {
 
@@ -111,6 +114,16 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     return {};
 }
 
+bool is_veth(rtnl_link* link) {
+    const char* const type = rtnl_link_get_type(link);
+    return type != nullptr && std::string_view(type) == "veth";
+}
+
+bool is_tap(rtnl_link* link) {
+    const char* const type = rtnl_link_get_type(link);
+    return type != nullptr && std::string_view(type) == "tun";
+}
+
 /// Runs in a thread inside the namespace.
 Result<void> configure_here(const InterfaceSettings& settings) {
     const Socket socket(nl_socket_alloc());
@@ -123,6 +136,12 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     const int index = rtnl_link_get_ifindex(link.get());
     write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_dad", "0");
     write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_ra", "0");
+    if (is_veth(link.get())) {
+        // What a program forwards stays one frame until a device cuts it, and only TCP is cut behind a tunnel: other
+        // protocols' large sends are the container's own kernel to cut.
+        constexpr std::array<std::string_view, 2> others{"tx-udp-segmentation", "tx-sctp-segmentation"};
+        if (auto disabled = disable_features(settings.ifname, others); !disabled) return disabled;
+    }
     const Link change(rtnl_link_alloc());
     rtnl_link_set_mtu(change.get(), settings.mtu);
     rtnl_link_set_flags(change.get(), IFF_UP);
@@ -142,10 +161,9 @@ void remove_here(const InterfaceSettings& settings) {
         rtnl_link_get_kernel(socket.get(), 0, settings.ifname.c_str(), &found) < 0)
         return;
     const Link link(found);
-    const char* const type = rtnl_link_get_type(link.get());
     nl_addr* const mac = rtnl_link_get_addr(link.get());
-    if (type == nullptr || (std::string_view(type) != "tun" && std::string_view(type) != "veth") || mac == nullptr ||
-        nl_addr_get_len(mac) != 6 || std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
+    if ((!is_tap(link.get()) && !is_veth(link.get())) || mac == nullptr || nl_addr_get_len(mac) != 6 ||
+        std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
         return;
     rtnl_link_delete(socket.get(), link.get());
 }

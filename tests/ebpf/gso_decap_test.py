@@ -5,9 +5,7 @@ leans on them. Bulk TCP of odd length, checksummed, goes through gso_bed.py's ho
 takes segments, one for which the kernel has to cut and to sum, a bridge, a tunnel, and a TAP that somebody reads. So do datagrams that were sent as one
 (UDP_SEGMENT)."""
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'lab'))
@@ -15,7 +13,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'lab'))
 import harness  # noqa: E402
 from gso_bed import Bed, beyond, container  # noqa: E402
 from lablib import transfer  # noqa: E402
-from lablib.command import environment, in_netns  # noqa: E402
 
 SIZE = 10_000_003  # odd: the last segment is short, and its checksum ends on half a word
 UNSEGMENTED = 10_000  # the mean frame of a stream that nobody has cut is longer than this
@@ -51,19 +48,7 @@ def runs_of_datagrams(bed, far):
     whole = []
     for ipv6 in (False, True):
         address = beyond(ipv6) if far == 'beyond' else container(2, ipv6)
-        answerer = transfer.program(bed.netns(far), 'answer', address, 5002, 60)
-        try:
-            assert answerer.stdout.readline() == 'ready\n', answerer.stderr.read()
-            program = pathlib.Path(__file__).with_name('udp_segments.py')
-            asked = subprocess.run(in_netns(bed.netns('c1'), '/usr/bin/python3', '-I', program, address, 5002, SEGMENT, RUNS), stdin=subprocess.DEVNULL,
-                                   capture_output=True, text=True, timeout=120, env=environment(), check=False)
-        finally:
-            answerer.kill()
-            answerer.communicate()
-        assert asked.returncode == 0, asked.stderr
-        said = json.loads(asked.stdout)
-        assert said['strange'] == 0, f'{address}: {said}'
-        whole.append(said['whole'])
+        whole.append(harness.runs_of_datagrams(bed.netns('c1'), bed.netns(far), address, SEGMENT, RUNS))
     return whole
 
 

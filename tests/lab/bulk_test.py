@@ -88,6 +88,14 @@ def inner_mtu_9000_is_too_large_ipv6(lab):
     with_inner_mtu(lab, 9000, True)
 
 
+def datagrams_sent_as_one_arrive(lab):
+    """UDP_SEGMENT, as programs that speak QUIC send."""
+    for ipv6 in (False, True):
+        for destination in ('h2-e1', 'h1-e2'):
+            whole = harness.runs_of_datagrams(lab.netns('h1-e1'), lab.netns(destination), lab.address(destination, ipv6), 1200, 5)
+            assert whole == 5, f'{whole} of 5 runs to {destination} arrived'
+
+
 def large_packets_use_the_large_underlay(lab):
     mtu = interface_mtu(lab, ENDS[0])
     assert mtu >= 3000, f'MTU {mtu} inside on an underlay of 9000'
@@ -95,7 +103,7 @@ def large_packets_use_the_large_underlay(lab):
 
 
 harness.need_root()
-with_lab('MTU 1500', {}, offloads_are_on_in_the_containers, ipv4_in_each_direction, ipv6_in_each_direction, inner_mtu_1500_is_too_large_ipv4,
+with_lab('MTU 1500', {'endpoints': 2}, offloads_are_on_in_the_containers, datagrams_sent_as_one_arrive, ipv4_in_each_direction, ipv6_in_each_direction, inner_mtu_1500_is_too_large_ipv4,
          inner_mtu_1500_is_too_large_ipv6, inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6)
 with_lab('MTU 9000', {'mtu': 9000}, large_packets_use_the_large_underlay, ipv4_in_each_direction, ipv6_in_each_direction,
          inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the lab's tests share: cases that print `ok NAME` or `not ok NAME: why`, labs that go away with their test, and the checks that several need.
 A case is a function that raises when the fact in its name does not hold."""
+import json
 import os
 import pathlib
 import re
@@ -11,8 +12,8 @@ import traceback
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / 'tools'))
 
-from lablib import hosts  # noqa: E402
-from lablib.command import LabError, attempt, environment, in_netns  # noqa: E402
+from lablib import hosts, transfer  # noqa: E402
+from lablib.command import LabError, attempt, environment, in_netns, run  # noqa: E402
 from lablib.lab import Lab  # noqa: E402
 
 failed = []
@@ -121,6 +122,21 @@ def start(netns, *command):
     """A program in a namespace whose output is read later."""
     return subprocess.Popen(in_netns(netns, *command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env=environment())
+
+
+def runs_of_datagrams(source, destination, address, size, runs):
+    """Sends runs of datagrams, each run in one call, from a namespace to an address of another; returns how many came back whole."""
+    answerer = transfer.program(destination, 'answer', address, 5002, 60)
+    try:
+        if answerer.stdout.readline() != 'ready\n':
+            raise LabError(f'{destination}: {answerer.stderr.read()}')
+        program = pathlib.Path(__file__).with_name('udp_segments.py')
+        said = json.loads(run('/usr/bin/python3', '-I', program, address, 5002, size, runs, netns=source))
+    finally:
+        answerer.kill()
+        answerer.communicate()
+    assert said['strange'] == 0, f'{address}: {said}'
+    return said['whole']
 
 
 def connects(lab, source, address, port, timeout=2):
