@@ -1,158 +1,52 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/explain.hpp"
 
-#include <array>
-
-#include <fmt/format.h>
-
-#include "dataplane/api/table_wire.hpp"
-#include "dataplane/pipeline/special_address.h"
-#include "dataplane/view.hpp"
+#include "dataplane/api/explain.hpp"
 
 namespace weft::dataplane {
 
 namespace {
 
-constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
-#define WEFT_TEXT(number, name, text) text,
-    WEFT_DROP_REASONS(WEFT_TEXT)
-#undef WEFT_TEXT
-};
-
-/// Collects steps; the last one may stop the packet.
-class Story {
+class Reader final : public fastpath::TableReader {
   public:
-    void tell(const char* stage, std::string detail, std::uint32_t rule = 0) {
-        auto& step = *reply_.add_steps();
-        step.set_stage(stage);
-        step.set_detail(std::move(detail));
-        step.set_rule(rule);
+    explicit Reader(const Tables& tables) : tables_(tables) {}
+
+    [[nodiscard]] Result<std::optional<std::string>> network(std::uint32_t vni) const override {
+        const Network* const found = tables_.network(vni);
+        return found != nullptr ? std::optional(found->name) : std::nullopt;
     }
 
-    fastpath::ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason,
-                                std::uint32_t rule = 0) {
-        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]), rule);
-        reply_.mutable_steps()->rbegin()->set_stops(true);
-        reply_.set_verdict(fastpath::VERDICT_DENY);
-        reply_.set_drop_reason(reason);
-        return std::move(reply_);
+    [[nodiscard]] Result<std::optional<weft_endpoint>> endpoint(std::uint32_t port) const override {
+        const Endpoint* const found = tables_.endpoint(port);
+        return found != nullptr ? std::optional<weft_endpoint>(*found) : std::nullopt;
     }
 
-    fastpath::ExplainReply& reply() { return reply_; }
+    [[nodiscard]] std::string endpoint_name(std::uint32_t port) const override {
+        return tables_.endpoint(port)->name;
+    }
+
+    [[nodiscard]] Result<std::optional<weft_next_hop>> next_hop(std::uint32_t id) const override {
+        const NextHop* const found = tables_.next_hop(id);
+        return found != nullptr ? std::optional<weft_next_hop>(*found) : std::nullopt;
+    }
+
+    [[nodiscard]] Result<weft_route_value> route(std::uint32_t vni, const weft_address& address) const override {
+        return tables_.route(*tables_.network(vni), address);
+    }
+
+    [[nodiscard]] Result<weft_policy_value> policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
+                                                   std::uint32_t protocol, std::uint32_t port) const override {
+        return tables_.policy(direction, local, peer, protocol, port);
+    }
 
   private:
-    fastpath::ExplainReply reply_;
+    const Tables& tables_;
 };
-
-std::string describe(const weft_next_hop* next_hop, const Tables& tables) {
-    if (next_hop == nullptr) return "no route";
-    switch (next_hop->kind) {
-    case WEFT_NEXT_HOP_LOCAL: {
-        const Endpoint* const endpoint = tables.endpoint(next_hop->port);
-        return fmt::format("endpoint {} of this host, port {}", endpoint != nullptr ? endpoint->name : "(none)",
-                           next_hop->port);
-    }
-    case WEFT_NEXT_HOP_VTEP:
-        return fmt::format("VTEP {}, VNI {}, port {}", fastpath::to_text(next_hop->remote), next_hop->vni,
-                           next_hop->port);
-    case WEFT_NEXT_HOP_DROP:
-        return "drop";
-    }
-    return "";
-}
-
-std::string describe(weft_policy_value value) {
-    if (value.precedence_verdict == 0) return "no policy selects it: allowed";
-    return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
-}
 
 } // namespace
 
 Result<fastpath::ExplainReply> explain(const Tables& tables, const fastpath::ExplainRequest& request) {
-    auto source = fastpath::to_address(request.source());
-    auto destination = fastpath::to_address(request.destination());
-    if (!source) return fail_in(std::move(source), "source");
-    if (!destination) return fail_in(std::move(destination), "destination");
-    const bool v4 = weft_address_is_v4(&*source) != 0;
-    if (v4 != (weft_address_is_v4(&*destination) != 0))
-        return fail(ErrorCode::invalid, "source and destination are of different families");
-    weft_flow flow{};
-    flow.source = *source;
-    flow.destination = *destination;
-    flow.protocol = request.protocol() != 0 ? static_cast<std::uint8_t>(request.protocol())
-                                            : static_cast<std::uint8_t>(v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6);
-    flow.source_port = __builtin_bswap16(static_cast<std::uint16_t>(request.source_port()));
-    flow.destination_port = __builtin_bswap16(static_cast<std::uint16_t>(request.destination_port()));
-
-    Story story;
-    const Network* const network = tables.network(request.vni());
-    if (network == nullptr) return story.stop("network", fmt::format("VNI {}", request.vni()), WEFT_DROP_unknown_vni);
-    story.tell("network", fmt::format("{}, VNI {}", network->name, network->vni));
-    const weft_view view{.epoch = tables.epoch(), .network = network, .tables = &tables};
-    weft_decision decision;
-    weft_decide(&view, network->vni, &flow, nullptr, &decision);
-    const weft_next_hop* const source_next_hop = tables.next_hop(decision.source.next_hop);
-    const weft_next_hop* const destination_next_hop = tables.next_hop(decision.destination.next_hop);
-    story.tell("source", fmt::format("{} is {}, identity {}", fastpath::to_text(*source),
-                                     describe(source_next_hop, tables), decision.source.identity));
-    const std::string to = fmt::format("{} is {}, identity {}", fastpath::to_text(*destination),
-                                       describe(destination_next_hop, tables), decision.destination.identity);
-    const auto is_kind = [](const weft_next_hop* next_hop, weft_next_hop_kind kind) {
-        return next_hop != nullptr && next_hop->kind == kind;
-    };
-    const bool source_local = is_kind(source_next_hop, WEFT_NEXT_HOP_LOCAL);
-    const bool destination_local = is_kind(destination_next_hop, WEFT_NEXT_HOP_LOCAL);
-    if (source_local && tables.endpoint(source_next_hop->port) == nullptr)
-        return story.stop("source", describe(source_next_hop, tables), WEFT_DROP_endpoint_not_ready);
-    if (weft_is_group(&*destination))
-        return story.stop("destination", fastpath::to_text(*destination), WEFT_DROP_multicast);
-    if (const auto gateway = weft_gateway_address(v4 ? 4 : 6);
-        source_local && weft_address_equal(&*destination, &gateway) != 0) {
-        const std::string is_gateway =
-            fmt::format("{} is the gateway that every container has", fastpath::to_text(*destination));
-        if (flow.protocol != (v4 ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6))
-            return story.stop("destination", is_gateway + ", and answers pings only", WEFT_DROP_no_route);
-        story.tell("destination", is_gateway + ", and answers pings");
-        story.reply().set_verdict(fastpath::VERDICT_ALLOW);
-        return std::move(story.reply());
-    }
-    // What does not begin here comes from the underlay, and must end here.
-    if (!source_local && !is_kind(source_next_hop, WEFT_NEXT_HOP_VTEP))
-        return story.stop("fib", "no VTEP may send for it", WEFT_DROP_wrong_vtep);
-    if (!source_local && !destination_local) return story.stop("fib", to, WEFT_DROP_not_local);
-    if (decision.reason == WEFT_DROP_no_route || decision.reason == WEFT_DROP_blackhole ||
-        decision.reason == WEFT_DROP_endpoint_not_ready)
-        return story.stop("fib", to, decision.reason);
-    story.tell("fib", to);
-
-    auto& reply = story.reply();
-    reply.set_rule(weft_decision_rule(&decision));
-    reply.set_next_hop(decision.destination.next_hop);
-    if (weft_decision_rule(&decision) != 0)
-        reply.set_rule_direction(weft_decision_rule(&decision) == decision.ingress.rule &&
-                                         decision.reason != WEFT_DROP_egress_policy
-                                     ? fastpath::DIRECTION_INGRESS
-                                     : fastpath::DIRECTION_EGRESS);
-    if (source_local) {
-        if (decision.reason == WEFT_DROP_egress_policy)
-            return story.stop("egress policy", describe(decision.egress), decision.reason, decision.egress.rule);
-        story.tell("egress policy", describe(decision.egress), decision.egress.rule);
-    } else {
-        story.tell("egress policy", "enforced by the source's host");
-    }
-    if (destination_local) {
-        if (decision.reason == WEFT_DROP_ingress_policy)
-            return story.stop("ingress policy", describe(decision.ingress), decision.reason, decision.ingress.rule);
-        story.tell("ingress policy", describe(decision.ingress), decision.ingress.rule);
-    } else {
-        story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");
-    }
-    if (!destination_next_hop->resolved)
-        return story.stop("next hop", describe(destination_next_hop, tables), WEFT_DROP_next_hop_unresolved);
-    story.tell("next hop", destination_local ? "delivered to " + describe(destination_next_hop, tables)
-                                             : "encapsulated to " + describe(destination_next_hop, tables));
-    reply.set_verdict(fastpath::VERDICT_ALLOW);
-    return std::move(reply);
+    return fastpath::explain(Reader(tables), request);
 }
 
 } // namespace weft::dataplane

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Explain: what the pipeline would do with a packet, told step by step. It asks the tables through the same functions
-// as packets do; it opens no session and counts nothing.
+// Explain over this process's tables: dataplane/api/explain.hpp.
 #pragma once
 
 #include "dataplane/api/fastpath.pb.h"

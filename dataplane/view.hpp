@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weft_view: what pipeline/decision.h, pipeline/admit.h and pipeline/trace_rule.h ask of the tables and sessions of
-// this fast path. One for a burst, which sees one epoch, or for a question of explain().
+// this fast path. One for a burst, which sees one epoch.
 #pragma once
 
 #include "dataplane/session_table.hpp"
@@ -12,7 +12,7 @@ struct weft_view {
     const weft_endpoint* sender;
     const weft::dataplane::Network* network; ///< that was asked for last, or null
     const weft::dataplane::Tables* tables;
-    weft::dataplane::SessionTable* sessions; ///< null: only decisions are asked for
+    weft::dataplane::SessionTable* sessions;
 };
 
 // These know what a view has.

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -40,6 +41,10 @@ Result<Map> Map::own(int descriptor, std::string name) {
     map.type_ = info.type;
     map.key_size_ = info.key_size;
     map.value_size_ = info.value_size;
+    map.value_room_ = info.value_size;
+    if (info.type == BPF_MAP_TYPE_PERCPU_HASH || info.type == BPF_MAP_TYPE_PERCPU_ARRAY)
+        map.value_room_ =
+            (std::size_t{info.value_size} + 7) / 8 * 8 * static_cast<std::size_t>(libbpf_num_possible_cpus());
     map.capacity_ = info.max_entries;
     map.flags_ = info.map_flags;
     return map;
@@ -55,6 +60,7 @@ Map::Map(Map&& other) noexcept :
     type_(other.type_),
     key_size_(other.key_size_),
     value_size_(other.value_size_),
+    value_room_(other.value_room_),
     capacity_(other.capacity_),
     flags_(other.flags_) {}
 
@@ -64,6 +70,7 @@ Map& Map::operator=(Map&& other) noexcept {
     type_ = other.type_;
     key_size_ = other.key_size_;
     value_size_ = other.value_size_;
+    value_room_ = other.value_room_;
     capacity_ = other.capacity_;
     flags_ = other.flags_;
     return *this;
@@ -128,7 +135,7 @@ std::size_t Map::set_batch(const void* keys, const void* values, std::size_t cou
             std::uint32_t set = asked;
             const int result =
                 bpf_map_update_batch(descriptor_, static_cast<const std::uint8_t*>(keys) + done * key_size_,
-                                     static_cast<const std::uint8_t*>(values) + done * value_size_, &set, nullptr);
+                                     static_cast<const std::uint8_t*>(values) + done * value_room_, &set, nullptr);
             if (result != 0 && set == asked) set = 0; // failed before it began, so that it did not count
             done += set;
             if (result != 0) return result;
@@ -145,7 +152,7 @@ Result<void> Map::walk(Cursor& cursor, const Visit& visit) const {
         // A hash tells a bucket's number, others a key.
         cursor.next_token_.resize(std::max<std::size_t>(key_size_, sizeof(std::uint32_t)));
         cursor.keys_.resize(cursor.batch_ * key_size_);
-        cursor.values_.resize(cursor.batch_ * value_size_);
+        cursor.values_.resize(cursor.batch_ * value_room_);
         std::uint32_t count = 0;
         const int failed = persist([&] {
             count = static_cast<std::uint32_t>(cursor.batch_);
@@ -161,7 +168,7 @@ Result<void> Map::walk(Cursor& cursor, const Visit& visit) const {
         cursor.at_end_ = failed == ENOENT;
         cursor.token_.swap(cursor.next_token_);
         for (std::size_t i = 0; i < count; ++i)
-            visit(cursor.keys_.data() + i * key_size_, cursor.values_.data() + i * value_size_);
+            visit(cursor.keys_.data() + i * key_size_, cursor.values_.data() + i * value_room_);
         return {};
     }
 }

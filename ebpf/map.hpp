@@ -30,6 +30,9 @@ class Map {
 
     [[nodiscard]] std::uint32_t value_size() const { return value_size_; }
 
+    /// Bytes of a value as it is read and written: of all CPUs, where each has its own.
+    [[nodiscard]] std::size_t value_room() const { return value_room_; }
+
     /// The entries that fit.
     [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
 
@@ -72,7 +75,7 @@ class Map {
     using Visit = std::function<void(const void* key, const void* value)>;
 
     /// The next entries, as many as the cursor's batch. An entry that is written meanwhile may be left out or come
-    /// twice. Of maps with one value for all CPUs.
+    /// twice.
     [[nodiscard]] Result<void> walk(Cursor& cursor, const Visit& visit) const;
     /// All of them.
     [[nodiscard]] Result<void> for_each(const Visit& visit) const;
@@ -88,6 +91,7 @@ class Map {
     std::uint32_t type_ = 0;
     std::uint32_t key_size_ = 0;
     std::uint32_t value_size_ = 0;
+    std::size_t value_room_ = 0;
     std::uint32_t capacity_ = 0;
     std::uint32_t flags_ = 0;
 };

@@ -21,7 +21,18 @@ Result<bool> contains(const Map& map, const Key& key) {
 
 } // namespace
 
-Result<bool> MapReader::has_network(std::uint32_t vni) const { return contains(maps_["networks"], vni); }
+Result<std::optional<std::string>> MapReader::network(std::uint32_t vni) const {
+    auto found = contains(maps_["networks"], vni);
+    if (!found) return std::unexpected(std::move(found).error());
+    if (!*found) return std::nullopt;
+    const std::string* const name = writer_.network_name(vni);
+    return name != nullptr ? *name : std::string();
+}
+
+std::string MapReader::endpoint_name(std::uint32_t port) const {
+    const fastpath::Endpoint* const endpoint = writer_.endpoint(port);
+    return endpoint != nullptr ? endpoint->name() : std::string();
+}
 
 Result<bool> MapReader::is_vtep(const weft_address& address) const { return contains(maps_["vteps"], address); }
 

@@ -2,30 +2,30 @@
 // MapReader: asks the maps what programs ask them, by the same keys. For `weft explain`, and for tests.
 #pragma once
 
-#include <optional>
-
+#include "dataplane/api/table_reader.hpp"
+#include "dataplane/api/table_writer.hpp"
 #include "ebpf/layout.h"
 #include "ebpf/map_set.hpp"
 
 namespace weft::ebpf {
 
-class MapReader {
+class MapReader final : public fastpath::TableReader {
   public:
-    /// `maps` must outlive it.
-    explicit MapReader(const MapSet& maps) : maps_(maps) {}
+    /// Both must outlive it. The writer knows the names.
+    MapReader(const MapSet& maps, const fastpath::TableWriter& writer) : maps_(maps), writer_(writer) {}
 
-    [[nodiscard]] Result<bool> has_network(std::uint32_t vni) const;
     [[nodiscard]] Result<bool> is_vtep(const weft_address& address) const;
-    [[nodiscard]] Result<std::optional<weft_endpoint>> endpoint(std::uint32_t port) const;
-    [[nodiscard]] Result<std::optional<weft_next_hop>> next_hop(std::uint32_t id) const;
-    /// The longest match; next hop 0: none.
-    [[nodiscard]] Result<weft_route_value> route(std::uint32_t vni, const weft_address& address) const;
-    /// The entry that decides.
+    [[nodiscard]] Result<std::optional<std::string>> network(std::uint32_t vni) const override;
+    [[nodiscard]] Result<std::optional<weft_endpoint>> endpoint(std::uint32_t port) const override;
+    [[nodiscard]] std::string endpoint_name(std::uint32_t port) const override;
+    [[nodiscard]] Result<std::optional<weft_next_hop>> next_hop(std::uint32_t id) const override;
+    [[nodiscard]] Result<weft_route_value> route(std::uint32_t vni, const weft_address& address) const override;
     [[nodiscard]] Result<weft_policy_value> policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                                   std::uint32_t protocol, std::uint32_t port) const;
+                                                   std::uint32_t protocol, std::uint32_t port) const override;
 
   private:
     const MapSet& maps_;
+    const fastpath::TableWriter& writer_;
 };
 
 } // namespace weft::ebpf

@@ -30,7 +30,7 @@ class Tables {
 
     [[nodiscard]] const MapSet& maps() const { return maps_; }
 
-    [[nodiscard]] MapReader reader() const { return MapReader(maps_); }
+    [[nodiscard]] MapReader reader() const { return {maps_, writer_}; }
 
     [[nodiscard]] Told& told() { return store_->told(); }
 

@@ -512,6 +512,16 @@ Result<void> TableWriter::delete_network(std::uint32_t vni) {
     return {};
 }
 
+const std::string* TableWriter::network_name(std::uint32_t vni) const {
+    const auto found = networks_.find(vni);
+    return found != networks_.end() ? &found->second.name : nullptr;
+}
+
+const Endpoint* TableWriter::endpoint(std::uint32_t port) const {
+    const auto found = endpoints_.find(port);
+    return found != endpoints_.end() ? &found->second : nullptr;
+}
+
 Result<TableUpdate> TableWriter::dump() const {
     TableUpdate update;
     if (host_message_) *update.mutable_host() = *host_message_;

@@ -33,6 +33,11 @@ class TableWriter {
     /// One update that would rebuild the tables, without ports. Fails when the store cannot be read.
     [[nodiscard]] Result<TableUpdate> dump() const;
 
+    /// None: no network has the VNI.
+    [[nodiscard]] const std::string* network_name(std::uint32_t vni) const;
+    /// None: the port has no endpoint.
+    [[nodiscard]] const Endpoint* endpoint(std::uint32_t port) const;
+
   private:
     using VtepAddress = std::array<std::uint32_t, 4>;
 

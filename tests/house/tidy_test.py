@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""clang-tidy over the speaker, the fast path and the policy compiler, with the checks of .clang-tidy. It takes many CPU-minutes, so CI only sees that
+"""clang-tidy over the speaker, the fast paths and the policy compiler, with the checks of .clang-tidy. It takes many CPU-minutes, so CI only sees that
 the list of checks is valid and that it finds something; --all runs it."""
 import concurrent.futures
 import json
@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / 'tests'))
 from cases import run_cases  # noqa: E402
 
 BUILD = ROOT / os.environ.get('WEFT_BUILD', 'build')
-HELD = ('routing/', 'dataplane/', 'controlplane/policy/')
+HELD = ('routing/', 'dataplane/', 'ebpf/', 'controlplane/policy/')
 
 
 def sources():
