@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/fast_path.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <fstream>
+#include <new>
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include "dataplane/api/explain.hpp"
 
 namespace weft::ebpf {
 
 namespace {
 
-constexpr std::chrono::milliseconds sweep_interval{50};
-constexpr std::chrono::milliseconds sweep_time{1}; ///< of the event loop, each time
+/// A million sessions are swept in five seconds, at 6 % of a CPU.
+constexpr std::chrono::milliseconds between_slices{5};
+constexpr std::chrono::milliseconds between_sweeps{1000};
 
 /// For outer source ports: nobody outside can choose flows that share a way, and an agent that comes back changes
 /// none.
@@ -41,7 +46,7 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
     if (!told) return std::unexpected(std::move(told).error());
     std::unique_ptr<EbpfFastPath> fast_path(new EbpfFastPath(loop, *std::move(tables), *std::move(programs)));
     fast_path->ports_.adopt(*told);
-    fast_path->sweep_sessions();
+    boost::asio::post(fast_path->worker_, [self = fast_path.get()] { self->chore(); });
     return fast_path;
 }
 
@@ -51,13 +56,29 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::unique_ptr<Tables
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
     sweeper_(tables_->maps()["sessions"]),
-    sweep_timer_(loop),
     opened_unix_ms_(unix_ms()) {}
 
-template <class T>
-void EbpfFastPath::answer(fastpath::Done<T> done, Result<T> result) {
-    boost::asio::post(loop_,
-                      [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+EbpfFastPath::~EbpfFastPath() {
+    boost::asio::post(worker_, [this] {
+        ending_ = true;
+        chore_timer_.cancel();
+    });
+    worker_.join();
+}
+
+template <class T, class Work>
+void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
+    // The loop waits for the answer.
+    boost::asio::post(worker_, [&loop = loop_, awaited = boost::asio::make_work_guard(loop_), done = std::move(done),
+                                work = std::move(work)] {
+        Result<T> result;
+        try {
+            result = work();
+        } catch (const std::bad_alloc&) {
+            result = fail(ErrorCode::exhausted, "no memory for the answer: stop something on this host");
+        }
+        boost::asio::post(loop, [done, result = std::move(result)]() mutable { done(std::move(result)); });
+    });
 }
 
 Result<void> EbpfFastPath::apply_now(const fastpath::TableUpdate& update) {
@@ -72,19 +93,22 @@ Result<void> EbpfFastPath::apply_now(const fastpath::TableUpdate& update) {
 }
 
 void EbpfFastPath::apply(fastpath::TableUpdate update, fastpath::Done<void> done) {
-    answer(std::move(done), apply_now(update));
+    ask(std::move(done), [this, update = std::move(update)] { return apply_now(update); });
+}
+
+Result<fastpath::TableUpdate> EbpfFastPath::dump_now() const {
+    auto update = tables_->dump();
+    if (update) ports_.dump(*update);
+    return update;
 }
 
 void EbpfFastPath::dump(fastpath::Done<fastpath::TableUpdate> done) {
-    auto update = tables_->dump();
-    if (update) ports_.dump(*update);
-    answer(std::move(done), std::move(update));
+    ask(std::move(done), [this] { return dump_now(); });
 }
 
-void EbpfFastPath::counters(fastpath::Done<fastpath::CountersReply> done) {
+Result<fastpath::CountersReply> EbpfFastPath::counters_now() {
     fastpath::CountersReply reply;
-    if (auto counted = ports_.counters(reply); !counted)
-        return answer<fastpath::CountersReply>(std::move(done), std::unexpected(std::move(counted).error()));
+    if (auto counted = ports_.counters(reply); !counted) return std::unexpected(std::move(counted).error());
     for (auto& gauge : tables_->gauges())
         *reply.add_gauges() = std::move(gauge);
     const Map& sessions = tables_->maps()["sessions"];
@@ -93,35 +117,38 @@ void EbpfFastPath::counters(fastpath::Done<fastpath::CountersReply> done) {
     gauge.set_used(sweeper_.size());
     gauge.set_capacity(sessions.capacity());
     gauge.set_bytes(sessions.bytes());
-    answer<fastpath::CountersReply>(std::move(done), std::move(reply));
+    return reply;
 }
 
-void EbpfFastPath::explain(fastpath::ExplainRequest, fastpath::Done<fastpath::ExplainReply> done) {
-    answer<fastpath::ExplainReply>(
-        std::move(done),
-        fail(ErrorCode::unsupported, "the eBPF fast path cannot explain yet: ask a host with --fastpath dpdk"));
+void EbpfFastPath::counters(fastpath::Done<fastpath::CountersReply> done) {
+    ask(std::move(done), [this] { return counters_now(); });
+}
+
+void EbpfFastPath::explain(fastpath::ExplainRequest request, fastpath::Done<fastpath::ExplainReply> done) {
+    ask(std::move(done),
+        [this, request = std::move(request)] { return fastpath::explain(tables_->reader(), request); });
 }
 
 void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
-    fastpath::InfoReply reply;
-    reply.set_version(WEFT_VERSION);
-    reply.set_pid(static_cast<std::uint32_t>(getpid()));
-    reply.set_started_unix_ms(opened_unix_ms_);
-    answer<fastpath::InfoReply>(std::move(done), std::move(reply));
+    ask(std::move(done), [this]() -> Result<fastpath::InfoReply> {
+        fastpath::InfoReply reply;
+        reply.set_version(WEFT_VERSION);
+        reply.set_pid(static_cast<std::uint32_t>(getpid()));
+        reply.set_started_unix_ms(opened_unix_ms_);
+        return reply;
+    });
 }
 
-void EbpfFastPath::sweep_sessions() {
-    sweep_timer_.expires_after(sweep_interval);
-    sweep_timer_.async_wait([this](boost::system::error_code error) {
-        if (error) return;
-        const auto begin = std::chrono::steady_clock::now();
-        const std::uint32_t now_s = SessionSweeper::clock_s();
-        do {
-            auto ended = sweeper_.sweep(now_s);
-            if (!ended) spdlog::error("sessions: {}", ended.error().message);
-            if (!ended || *ended) break;
-        } while (std::chrono::steady_clock::now() - begin < sweep_time);
-        sweep_sessions();
+void EbpfFastPath::chore() {
+    const auto swept = sweeper_.sweep(SessionSweeper::clock_s());
+    if (!swept) spdlog::error("sessions: {}", swept.error().message);
+    const bool at_end = !swept || *swept;
+    if (at_end)
+        if (auto looked = ports_.look(); !looked) spdlog::error("ports: {}", looked.error().message);
+    if (ending_) return;
+    chore_timer_.expires_after(at_end ? between_sweeps : between_slices);
+    chore_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error && !ending_) chore();
     });
 }
 

@@ -2,10 +2,17 @@
 // EbpfFastPath: the FastPath that lives in the kernel, as the agent sees it: tables and ports in pinned maps,
 // programs attached to devices. The agent that opens it takes over what an earlier one left, and what it leaves goes
 // on without it.
+//
+// What is asked is done by a thread of its own, one thing after the other, since a large update takes longer than the
+// agent's event loop may; answers come on that loop.
+//
+//   agent's loop --apply, dump, ...--> worker: Tables, Ports, SessionSweeper --> maps, devices, programs
+//                <----- answers -----
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <memory>
 
 #include "dataplane/api/fast_path.hpp"
@@ -22,6 +29,8 @@ class EbpfFastPath final : public fastpath::FastPath {
     /// those that are attached.
     [[nodiscard]] static Result<std::unique_ptr<EbpfFastPath>> open(boost::asio::io_context& loop,
                                                                     const MapSetOptions& options);
+    /// Ends when all that was asked is done. What is in the kernel stays.
+    ~EbpfFastPath() override;
 
     void apply(fastpath::TableUpdate update, fastpath::Done<void> done) override;
     void dump(fastpath::Done<fastpath::TableUpdate> done) override;
@@ -32,18 +41,26 @@ class EbpfFastPath final : public fastpath::FastPath {
   private:
     EbpfFastPath(boost::asio::io_context& loop, std::unique_ptr<Tables> tables, Programs programs);
 
-    template <class T>
-    void answer(fastpath::Done<T> done, Result<T> result);
+    /// Has the worker do it, and the loop hear the answer.
+    template <class T, class Work>
+    void ask(fastpath::Done<T> done, Work work);
+
+    // By the worker alone:
     [[nodiscard]] Result<void> apply_now(const fastpath::TableUpdate& update);
-    void sweep_sessions();
+    [[nodiscard]] Result<fastpath::TableUpdate> dump_now() const;
+    [[nodiscard]] Result<fastpath::CountersReply> counters_now();
+    /// One slice of the sessions' sweep, and after the last one a look at the ports; then again.
+    void chore();
 
     boost::asio::io_context& loop_;
     std::unique_ptr<Tables> tables_;
     Programs programs_;
     Ports ports_;
     SessionSweeper sweeper_;
-    boost::asio::steady_timer sweep_timer_;
     std::uint64_t opened_unix_ms_;
+    bool ending_ = false;
+    boost::asio::thread_pool worker_{1};
+    boost::asio::steady_timer chore_timer_{worker_};
 };
 
 } // namespace weft::ebpf

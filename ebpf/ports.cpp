@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/ports.hpp"
 
+#include <ranges>
+#include <utility>
 #include <vector>
 
 #include <bpf/libbpf.h>
@@ -122,10 +124,7 @@ void Ports::adopt(const fastpath::TableUpdate& told) {
 }
 
 Result<void> Ports::set(const fastpath::Port& message) {
-    const auto in = [&](Result<void> result) {
-        return result ? result : fail_in(std::move(result), fmt::format("port {}", message.id()));
-    };
-    return in(told_.tell(WEFT_TOLD_PORT, message.id(), message, [&]() -> Result<void> {
+    auto set = told_.tell(WEFT_TOLD_PORT, message.id(), message, [&]() -> Result<void> {
         if (const auto found = entries_.find(message.id()); found != entries_.end()) {
             Entry& entry = found->second;
             if (entry.up && is_same_device(entry.message, message)) {
@@ -145,7 +144,13 @@ Result<void> Ports::set(const fastpath::Port& message) {
         }
         entries_[message.id()] = std::move(*entry);
         return {};
-    }));
+    });
+    if (set) return set;
+    // The one that it was to replace has gone, and is not to come back at the next start.
+    if (!entries_.contains(message.id()))
+        if (auto forgotten = told_.forget(WEFT_TOLD_PORT, message.id()); !forgotten)
+            spdlog::error("port {}: {}", message.id(), forgotten.error().message);
+    return fail_in(std::move(set), fmt::format("port {}", message.id()));
 }
 
 void Ports::remove(std::uint32_t id) {
@@ -162,20 +167,30 @@ void Ports::dump(fastpath::TableUpdate& update) const {
         if (entry.up) *update.add_ports() = entry.message;
 }
 
+Result<std::uint32_t> Ports::look_at(Entry& entry) const {
+    const auto device = find_device(entry.device);
+    const bool up = device && device->ifindex == entry.ifindex && device->up;
+    if (std::exchange(entry.up, up) != up)
+        if (auto written = write(entry); !written) return std::unexpected(std::move(written).error());
+    return up ? device->mtu : entry.message.mtu();
+}
+
+Result<void> Ports::look() {
+    for (auto& entry : entries_ | std::views::values)
+        if (auto mtu = look_at(entry); !mtu) return std::unexpected(std::move(mtu).error());
+    return {};
+}
+
 Result<void> Ports::counters(fastpath::CountersReply& reply) {
     std::vector<weft_port_counts> per_cpu(cpus());
     for (auto& [id, entry] : entries_) {
-        const auto device = find_device(entry.device);
-        const bool up = device && device->ifindex == entry.ifindex && device->up;
-        if (up != entry.up) {
-            entry.up = up;
-            if (auto written = write(entry); !written) return written;
-        }
+        const auto mtu = look_at(entry);
+        if (!mtu) return std::unexpected(mtu.error());
         auto& port = *reply.add_ports();
         port.set_port(id);
         port.set_name(entry.device);
-        port.set_up(up);
-        port.set_mtu(up ? device->mtu : entry.message.mtu());
+        port.set_up(entry.up);
+        port.set_mtu(*mtu);
         auto found = maps_["counters"].find(&id, per_cpu.data());
         if (!found) return std::unexpected(std::move(found).error());
         if (!*found) continue;

@@ -31,7 +31,9 @@ class Ports {
     void remove(std::uint32_t id);
 
     void dump(fastpath::TableUpdate& update) const;
-    /// What was counted, and who is up. A port whose device has gone is marked down for the programs as well.
+    /// Tells the programs which ports are up and which are down now, or gone.
+    [[nodiscard]] Result<void> look();
+    /// What was counted, and who is up.
     [[nodiscard]] Result<void> counters(fastpath::CountersReply& reply);
 
   private:
@@ -47,6 +49,8 @@ class Ports {
     Result<void> connect(const Entry& entry) const;
     void disconnect(const Entry& entry) const;
     Result<void> write(const Entry& entry) const;
+    /// Its device as it is now; returns the MTU.
+    Result<std::uint32_t> look_at(Entry& entry) const;
 
     const MapSet& maps_;
     Told& told_;
