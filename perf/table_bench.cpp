@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // table_bench: how fast the tables of both fast paths are programmed, from a TableUpdate to what packets meet, and
 // how long the eBPF fast path's session sweep keeps its caller. Makes eBPF maps, so it needs root. Prints JSON:
-// {"machine": ..., "cases": [{"name": ..., "routes_per_s": ...}], "sweep": {...}}.
+// {"machine": ..., "cases": [{"name": ..., "routes_per_s": ...}], "bytes_per_route": {...}, "sweep": {...}}.
 //
 //   add, replace, delete    IPv4 host routes, in one update
 //   add_prefixes            IPv4 prefixes of 28 bits
@@ -103,12 +103,15 @@ struct Work {
 };
 
 template <class Tables>
-void measure(const std::string& name, const Work& work, Tables& tables, Rates& rates) {
+void measure(const std::string& name, const Work& work, Tables& tables, Rates& rates, Json& bytes) {
     must(tables.apply(base_tables()));
     const auto apply = [&](const char* what, const TableUpdate& update, std::size_t count) {
         rates.add(fmt::format("{}_{}", name, what), count, seconds_of([&] { must(tables.apply(update)); }));
     };
     apply("add", work.routes, work.count());
+    const auto gauges = tables.gauges();
+    const auto fib = std::ranges::find(gauges, "fib", [](const auto& gauge) { return gauge.name(); });
+    bytes[name] = fib->bytes() / fib->used();
     apply("replace", work.moved, work.count());
     rates.add(name + "_dump", work.count(), seconds_of([&] {
                   if constexpr (std::is_same_v<Tables, ebpf::Tables>)
@@ -178,17 +181,19 @@ int run(int argc, char** argv) {
         throw std::runtime_error("--rounds, --routes and --sessions are at least 1");
     const Work work(routes);
     Rates rates;
+    Json bytes;
     for (unsigned round = 0; round < rounds; ++round) {
         dataplane::Quiescence quiescence(1);
         dataplane::Tables dpdk(quiescence);
-        measure("dpdk", work, dpdk, rates);
+        measure("dpdk", work, dpdk, rates, bytes);
         const auto ebpf = must(ebpf::Tables::open(
             {.directory = std::nullopt, .entries = {{"host_routes", std::max(routes + 1, 1'048'576U)}}}));
-        measure("ebpf", work, *ebpf, rates);
+        measure("ebpf", work, *ebpf, rates, bytes);
     }
     std::cout << Json{{"machine", machine()},
                       {"settings", {{"rounds", rounds}, {"routes", routes}}},
                       {"cases", rates.to_json()},
+                      {"bytes_per_route", bytes},
                       {"sweep", measure_sweep(sessions)}}
                      .dump(2)
               << '\n';

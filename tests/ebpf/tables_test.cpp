@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The tables in the kernel's maps: they hold what DPDK's hold, whatever comes; what does not fit is refused by name
 // and leaves no trace; and who opens them again goes on where the last one stopped, also one that died in between.
+#include <csignal>
 #include <random>
 #include <set>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "dataplane/tables.hpp"
 #include "ebpf/tables.hpp"
@@ -488,6 +492,77 @@ TEST_F(LeftTables, UpdateWithoutAnEndMovesTheEpoch) {
     write("epoch", std::uint32_t{WEFT_EPOCH_UPDATING}, 1U);
     EXPECT_EQ(open(options_)->epoch(), epoch_ + 1);
     EXPECT_EQ(open(options_)->epoch(), epoch_ + 1);
+}
+
+/// Updates the tables until it is killed.
+[[noreturn]] void update_for_ever(const MapSetOptions& options, unsigned seed) {
+    auto tables = Tables::open(options);
+    RandomUpdates random(seed);
+    while (tables)
+        static_cast<void>((*tables)->apply(random.next()));
+    _exit(1);
+}
+
+TEST_F(LeftTables, AreWholeAgainWhereverTheirWriterWasKilled) {
+    std::mt19937 random(1);
+    unsigned cut_off = 0;
+    for (unsigned round = 0; round < 100; ++round) {
+        SCOPED_TRACE("round " + std::to_string(round));
+        const MapSet maps = MapSet::open(options_).value();
+        const Epoch epoch = Epoch::open(maps["epoch"]).value();
+        const std::uint32_t begin = epoch.now();
+        const pid_t child = fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) update_for_ever(options_, round + 1);
+        // Some updates, then somewhere in the next one.
+        const std::uint32_t updates = 1 + static_cast<std::uint32_t>(random() % 20);
+        int status = 0;
+        while (epoch.now() - begin < updates)
+            ASSERT_EQ(waitpid(child, &status, WNOHANG), 0) << "it ended by itself";
+        for (auto spins = random() % 50'000; spins > 0; --spins)
+            static_cast<void>(epoch.now());
+        ASSERT_EQ(kill(child, SIGKILL), 0);
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        cut_off += epoch.is_updating() ? 1 : 0;
+
+        const std::uint32_t left_at = epoch.now();
+        const bool was_updating = epoch.is_updating();
+        auto tables = Tables::open(options_);
+        ASSERT_TRUE(tables) << tables.error().message;
+        EXPECT_EQ(epoch.now(), left_at + (was_updating ? 1 : 0));
+        const TableUpdate dump = (*tables)->dump().value();
+        // Nothing is left to be done for the next one.
+        tables = Tables::open(options_);
+        ASSERT_TRUE(tables) << tables.error().message;
+        EXPECT_EQ(epoch.now(), left_at + (was_updating ? 1 : 0));
+        EXPECT_EQ(difference((*tables)->dump().value(), dump), "");
+        // And the counts are right: everything can go.
+        if (round % 4 == 3) {
+            TableUpdate deletion;
+            for (const auto& route : dump.routes()) {
+                auto& key = *deletion.add_deleted_routes();
+                key.set_vni(route.vni());
+                *key.mutable_prefix() = route.prefix();
+            }
+            for (const auto& next_hop : dump.next_hops())
+                deletion.add_deleted_next_hops(next_hop.id());
+            for (const auto& endpoint : dump.endpoints())
+                deletion.add_deleted_endpoints(endpoint.port());
+            for (const auto& policy : dump.policies())
+                *deletion.add_deleted_policies() = policy.key();
+            for (const auto& network : dump.networks())
+                deletion.add_deleted_networks(network.vni());
+            const auto deleted = (*tables)->apply(deletion);
+            ASSERT_TRUE(deleted) << deleted.error().message;
+            TableUpdate empty;
+            if (dump.has_host()) *empty.mutable_host() = dump.host();
+            EXPECT_EQ(difference((*tables)->dump().value(), empty), "");
+            std::size_t vteps = 0;
+            ASSERT_TRUE(maps["vteps"].for_each([&](const void*, const void*) { ++vteps; }));
+            EXPECT_EQ(vteps, 0U);
+        }
+    }
+    EXPECT_GT(cut_off, 10U);
 }
 
 weft_told_value message(const std::string& bytes) {
