@@ -48,6 +48,8 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     if (reason == WEFT_DROP_none) {
         const struct weft_segments segments = {scratch->segment, scratch->segment_headers};
         reason = weft_way_out(view, ip, next_hop, segments, &exit);
+        /* These programs make one packet of one: the sender is told to cut it. */
+        if (reason == WEFT_DROP_none && exit.fit == WEFT_FRAGMENTS) reason = WEFT_DROP_packet_too_big;
     }
     if (reason != WEFT_DROP_none || !next_hop) return weft_send_icmp_error(skb, scratch, view, &path, (__u32)reason);
     if (!weft_trim(skb, scratch)) return WEFT_DROP_no_buffer;
