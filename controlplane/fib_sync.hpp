@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/api/fast_path.hpp"
+#include "dataplane/api/limits.hpp"
 
 namespace weft::agent {
 
@@ -42,6 +43,9 @@ class SyncedTable {
         const auto wants = desired_.find(key);
         return has != acknowledged_.end() && wants != desired_.end() && has->second == wants->second.second;
     }
+
+    /// Is it wanted, or still there?
+    [[nodiscard]] bool in_use(const Key& key) const { return desired_.contains(key) || acknowledged_.contains(key); }
 
     [[nodiscard]] const std::set<Key>& refused() const { return refused_; }
 
@@ -144,7 +148,7 @@ class FibSync {
     }
 
     /// Next hops from here on lead to other hosts; smaller ones to ports.
-    static constexpr std::uint32_t first_remote_next_hop = 65536;
+    static constexpr std::uint32_t first_remote_next_hop = fastpath::port_id_max + 1;
 
     /// The fast path is there (again) and has these tables. What is local and not wanted goes at once; routes to
     /// other hosts, and what they need, stay until sweep_routes().

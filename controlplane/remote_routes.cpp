@@ -4,8 +4,15 @@
 #include <algorithm>
 
 #include "controlplane/fast_path_wire.hpp"
+#include "dataplane/api/limits.hpp"
 
 namespace weft::agent {
+
+namespace {
+
+std::uint32_t id_after(std::uint32_t id) { return id == fastpath::next_hop_id_max ? RemoteRoutes::first_id : id + 1; }
+
+} // namespace
 
 RemoteRoutes::RemoteRoutes(FibSync& sync, policy::PolicyEngine& policy, const Uplink& uplink,
                            std::uint32_t uplink_port) :
@@ -15,7 +22,7 @@ void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
     auto held = std::exchange(held_, std::nullopt);
     if (!held) return;
     for (const auto& next_hop : tables.next_hops()) {
-        if (!next_hop.has_vtep() || next_hop.id() < first_id) continue;
+        if (!next_hop.has_vtep() || next_hop.id() < first_id || next_hop.id() > fastpath::next_hop_id_max) continue;
         const auto bytes = [](const std::string& text) {
             return std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
         };
@@ -26,7 +33,7 @@ void RemoteRoutes::adopt(const fastpath::TableUpdate& tables) {
         const auto source = net::Mac::from_bytes(bytes(next_hop.vtep().outer_source_mac()));
         const auto destination = net::Mac::from_bytes(bytes(next_hop.vtep().outer_destination_mac()));
         if (address && source && destination) neighbors_[*address] = {*source, *destination};
-        next_id_ = std::max(next_id_, next_hop.id() + 1);
+        next_id_ = std::max(next_id_, id_after(next_hop.id()));
     }
     apply(*held);
 }
@@ -46,6 +53,15 @@ void RemoteRoutes::write(const Tunnel& tunnel, std::uint32_t id) {
         hop.set_outer_destination_mac(wire(neighbor->second.destination));
     }
     sync_.next_hops.set(id, std::move(message));
+}
+
+std::uint32_t RemoteRoutes::free_id() {
+    constexpr std::uint32_t count = fastpath::next_hop_id_max - first_id + 1;
+    for (std::uint32_t tried = 0; tried < count; ++tried) {
+        const std::uint32_t id = std::exchange(next_id_, id_after(next_id_));
+        if (!sync_.next_hops.in_use(id)) return id;
+    }
+    return fastpath::next_hop_id_max + 1;
 }
 
 void RemoteRoutes::release(const Tunnel& tunnel) {
@@ -76,8 +92,10 @@ void RemoteRoutes::apply(const bgp::RouteUpdate& update) {
         const Tunnel tunnel{paths.front().vtep, paths.front().label, paths.front().router_mac};
         Use& use = tunnels_[tunnel];
         if (use.routes++ == 0) {
+            // Another may have got the number since.
             const auto adopted = adopted_.find(tunnel);
-            use.id = adopted != adopted_.end() ? adopted->second : next_id_++;
+            const bool free = adopted != adopted_.end() && sync_.next_hops.find(adopted->second) == nullptr;
+            use.id = free ? adopted->second : free_id();
             write(tunnel, use.id);
             if (resolver_) resolver_->watch(paths.front().vtep);
         }

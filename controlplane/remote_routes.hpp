@@ -47,6 +47,8 @@ class RemoteRoutes {
         std::size_t routes = 0;
     };
 
+    /// One that nobody uses, and had rested as long as can be. All in use: one that the fast path will refuse.
+    std::uint32_t free_id();
     void release(const Tunnel& tunnel);
     void write(const Tunnel& tunnel, std::uint32_t id);
 
@@ -60,7 +62,7 @@ class RemoteRoutes {
     std::map<Tunnel, std::uint32_t> adopted_;
     std::map<bgp::RouteUpdate::Key, Tunnel> routes_;
     std::map<net::Address, ResolvedNeighbor> neighbors_;
-    std::uint32_t next_id_ = first_id;
+    std::uint32_t next_id_ = first_id; ///< the first to try
 };
 
 } // namespace weft::agent

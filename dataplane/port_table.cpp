@@ -8,6 +8,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <spdlog/spdlog.h>
 
+#include "dataplane/api/limits.hpp"
 #include "dataplane/api/table_wire.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "dataplane/tap_port.hpp"
@@ -44,8 +45,8 @@ Result<std::unique_ptr<Port>> PortTable::make(const fastpath::Port& message) con
 
 Result<void> PortTable::set(const fastpath::Port& message) {
     const std::string what = fmt::format("port {}", message.id());
-    if (message.id() == 0 || message.id() > id_max)
-        return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, id_max));
+    if (message.id() == 0 || message.id() > fastpath::port_id_max)
+        return fail(ErrorCode::invalid, fmt::format("{}: ids are 1 to {}", what, fastpath::port_id_max));
     if (message.role() != fastpath::PORT_ROLE_ENDPOINT && message.role() != fastpath::PORT_ROLE_UPLINK)
         return fail(ErrorCode::invalid, what + ": no role");
     if (!message.has_tap() && !message.has_ethdev())

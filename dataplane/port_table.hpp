@@ -33,8 +33,6 @@ struct PortSet {
 
 class PortTable {
   public:
-    static constexpr std::uint32_t id_max = 65535;
-
     PortTable(Quiescence& quiescence, rte_mempool* pool, unsigned workers, std::string steering_program);
     ~PortTable();
 

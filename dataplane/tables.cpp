@@ -6,6 +6,8 @@
 #include <new>
 #include <ranges>
 
+#include "dataplane/api/limits.hpp"
+
 namespace weft::dataplane {
 
 namespace {

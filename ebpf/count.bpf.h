@@ -19,6 +19,6 @@ WEFT_INLINE void weft_count_sent(__u32 port, __u32 length) {
 }
 
 WEFT_INLINE void weft_count_drop(__u32 port, __u32 reason) {
-    struct weft_port_counts* const counts = bpf_map_lookup_elem(&counters, &port);
-    if (counts) counts->drops[reason & 63]++;
+    struct weft_drop_counts* const counts = bpf_map_lookup_elem(&drops, &port);
+    if (counts) counts->of_reason[reason & 63]++;
 }

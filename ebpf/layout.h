@@ -10,11 +10,12 @@
 #include "dataplane/pipeline/session.h"
 
 /* The layout's number: maps are pinned under it. */
-enum { WEFT_LAYOUT = 1 };
+enum { WEFT_LAYOUT = 2 };
 
 enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2 };
 
-/* `ports`, by the agent's number. */
+/* `ports`, by the agent's number. Of arrays an entry of zeros is none; one that stays is written word by word, so
+ * what must change together lies in one. */
 struct weft_port {
     uint32_t ifindex; /* in the host's namespace; of an endpoint the near end of its veth pair */
     uint32_t mtu;
@@ -22,6 +23,13 @@ struct weft_port {
     uint8_t up;
     uint16_t reserved;
 };
+
+/* Whether there is one in an array's entry. Port 0 is none, and a next hop that drops counts as resolved. */
+WEFT_INLINE int weft_endpoint_exists(const struct weft_endpoint* endpoint) { return endpoint->port != 0; }
+
+WEFT_INLINE int weft_next_hop_exists(const struct weft_next_hop* next_hop) {
+    return next_hop->kind != WEFT_NEXT_HOP_DROP || next_hop->resolved;
+}
 
 /* `epoch`: two words, which who fills the tables has mapped. */
 enum weft_epoch_word {
@@ -70,7 +78,11 @@ struct weft_port_counts {
     uint64_t rx_bytes;
     uint64_t tx_packets;
     uint64_t tx_bytes;
-    uint64_t drops[64]; /* by drop reason, with room for new ones */
+};
+
+/* `drops`, likewise, of ports in use. */
+struct weft_drop_counts {
+    uint64_t of_reason[64]; /* enum weft_drop_reason, with room for new ones */
 };
 
 WEFT_STATIC_ASSERT(WEFT_DROP_REASON_COUNT <= 64, "counters have room for every drop reason");

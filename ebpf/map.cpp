@@ -116,6 +116,11 @@ Result<void> Map::set(const void* key, const void* value) const {
 }
 
 Result<bool> Map::erase(const void* key) const {
+    if (type_ == BPF_MAP_TYPE_ARRAY || type_ == BPF_MAP_TYPE_PERCPU_ARRAY) {
+        const std::vector<std::uint8_t> zeros(value_room_);
+        if (auto set = this->set(key, zeros.data()); !set) return std::unexpected(std::move(set).error());
+        return true;
+    }
     const int failed = persist([&] { return bpf_map_delete_elem(descriptor_, key); });
     if (failed != 0 && failed != ENOENT) return std::unexpected(error("erase from", failed));
     return failed == 0;

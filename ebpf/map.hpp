@@ -44,7 +44,7 @@ class Map {
     /// False: there is none.
     [[nodiscard]] Result<bool> find(const void* key, void* value) const;
     [[nodiscard]] Result<void> set(const void* key, const void* value) const;
-    /// False: there was none.
+    /// False: there was none. An array's entry becomes zeros.
     [[nodiscard]] Result<bool> erase(const void* key) const;
     /// Erases and tells what stood there. False: nothing did. Of hash maps only.
     [[nodiscard]] Result<bool> take(const void* key, void* value) const;

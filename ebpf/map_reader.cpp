@@ -37,11 +37,15 @@ std::string MapReader::endpoint_name(std::uint32_t port) const {
 Result<bool> MapReader::is_vtep(const weft_address& address) const { return contains(maps_["vteps"], address); }
 
 Result<std::optional<weft_endpoint>> MapReader::endpoint(std::uint32_t port) const {
-    return find<weft_endpoint>(maps_["endpoints"], port);
+    auto found = find<weft_endpoint>(maps_["endpoints"], port);
+    if (found && *found && !weft_endpoint_exists(&**found)) found->reset();
+    return found;
 }
 
 Result<std::optional<weft_next_hop>> MapReader::next_hop(std::uint32_t id) const {
-    return find<weft_next_hop>(maps_["next_hops"], id);
+    auto found = find<weft_next_hop>(maps_["next_hops"], id);
+    if (found && *found && !weft_next_hop_exists(&**found)) found->reset();
+    return found;
 }
 
 Result<weft_route_value> MapReader::route(std::uint32_t vni, const weft_address& address) const {

@@ -89,11 +89,14 @@ std::string path_of(const std::string& layout, const bpf_map* map) {
     return fmt::format("{}/{}", layout, bpf_map__name(map));
 }
 
+constexpr std::uint32_t sizeable_entries_min = 16;
+
 /// Sizes of maps that are still to be made.
 Result<void> set_sizes(bpf_object* object, const std::map<std::string, std::uint32_t>& sizes) {
     for (const auto& [name, entries] : sizes) {
         bpf_map* const map = bpf_object__find_map_by_name(object, name.c_str());
-        if (map == nullptr || bpf_map__type(map) == BPF_MAP_TYPE_ARRAY)
+        // `host` and `epoch` have as many entries as they have meanings.
+        if (map == nullptr || bpf_map__max_entries(map) < sizeable_entries_min)
             return fail(ErrorCode::invalid, fmt::format("no eBPF map that can be sized has the name {}", name));
         if (entries == 0 || bpf_map__set_max_entries(map, entries) != 0)
             return fail(ErrorCode::invalid, fmt::format("the eBPF map {} cannot have {} entries", name, entries));

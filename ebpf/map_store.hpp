@@ -56,8 +56,8 @@ class MapStore final : public fastpath::TableStore {
   private:
     using Numbers = Table<std::uint32_t, std::uint32_t>;
     using Vteps = Table<weft_address, std::uint32_t>;
-    using Endpoints = Table<std::uint32_t, weft_endpoint>;
-    using NextHops = Table<std::uint32_t, weft_next_hop>;
+    using Endpoints = Table<std::uint32_t, weft_endpoint, Lookup::by_index>;
+    using NextHops = Table<std::uint32_t, weft_next_hop, Lookup::by_index>;
     using Policies = Table<weft_policy_key, weft_policy_value>;
     using HostRoutes = Table<weft_host_route_key, weft_route_value>;
     using PrefixRoutes = Table<weft_prefix_route_key, weft_route_value, Lookup::in_mirror>;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "dataplane/api/limits.hpp"
 #include "ebpf/hook.hpp"
 #include "ebpf/layout.h"
 #include "ebpf/veth.hpp"
@@ -45,8 +46,8 @@ bool is_same_device(const fastpath::Port& a, const fastpath::Port& b) {
 
 Result<Ports::Entry> Ports::make(const fastpath::Port& message) const {
     const bool endpoint = message.role() == fastpath::PORT_ROLE_ENDPOINT;
-    if (message.id() == 0 || message.id() > id_max)
-        return fail(ErrorCode::invalid, fmt::format("ids are 1 to {}", id_max));
+    if (message.id() == 0 || message.id() > fastpath::port_id_max)
+        return fail(ErrorCode::invalid, fmt::format("ids are 1 to {}", fastpath::port_id_max));
     if (!(endpoint ? message.has_veth() : message.role() == fastpath::PORT_ROLE_UPLINK && message.has_device()))
         return fail(ErrorCode::unsupported,
                     "the eBPF fast path serves endpoints by veth pairs and an uplink that is a network device; "
@@ -79,12 +80,11 @@ Result<void> Ports::write(const Entry& entry) const {
 
 Result<void> Ports::connect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
-    const std::vector<weft_port_counts> nothing(cpus());
-    std::vector<weft_port_counts> counted(cpus());
-    auto known = maps_["counters"].find(&id, counted.data());
+    std::vector<weft_drop_counts> drops(cpus());
+    auto known = maps_["drops"].find(&id, drops.data());
     if (!known) return std::unexpected(std::move(known).error());
     if (!*known)
-        if (auto set = maps_["counters"].set(&id, nothing.data()); !set) return set;
+        if (auto set = maps_["drops"].set(&id, drops.data()); !set) return set;
     if (auto written = write(entry); !written) return written;
     if (auto set = maps_["port_of_ifindex"].set(&entry.ifindex, &id); !set) return set;
     const bool endpoint = entry.message.has_veth();
@@ -100,8 +100,8 @@ void Ports::disconnect(const Entry& entry) const {
         remove_veth(entry.ifindex);
     else
         IngressHook(entry.ifindex).detach();
-    for (const auto& [map, key] :
-         {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id}, std::pair{"counters", &id}})
+    for (const auto& [map, key] : {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id},
+                                   std::pair{"counters", &id}, std::pair{"drops", &id}})
         if (auto erased = maps_[map].erase(key); !erased) spdlog::error("port {}: {}", id, erased.error().message);
 }
 
@@ -182,7 +182,8 @@ Result<void> Ports::look() {
 }
 
 Result<void> Ports::counters(fastpath::CountersReply& reply) {
-    std::vector<weft_port_counts> per_cpu(cpus());
+    std::vector<weft_port_counts> counts(cpus());
+    std::vector<weft_drop_counts> drops(cpus());
     for (auto& [id, entry] : entries_) {
         const auto mtu = look_at(entry);
         if (!mtu) return std::unexpected(mtu.error());
@@ -191,18 +192,19 @@ Result<void> Ports::counters(fastpath::CountersReply& reply) {
         port.set_name(entry.device);
         port.set_up(entry.up);
         port.set_mtu(*mtu);
-        auto found = maps_["counters"].find(&id, per_cpu.data());
-        if (!found) return std::unexpected(std::move(found).error());
-        if (!*found) continue;
-        port.mutable_drops()->Resize(WEFT_DROP_REASON_COUNT, 0);
-        for (const weft_port_counts& each : per_cpu) {
+        for (const auto& [map, values] : {std::pair{"counters", static_cast<void*>(counts.data())},
+                                          std::pair{"drops", static_cast<void*>(drops.data())}})
+            if (auto found = maps_[map].find(&id, values); !found) return std::unexpected(std::move(found).error());
+        for (const weft_port_counts& each : counts) {
             port.set_rx_packets(port.rx_packets() + each.rx_packets);
             port.set_rx_bytes(port.rx_bytes() + each.rx_bytes);
             port.set_tx_packets(port.tx_packets() + each.tx_packets);
             port.set_tx_bytes(port.tx_bytes() + each.tx_bytes);
-            for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
-                port.set_drops(reason, port.drops(reason) + each.drops[reason]);
         }
+        port.mutable_drops()->Resize(WEFT_DROP_REASON_COUNT, 0);
+        for (const weft_drop_counts& each : drops)
+            for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
+                port.set_drops(reason, port.drops(reason) + each.of_reason[reason]);
     }
     return {};
 }

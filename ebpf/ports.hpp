@@ -17,8 +17,6 @@ namespace weft::ebpf {
 
 class Ports {
   public:
-    static constexpr std::uint32_t id_max = 65535;
-
     /// All must outlive it.
     Ports(const MapSet& maps, Told& told, const Programs& programs) : maps_(maps), told_(told), programs_(programs) {}
 

@@ -30,8 +30,9 @@ struct EqualBytes {
     bool operator()(const Key& a, const Key& b) const { return std::memcmp(&a, &b, sizeof a) == 0; }
 };
 
-/// How it is known what stands there. An LPM trie tells only the longest match, so its entries are remembered here.
-enum class Lookup : bool { in_kernel, in_mirror };
+/// How it is known what stands there. An LPM trie tells only the longest match, so its entries are remembered here;
+/// an array has one for every index, and zeros are none.
+enum class Lookup { in_kernel, in_mirror, by_index };
 
 template <class Key, class Value, Lookup lookup = Lookup::in_kernel>
 class Table {
@@ -50,9 +51,9 @@ class Table {
     [[nodiscard]] static Result<Table> open(const Map& map) {
         assert(map.key_size() == sizeof(Key) && map.value_size() == sizeof(Value));
         Table table(map);
-        auto counted = map.for_each([&](const void* key, const void* value) {
+        auto counted = table.for_each([&](const Key& key, const Value& value) {
             ++table.size_;
-            if constexpr (lookup == Lookup::in_mirror) table.mirror_[load<Key>(key)] = load<Value>(value);
+            if constexpr (lookup == Lookup::in_mirror) table.mirror_[key] = value;
         });
         if (!counted) return std::unexpected(std::move(counted).error());
         return table;
@@ -73,7 +74,7 @@ class Table {
             Value value;
             auto found = map_->find(&key, &value);
             if (!found) return std::unexpected(std::move(found).error());
-            return *found ? std::optional(value) : std::nullopt;
+            return *found && exists(value) ? std::optional(value) : std::nullopt;
         }
     }
 
@@ -102,7 +103,7 @@ class Table {
             }
             row.before = std::move(*before);
             if (row.before && EqualBytes<Value>{}(*row.before, row.value)) continue;
-            if (!row.before && size_ + waiting_.added >= map_->capacity()) {
+            if (!row.before && !has_room(row.key)) {
                 refuse(row, map_->error("write", ENOSPC));
                 continue;
             }
@@ -125,6 +126,11 @@ class Table {
             if (auto erased = map_->erase(&key); !erased) return std::unexpected(std::move(erased).error());
             before = found->second;
             mirror_.erase(found);
+        } else if constexpr (lookup == Lookup::by_index) {
+            auto found = find(key);
+            if (!found || !*found) return found;
+            if (auto erased = map_->erase(&key); !erased) return std::unexpected(std::move(erased).error());
+            before = *found;
         } else {
             Value value;
             auto taken = map_->take(&key, &value);
@@ -139,7 +145,9 @@ class Table {
 
     template <class Visit>
     [[nodiscard]] Result<void> for_each(Visit visit) const {
-        return map_->for_each([&](const void* key, const void* value) { visit(load<Key>(key), load<Value>(value)); });
+        return map_->for_each([&](const void* key, const void* at) {
+            if (const auto value = load<Value>(at); exists(value)) visit(load<Key>(key), value);
+        });
     }
 
   private:
@@ -150,6 +158,15 @@ class Table {
         T value;
         std::memcpy(&value, at, sizeof value);
         return value;
+    }
+
+    static bool exists(const Value& value) {
+        return lookup != Lookup::by_index || !EqualBytes<Value>{}(value, Value{});
+    }
+
+    [[nodiscard]] bool has_room(const Key& key) const {
+        if constexpr (lookup == Lookup::by_index) return key < map_->capacity();
+        return size_ + waiting_.added < map_->capacity();
     }
 
     static constexpr std::size_t batch_max = 1024;

@@ -12,6 +12,11 @@ struct weft_view {
 
 #include "dataplane/pipeline/forward.h" /* knows what a view has */
 
+WEFT_INLINE const struct weft_endpoint* weft_endpoint_of_port(__u32 port) {
+    const struct weft_endpoint* const found = bpf_map_lookup_elem(&endpoints, &port);
+    return found && weft_endpoint_exists(found) ? found : 0;
+}
+
 WEFT_STAGE void weft_look_route_up(__u32 vni, const struct weft_address* address, struct weft_route_value* route) {
     const struct weft_host_route_key host = weft_host_route_key_of(vni, address);
     const struct weft_route_value* found = bpf_map_lookup_elem(&host_routes, &host);
@@ -33,12 +38,13 @@ static inline struct weft_route_value weft_find_route(const struct weft_view* vi
 
 static inline const struct weft_next_hop* weft_find_next_hop(const struct weft_view* view, uint32_t id) {
     (void)view;
-    return bpf_map_lookup_elem(&next_hops, &id);
+    const struct weft_next_hop* const found = bpf_map_lookup_elem(&next_hops, &id);
+    return found && weft_next_hop_exists(found) ? found : 0;
 }
 
 static inline const struct weft_endpoint* weft_find_endpoint(const struct weft_view* view, uint32_t port) {
     (void)view;
-    return bpf_map_lookup_elem(&endpoints, &port);
+    return weft_endpoint_of_port(port);
 }
 
 static inline struct weft_policy_value weft_find_policy(const struct weft_view* view, enum weft_direction direction,

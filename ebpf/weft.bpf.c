@@ -96,10 +96,10 @@ WEFT_STAGE int weft_answer_echo(struct __sk_buff* skb, struct weft_scratch* scra
 }
 
 WEFT_INLINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch* scratch) {
-    const struct weft_endpoint* const endpoint = bpf_map_lookup_elem(&endpoints, &scratch->port);
+    const struct weft_endpoint* const endpoint = weft_endpoint_of_port(scratch->port);
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(endpoint);
-    if (!endpoint || !host || !bpf_map_lookup_elem(&networks, &endpoint->vni)) return WEFT_DROP_endpoint_not_ready;
+    if (!endpoint || !host) return WEFT_DROP_endpoint_not_ready;
     if (!weft_read_headers(skb, scratch)) return WEFT_DROP_malformed_ethernet;
     int reason = weft_check_ethernet(scratch->headers, scratch->linear, endpoint);
     if (reason != WEFT_DROP_none) return reason;

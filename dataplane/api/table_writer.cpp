@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "dataplane/api/limits.hpp"
 #include "dataplane/api/table_wire.hpp"
 
 namespace weft::fastpath {
@@ -289,14 +290,15 @@ Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& r
     if (refused.identities.contains(message.identity()))
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
-    if (!networks_.contains(message.vni()))
-        return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
     return keep_endpoint(message);
 }
 
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
     const std::string what = name_of(message);
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
+    const auto network = networks_.find(message.vni());
+    if (network == networks_.end())
+        return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));
     weft_endpoint endpoint{};
     auto mac = to_mac(message.mac());
     if (!mac) return fail_in(std::move(mac), what);
@@ -318,6 +320,8 @@ Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
         if (added) endpoints_.erase(at);
         return fail_in(std::move(set), what);
     }
+    if (!added) --networks_.at(at->second.vni()).endpoints;
+    ++network->second.endpoints;
     at->second = std::move(copy);
     return {};
 }
@@ -490,6 +494,7 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
     const auto found = endpoints_.find(port);
     if (found == endpoints_.end()) return {};
     if (auto erased = store_.erase_endpoint(port); !erased) return erased;
+    --networks_.at(found->second.vni()).endpoints;
     endpoints_.erase(found);
     return {};
 }
@@ -505,8 +510,9 @@ void TableWriter::delete_policies(const TableUpdate& update, const Refused& refu
 Result<void> TableWriter::delete_network(std::uint32_t vni) {
     const auto found = networks_.find(vni);
     if (found == networks_.end()) return {};
-    if (found->second.routes != 0)
-        return fail(ErrorCode::invalid, fmt::format("network {} still has {} routes", vni, found->second.routes));
+    if (const auto& [name, endpoints, routes] = found->second; endpoints != 0 || routes != 0)
+        return fail(ErrorCode::invalid,
+                    fmt::format("network {} still has {} endpoints and {} routes", vni, endpoints, routes));
     if (auto erased = store_.erase_network(vni); !erased) return erased;
     networks_.erase(found);
     return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TableWriter: what a TableUpdate means, written once for both fast paths. It checks an update, leaves out what is
 // wrong and what builds on it, makes the entries and hands them to a TableStore. It keeps what was said, and how many
-// routes need a next hop or a network, which must not go before them.
+// routes and endpoints need a next hop or a network, which must not go before them.
 #pragma once
 
 #include <array>
@@ -15,9 +15,6 @@
 #include "dataplane/api/table_store.hpp"
 
 namespace weft::fastpath {
-
-/// Next hops have the numbers 1 to this.
-inline constexpr std::uint32_t next_hop_id_max = 1U << 22;
 
 class TableWriter {
   public:
@@ -43,6 +40,7 @@ class TableWriter {
 
     struct NetworkState {
         std::string name;
+        std::size_t endpoints = 0;
         std::size_t routes = 0;
     };
 

@@ -18,8 +18,9 @@ namespace weft::ebpf {
 /// Small maps, which are quickly made and walked, but for what is asked.
 inline std::map<std::string, std::uint32_t> small(std::map<std::string, std::uint32_t> entries = {}) {
     std::map<std::string, std::uint32_t> sizes;
-    for (const char* const name : {"networks", "vteps", "ports", "port_of_ifindex", "endpoints", "next_hops",
-                                   "host_routes", "prefix_routes", "policies", "sessions", "counters", "told"})
+    for (const char* const name :
+         {"networks", "vteps", "ports", "port_of_ifindex", "endpoints", "next_hops", "host_routes", "prefix_routes",
+          "policies", "sessions", "counters", "drops", "told"})
         sizes[name] = 1024;
     entries.merge(sizes);
     return entries;

@@ -364,9 +364,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Full{"HostRoutes", Sizes{{"host_routes", 2}}, "host_routes", every, 6},
                     Full{"PrefixRoutes", Sizes{{"prefix_routes", 3}}, "prefix_routes", every, 6},
                     // Next hops come in their order, and so do the routes that lead there.
-                    Full{"NextHops", Sizes{{"next_hops", 3}}, "next_hops", {1, 2, 3}, 3},
+                    Full{"NextHops", Sizes{{"next_hops", 4}}, "next_hops", {1, 2, 3}, 3},
                     Full{"Vteps", Sizes{{"vteps", 1}}, "vteps", {1, 2, 3, 5, 7}, 5},
-                    Full{"Endpoints", Sizes{{"endpoints", 1}}, "endpoints", {1, 3, 4, 5, 6, 7}, 6},
+                    Full{"Endpoints", Sizes{{"endpoints", 2}}, "endpoints", {1, 3, 4, 5, 6, 7}, 6},
                     Full{"Told", Sizes{{"told", 6}}, "told", {1, 2}, 2}),
     [](const auto& info) { return std::string(info.param.name); });
 

@@ -34,6 +34,12 @@ void must(Result<void> result) {
     if (!result) throw std::runtime_error(result.error().message);
 }
 
+std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus()); }
+
+constexpr const char* emptied[] = {"networks",  "vteps",     "ports",       "port_of_ifindex",
+                                   "endpoints", "next_hops", "host_routes", "prefix_routes",
+                                   "policies",  "sessions",  "told"};
+
 /// A map as it stands in the kernel, by its name in the programs' object: of those that no MapSet holds.
 int map_of(const ebpf::Programs& programs, const char* name) {
     return bpf_object__find_map_fd_by_name(programs.object(), name);
@@ -47,6 +53,9 @@ EbpfHost& EbpfHost::get(std::size_t sessions_max) {
     if (!host) {
         ebpf::MapSetOptions options;
         options.directory = std::nullopt;
+        // Each case empties the maps, so they are small.
+        for (const char* const name : emptied)
+            options.entries[name] = 1024;
         options.entries["sessions"] = static_cast<std::uint32_t>(sessions_max);
         host.reset(new EbpfHost(must(ebpf::MapSet::open(options)), sessions_max));
     }
@@ -57,8 +66,7 @@ EbpfHost::EbpfHost(ebpf::MapSet maps, std::size_t) :
     maps_(std::move(maps)), programs_(must(ebpf::Programs::load(maps_, {.hash_seed = 0x1234567890abcdefULL}))) {}
 
 void EbpfHost::empty() const {
-    for (const char* name : {"networks", "vteps", "ports", "port_of_ifindex", "endpoints", "next_hops", "host_routes",
-                             "prefix_routes", "policies", "sessions", "told"}) {
+    for (const char* const name : emptied) {
         const ebpf::Map& map = maps_[name];
         std::vector<std::vector<std::uint8_t>> keys;
         must(map.for_each([&](const void* key, const void*) {
@@ -82,8 +90,9 @@ EbpfFixture::EbpfFixture(std::size_t sessions_max) : host_(EbpfHost::get(session
             .up = 1,
             .reserved = 0};
         must(host_.maps()["ports"].set(&port, &device));
-        const std::vector<Counts> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-        must(host_.maps()["counters"].set(&port, zero.data()));
+        const std::vector<weft_drop_counts> none(cpus());
+        must(host_.maps()["drops"].set(&port, none.data()));
+        must(host_.maps()["counters"].erase(&port));
         counts_[port] = {};
     }
 }
@@ -116,17 +125,16 @@ weft_drop_reason EbpfFixture::expected_reason(const Step& step) {
 }
 
 EbpfFixture::Counts EbpfFixture::counts_of(std::uint32_t port) const {
-    std::vector<Counts> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    if (!must(host_.maps()["counters"].find(&port, per_cpu.data()))) return {};
-    Counts sum{};
-    for (const Counts& each : per_cpu) {
-        sum.rx_packets += each.rx_packets;
-        sum.rx_bytes += each.rx_bytes;
-        sum.tx_packets += each.tx_packets;
-        sum.tx_bytes += each.tx_bytes;
-        for (std::size_t i = 0; i < std::size(sum.drops); ++i)
-            sum.drops[i] += each.drops[i];
-    }
+    std::vector<weft_port_counts> counters(cpus());
+    std::vector<weft_drop_counts> drops(cpus());
+    must(host_.maps()["counters"].find(&port, counters.data()));
+    must(host_.maps()["drops"].find(&port, drops.data()));
+    Counts sum;
+    for (const weft_port_counts& each : counters)
+        sum.sent += each.tx_packets;
+    for (const weft_drop_counts& each : drops)
+        for (std::size_t i = 0; i < std::size(sum.drops.of_reason); ++i)
+            sum.drops.of_reason[i] += each.of_reason[i];
     return sum;
 }
 
@@ -146,7 +154,7 @@ void EbpfFixture::age_sessions(std::uint32_t seconds) const {
 
 void EbpfFixture::refill_icmp_budget() const {
     const std::uint32_t zero = 0;
-    const std::vector<std::uint64_t> nothing_spent(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const std::vector<std::uint64_t> nothing_spent(cpus());
     bpf_map_update_elem(map_of(host_.programs(), "icmp_budgets"), &zero, nothing_spent.data(), BPF_ANY);
 }
 
@@ -187,9 +195,9 @@ Outcome EbpfFixture::run(const Step& step) {
     for (const std::uint32_t port : known_ports) {
         const Counts now = counts_of(port);
         Counts& before = counts_[port];
-        if (now.tx_packets != before.tx_packets && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
+        if (now.sent != before.sent && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
         for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
-            if (const std::uint64_t count = now.drops[reason] - before.drops[reason]; count != 0)
+            if (const std::uint64_t count = now.drops.of_reason[reason] - before.drops.of_reason[reason]; count != 0)
                 outcome.drops[static_cast<weft_drop_reason>(reason)] += count;
         before = now;
     }

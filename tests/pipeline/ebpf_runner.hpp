@@ -53,7 +53,11 @@ class EbpfFixture {
     [[nodiscard]] std::size_t sessions() const;
 
   private:
-    using Counts = weft_port_counts;
+    /// Of all CPUs together.
+    struct Counts {
+        std::uint64_t sent = 0;
+        weft_drop_counts drops{};
+    };
 
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
     /// Lets time pass, or takes it back: sessions were seen so much longer ago.
