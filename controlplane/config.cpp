@@ -157,12 +157,24 @@ Result<void> add_block(const std::string& text, std::vector<NetworkSettings>& ne
     return {};
 }
 
+Result<void> add_map_size(const std::string& text, std::map<std::string, std::uint32_t>& sizes) {
+    const auto equals = text.find('=');
+    const auto entries = equals == std::string::npos
+                             ? std::nullopt
+                             : number<std::uint32_t>(std::string_view(text).substr(equals + 1), 1, 1U << 30);
+    if (equals == 0 || !entries)
+        return bad("map-size", text, fmt::format("want NAME=NUMBER, with a number from 1 to {}", 1U << 30));
+    sizes[text.substr(0, equals)] = *entries;
+    return {};
+}
+
 struct RawValues {
     Texts networks;
     Texts blocks;
     Texts neighbors;
     Texts ranges;
     Texts listen;
+    Texts map_sizes;
     std::string vtep;
     std::string router_id;
     std::string config_file;
@@ -212,10 +224,15 @@ po::options_description describe(Config& config, RawValues& raw) {
         "auto: "
         "ebpf where the kernel can, unless --uplink-port gives the uplink to DPDK");
     add("bpf-dir", text(config.bpf_dir), "where the eBPF fast path is pinned, in a BPF file system");
+    add("map-size", po::value(&raw.map_sizes),
+        "NAME=NUMBER: entries of an eBPF map that is made anew, by its name in `weft status` (repeatable)");
     add("hugepages", text(config.hugepages), "auto, on or off");
     add("label-asn", count(raw.label_asn, config.label_asn),
         "global part of the Large Communities that carry labels");
     add("log-level", text(config.log_level), "trace, debug, info, warn, error");
+    add("purge",
+        "remove all that the eBPF fast path has in the kernel (programs, containers' interfaces, maps), and end; "
+        "other options are as of the weftd whose traces go");
     add("version", "print the version");
     add("help", "print this");
     return description;
@@ -313,6 +330,10 @@ Result<void> finish(Config& config, const RawValues& raw) {
         if (!range) return std::unexpected(std::move(range).error());
         config.ranges.push_back(*range);
     }
+    for (const auto& text : raw.map_sizes)
+        if (auto added = add_map_size(text, config.map_sizes); !added) return added;
+    if (!config.map_sizes.empty() && config.fast_path == FastPathKind::dpdk)
+        return bad("map-size", raw.map_sizes.front(), "these are maps of the eBPF fast path: --fastpath ebpf");
     for (const auto& text : raw.networks.empty() ? Texts{"default=4000"} : raw.networks) {
         auto network = parse_network(text, config.as_number);
         if (!network) return std::unexpected(std::move(network).error());
@@ -352,6 +373,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
             line.print = fmt::format("weftd {}\n", WEFT_VERSION);
             return line;
         }
+        line.purge = values.contains("purge");
         if (values.contains("config")) {
             const auto path = values["config"].as<std::string>();
             std::ifstream file(path);

@@ -3,6 +3,7 @@
 // changes it later.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ struct Config {
     unsigned dataplane_workers = 1;
     FastPathKind fast_path = FastPathKind::dpdk;
     std::string bpf_dir = "/sys/fs/bpf/weft";
+    std::map<std::string, std::uint32_t> map_sizes; ///< entries, by names that the eBPF fast path knows
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
     std::string log_level = "info";
@@ -56,6 +58,7 @@ struct Config {
 struct CommandLine {
     Config config;
     std::optional<std::string> print; ///< help or version: print it and end
+    bool purge = false;               ///< remove the eBPF fast path and end
 };
 
 /// Reads flags and the file that --config names. Unknown keys are refused with the nearest known one.

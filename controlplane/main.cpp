@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weftd: reads its configuration, starts the agent and its API, and runs until it is told to end. What it ends with
 // is written for a person.
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string_view>
 
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -19,6 +25,8 @@
 #include "controlplane/instance_lock.hpp"
 #include "controlplane/local_fast_path.hpp"
 #include "ebpf/fast_path.hpp"
+#include "ebpf/map_size.hpp"
+#include "ebpf/purge.hpp"
 
 namespace {
 
@@ -36,11 +44,12 @@ using weft::agent::FastPathKind;
 using weft::agent::FastPathProvider;
 
 /// The fast path that the configuration asks for; `auto` is settled on the way.
-weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io_context& loop, Config& config) {
+weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io_context& loop, Config& config,
+                                                                 const weft::ebpf::MapSet::Sizes& entries) {
     if (config.fast_path == FastPathKind::automatic && config.uplink_port != "auto")
         config.fast_path = FastPathKind::dpdk;
     if (config.fast_path != FastPathKind::dpdk) {
-        auto fast_path = weft::ebpf::EbpfFastPath::open(loop, {.directory = config.bpf_dir, .entries = {}});
+        auto fast_path = weft::ebpf::EbpfFastPath::open(loop, {.directory = config.bpf_dir, .entries = entries});
         if (fast_path) {
             config.fast_path = FastPathKind::ebpf;
             return std::make_unique<weft::agent::LocalFastPath>(*std::move(fast_path));
@@ -57,9 +66,43 @@ weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io
                                            .log = config.state_dir + "/weft-dataplane.log"});
 }
 
-int run(Config config) {
-    if (geteuid() != 0)
-        return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
+/// libbpf writes to standard error whatever the kernel says, also where we ask whether something is there.
+int log_of_libbpf(libbpf_print_level, const char* format, va_list arguments) {
+    if (!spdlog::should_log(spdlog::level::debug)) return 0;
+    std::array<char, 1024> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string_view said(text.data());
+    while (said.ends_with('\n'))
+        said.remove_suffix(1);
+    spdlog::debug("{}", said);
+    return 0;
+}
+
+int complain_about_user() {
+    return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
+}
+
+int purge(const Config& config) {
+    if (geteuid() != 0) return complain_about_user();
+    std::optional<weft::agent::InstanceLock> lock;
+    std::error_code ignored; // an agent that runs has its directory
+    if (std::filesystem::exists(config.state_dir, ignored)) {
+        auto taken = weft::agent::InstanceLock::take(config.state_dir);
+        if (!taken) return complain(taken.error());
+        lock.emplace(std::move(*taken));
+    }
+    bool any = false;
+    const auto purged = weft::ebpf::purge(config.bpf_dir, [&](const std::string& what) {
+        any = true;
+        fmt::print("removed {}\n", what);
+    });
+    if (!purged) return complain(purged.error());
+    if (!any) fmt::print("nothing of the eBPF fast path is here\n");
+    return EXIT_SUCCESS;
+}
+
+int run(Config config, const weft::ebpf::MapSet::Sizes& map_entries) {
+    if (geteuid() != 0) return complain_about_user();
     auto lock = weft::agent::InstanceLock::take(config.state_dir);
     if (!lock) return complain(lock.error());
     // Two agents on one fast path would each take the other's ports and routes away.
@@ -68,7 +111,7 @@ int run(Config config) {
 
     boost::asio::io_context loop;
     int status = EXIT_SUCCESS;
-    auto fast_path = choose_fast_path(loop, config);
+    auto fast_path = choose_fast_path(loop, config, map_entries);
     if (!fast_path) return complain(fast_path.error());
     auto agent = weft::agent::Agent::start(loop, config);
     if (!agent) return complain(agent.error());
@@ -109,5 +152,12 @@ int main(int argc, char** argv) {
         return EXIT_SUCCESS;
     }
     spdlog::set_level(spdlog::level::from_str(line->config.log_level));
-    return run(line->config);
+    libbpf_set_print(&log_of_libbpf);
+    if (line->purge) return purge(line->config);
+    const auto map_entries = weft::ebpf::map_entries(line->config.map_sizes);
+    if (!map_entries) {
+        complain(map_entries.error());
+        return usage_error;
+    }
+    return run(line->config, *map_entries);
 }

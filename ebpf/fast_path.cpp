@@ -28,6 +28,13 @@ std::uint64_t seed_of_boot() {
     return std::hash<std::string>{}("weft " + id);
 }
 
+Result<PinLock> lock_directory(const std::string& path) {
+    auto directory = PinDirectory::at(path);
+    if (!directory) return std::unexpected(std::move(directory).error());
+    if (auto made = directory->make(); !made) return std::unexpected(std::move(made).error());
+    return PinLock::take(*directory);
+}
+
 std::uint64_t unix_ms() {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -38,20 +45,29 @@ std::uint64_t unix_ms() {
 
 Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context& loop,
                                                          const MapSetOptions& options) {
+    std::optional<PinLock> lock;
+    if (options.directory) {
+        auto taken = lock_directory(*options.directory);
+        if (!taken) return std::unexpected(std::move(taken).error());
+        lock.emplace(std::move(*taken));
+    }
     auto tables = Tables::open(options);
     if (!tables) return std::unexpected(std::move(tables).error());
     auto programs = Programs::load((*tables)->maps(), {.hash_seed = seed_of_boot()});
     if (!programs) return std::unexpected(std::move(programs).error());
     auto told = (*tables)->told().read();
     if (!told) return std::unexpected(std::move(told).error());
-    std::unique_ptr<EbpfFastPath> fast_path(new EbpfFastPath(loop, *std::move(tables), *std::move(programs)));
+    std::unique_ptr<EbpfFastPath> fast_path(
+        new EbpfFastPath(loop, std::move(lock), *std::move(tables), *std::move(programs)));
     fast_path->ports_.adopt(*told);
     boost::asio::post(fast_path->worker_, [self = fast_path.get()] { self->chore(); });
     return fast_path;
 }
 
-EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::unique_ptr<Tables> tables, Programs programs) :
+EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
+                           Programs programs) :
     loop_(loop),
+    lock_(std::move(lock)),
     tables_(std::move(tables)),
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "dataplane/api/fast_path.hpp"
+#include "ebpf/pin_directory.hpp"
 #include "ebpf/ports.hpp"
 #include "ebpf/programs.hpp"
 #include "ebpf/session_sweeper.hpp"
@@ -39,7 +40,8 @@ class EbpfFastPath final : public fastpath::FastPath {
     void info(fastpath::Done<fastpath::InfoReply> done) override;
 
   private:
-    EbpfFastPath(boost::asio::io_context& loop, std::unique_ptr<Tables> tables, Programs programs);
+    EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
+                 Programs programs);
 
     /// Has the worker do it, and the loop hear the answer.
     template <class T, class Work>
@@ -53,6 +55,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     void chore();
 
     boost::asio::io_context& loop_;
+    std::optional<PinLock> lock_;
     std::unique_ptr<Tables> tables_;
     Programs programs_;
     Ports ports_;

@@ -6,7 +6,8 @@
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <net/if.h>
+
+#include "ebpf/netlink.hpp"
 
 namespace weft::ebpf {
 
@@ -32,32 +33,30 @@ bpf_tc_opts our_place() {
     return options;
 }
 
-std::string name_of(std::uint32_t ifindex) {
-    char name[IF_NAMESIZE] = {};
-    return if_indextoname(ifindex, name) != nullptr ? name : fmt::format("number {}", ifindex);
-}
-
 } // namespace
 
 Result<void> IngressHook::attach(int program) const {
-    bpf_tc_hook hook = hook_of(ifindex_);
-    // The qdisc that holds filters may be there already, ours or another's.
-    if (const int made = bpf_tc_hook_create(&hook); made != 0 && made != -EEXIST)
-        return fail(ErrorCode::internal, fmt::format("interface {}: a clsact qdisc cannot be added: {}",
-                                                     name_of(ifindex_), std::strerror(-made)));
+    const bpf_tc_hook hook = hook_of(ifindex_);
+    if (auto added = qdisc_.add(); !added) return added;
     bpf_tc_opts options = our_place();
     options.prog_fd = program;
     options.flags = BPF_TC_F_REPLACE;
     if (const int attached = bpf_tc_attach(&hook, &options); attached != 0)
         return fail(ErrorCode::internal, fmt::format("interface {}: the eBPF program cannot be attached: {}",
-                                                     name_of(ifindex_), std::strerror(-attached)));
+                                                     device_name(ifindex_), std::strerror(-attached)));
     return {};
 }
 
-void IngressHook::detach() const {
+Result<std::vector<std::string>> IngressHook::detach() const {
     const bpf_tc_hook hook = hook_of(ifindex_);
     const bpf_tc_opts options = our_place();
-    static_cast<void>(bpf_tc_detach(&hook, &options));
+    const std::string name = device_name(ifindex_);
+    std::vector<std::string> removed;
+    if (bpf_tc_detach(&hook, &options) == 0) removed.push_back("the eBPF program at " + name);
+    auto qdisc = qdisc_.remove();
+    if (!qdisc) return std::unexpected(std::move(qdisc).error());
+    if (*qdisc) removed.push_back("the clsact qdisc of " + name);
+    return removed;
 }
 
 std::uint32_t IngressHook::attached() const {

@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "ebpf/map_size.hpp"
+
 namespace weft::ebpf {
 
 namespace {
@@ -81,9 +83,11 @@ Error Map::error(const char* verb, int number) const {
     case E2BIG:
     case ENOSPC:
         return {ErrorCode::exhausted,
-                fmt::format("the eBPF map {} is full with its {} entries: use fewer, or make it "
-                            "larger (weftd --purge, then --map-size {}=NUMBER)",
-                            name_, capacity_, name_)};
+                fmt::format("the eBPF map {} is full with its {} entries: use fewer{}", name_, capacity_,
+                            size_name(name_) ? fmt::format(", or make it larger (weftd --purge, then --map-size "
+                                                           "{}=NUMBER)",
+                                                           *size_name(name_))
+                                             : "")};
     case ENOMEM:
         return {ErrorCode::exhausted,
                 fmt::format("no memory for more entries of the eBPF map {}: stop something on this host", name_)};

@@ -3,10 +3,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-
-#include <linux/magic.h>
-
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,12 +11,12 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "ebpf/layout.h"
 #include "ebpf/maps.skel.h"
+#include "ebpf/pin_directory.hpp"
 
 namespace weft::ebpf {
 
@@ -35,32 +31,6 @@ Result<Object> open_definitions() {
     if (!object)
         return fail(ErrorCode::internal, fmt::format("the definitions of the eBPF maps: {}", std::strerror(errno)));
     return object;
-}
-
-std::string layout_directory(const std::string& directory) {
-    return fmt::format("{}/layout-{}", directory, int{WEFT_LAYOUT});
-}
-
-std::unexpected<Error> failed(const std::string& doing, int number) {
-    const bool denied = number == EPERM || number == EACCES;
-    return fail(denied ? ErrorCode::denied : ErrorCode::internal,
-                fmt::format("cannot {}: {}{}", doing, std::strerror(number), denied ? ": this needs root" : ""));
-}
-
-/// The directory lies in a BPF file system and is not its root, which others use too.
-Result<void> check_file_system(const std::string& directory) {
-    const std::string parent = std::filesystem::path(directory).parent_path();
-    struct statfs system{};
-    if (statfs(parent.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC) return {};
-    return fail(
-        ErrorCode::unavailable,
-        fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}",
-                    directory, parent.empty() ? "/sys/fs/bpf" : parent));
-}
-
-Result<void> make_directory(const std::string& path) {
-    if ((mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) && chmod(path.c_str(), 0700) == 0) return {};
-    return failed("make the directory " + path, errno);
 }
 
 /// What a map must be like, and in which words it is told.
@@ -92,7 +62,7 @@ std::string path_of(const std::string& layout, const bpf_map* map) {
 constexpr std::uint32_t sizeable_entries_min = 16;
 
 /// Sizes of maps that are still to be made.
-Result<void> set_sizes(bpf_object* object, const std::map<std::string, std::uint32_t>& sizes) {
+Result<void> set_sizes(bpf_object* object, const MapSet::Sizes& sizes) {
     for (const auto& [name, entries] : sizes) {
         bpf_map* const map = bpf_object__find_map_by_name(object, name.c_str());
         // `host` and `epoch` have as many entries as they have meanings.
@@ -108,13 +78,13 @@ Result<void> set_sizes(bpf_object* object, const std::map<std::string, std::uint
 Result<std::optional<Map>> open_pinned(bpf_map* defined, const std::string& path) {
     const int descriptor = bpf_obj_get(path.c_str());
     if (descriptor < 0 && errno == ENOENT) return std::nullopt;
-    if (descriptor < 0) return failed("open the eBPF map pinned at " + path, errno);
+    if (descriptor < 0) return fail_pin("open the eBPF map pinned at " + path, errno);
     auto pinned = Map::own(descriptor, bpf_map__name(defined));
     if (!pinned) return std::unexpected(std::move(pinned).error());
     if (auto checked = check_shape(defined, *pinned, path); !checked)
         return std::unexpected(std::move(checked).error());
     if (bpf_map__set_max_entries(defined, pinned->capacity()) != 0 || bpf_map__reuse_fd(defined, descriptor) != 0)
-        return failed(fmt::format("use the eBPF map pinned at {} again", path), errno);
+        return fail_pin(fmt::format("use the eBPF map pinned at {} again", path), errno);
     return std::move(*pinned);
 }
 
@@ -126,33 +96,23 @@ Result<void> pin(std::span<bpf_map* const> maps, const std::string& layout) {
         const int number = errno;
         while (i-- > 0)
             unlink(path_of(layout, maps[i]).c_str());
-        return failed("pin an eBPF map at " + path, number);
+        return fail_pin("pin an eBPF map at " + path, number);
     }
     return {};
 }
 
 } // namespace
 
-Result<MapSet> MapSet::open(const MapSetOptions& options) {
+Result<MapSet> MapSet::assemble(const Sizes& sizes, const std::optional<std::string>& place) {
     auto object = open_definitions();
     if (!object) return std::unexpected(std::move(object).error());
-    if (auto sized = set_sizes(object->get(), options.entries); !sized)
-        return std::unexpected(std::move(sized).error());
-    std::optional<std::string> layout;
-    if (options.directory) {
-        layout = layout_directory(*options.directory);
-        if (auto checked = check_file_system(*options.directory); !checked)
-            return std::unexpected(std::move(checked).error());
-        for (const std::string& path : {*options.directory, *layout})
-            if (auto made = make_directory(path); !made) return std::unexpected(std::move(made).error());
-    }
-
+    if (auto sized = set_sizes(object->get(), sizes); !sized) return std::unexpected(std::move(sized).error());
     MapSet set;
     std::vector<bpf_map*> missing;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object->get()) {
         Result<std::optional<Map>> pinned = std::nullopt;
-        if (layout) pinned = open_pinned(map, path_of(*layout, map));
+        if (place) pinned = open_pinned(map, path_of(*place, map));
         if (!pinned) return std::unexpected(std::move(pinned).error());
         if (*pinned)
             set.maps_.emplace(bpf_map__name(map), std::move(**pinned));
@@ -171,8 +131,30 @@ Result<MapSet> MapSet::open(const MapSetOptions& options) {
         if (!own) return std::unexpected(std::move(own).error());
         set.maps_.emplace(own->name(), std::move(*own));
     }
-    if (layout)
-        if (auto done = pin(missing, *layout); !done) return std::unexpected(std::move(done).error());
+    if (place)
+        if (auto done = pin(missing, *place); !done) return std::unexpected(std::move(done).error());
+    return set;
+}
+
+Result<MapSet> MapSet::open(const MapSetOptions& options) {
+    if (!options.directory) return assemble(options.entries, std::nullopt);
+    const auto pins = PinDirectory::at(*options.directory);
+    if (!pins) return std::unexpected(pins.error());
+    if (auto made = pins->make(); !made) return std::unexpected(std::move(made).error());
+    for (const std::string& left : pins->unfinished())
+        if (auto removed = remove_pins(left); !removed) return std::unexpected(std::move(removed).error());
+    const std::string layout = pins->layout(WEFT_LAYOUT);
+    const bool is_new = !PinDirectory::exists(layout);
+    const std::string place = is_new ? PinDirectory::unfinished(layout) : layout;
+    if (auto made = PinDirectory::make_directory(place); !made) return std::unexpected(std::move(made).error());
+    auto set = assemble(options.entries, place);
+    if (!set) return set;
+    if (is_new && rename(place.c_str(), layout.c_str()) != 0) return fail_pin("rename " + place, errno);
+    for (const auto& [name, entries] : options.entries)
+        if (const std::uint32_t has = (*set)[name].capacity(); has != entries)
+            spdlog::warn("the eBPF map {} keeps its size of {}: for {}, make it anew (weftd --purge)", name, has,
+                         entries);
+    set->directory_ = pins->path();
     return set;
 }
 
@@ -184,16 +166,8 @@ Result<void> MapSet::lend(bpf_object* object) const {
         const Map& own = found->second;
         if (auto checked = check_shape(map, own, own.name()); !checked) return checked;
         if (bpf_map__reuse_fd(map, own.descriptor()) != 0)
-            return failed(fmt::format("give the eBPF map {} to a program", own.name()), errno);
+            return fail_pin(fmt::format("give the eBPF map {} to a program", own.name()), errno);
     }
-    return {};
-}
-
-Result<void> MapSet::purge(const std::string& directory) {
-    if (auto checked = check_file_system(directory); !checked) return checked;
-    std::error_code error;
-    std::filesystem::remove_all(directory, error);
-    if (error) return failed("remove " + directory, error.value());
     return {};
 }
 

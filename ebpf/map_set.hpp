@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // MapSet: all maps of the eBPF fast path, as ebpf/maps.bpf.h defines them, pinned in a BPF file system so that they
-// outlive the agent:
-//
-//   <bpffs>/weft/layout-1/{host,epoch,...,told}      the directory is root's alone; its number is WEFT_LAYOUT
-//
-// Whoever opens the set makes what is missing and takes over what is there. Programs are loaded over the same maps.
+// outlive the agent (pin_directory.hpp). Whoever opens the set makes what is missing and takes over what is there.
+// Programs are loaded over the same maps.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +25,8 @@ struct MapSetOptions {
 
 class MapSet {
   public:
+    using Sizes = std::map<std::string, std::uint32_t>; ///< entries by the map's name
+
     /// Refuses maps that this build would read wrongly. Nothing is pinned unless all maps could be made.
     [[nodiscard]] static Result<MapSet> open(const MapSetOptions& options);
 
@@ -37,14 +36,18 @@ class MapSet {
     /// Were all maps there already?
     [[nodiscard]] bool adopted() const { return adopted_; }
 
+    /// Where they are pinned, with what else is noted there; none: nowhere.
+    [[nodiscard]] const std::optional<std::string>& directory() const { return directory_; }
+
     /// Lets an object that is not loaded yet use these maps where it has one of the same name.
     [[nodiscard]] Result<void> lend(bpf_object* object) const;
 
-    /// Removes the directory with all that is pinned there, of any layout. Those who have a map open keep it.
-    [[nodiscard]] static Result<void> purge(const std::string& directory);
-
   private:
+    /// Takes what is pinned at that place, and makes and pins there what is not.
+    [[nodiscard]] static Result<MapSet> assemble(const Sizes& sizes, const std::optional<std::string>& place);
+
     std::map<std::string, Map> maps_;
+    std::optional<std::string> directory_;
     bool adopted_ = false;
 };
 

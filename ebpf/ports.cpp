@@ -18,8 +18,6 @@ namespace weft::ebpf {
 
 namespace {
 
-std::string near_name(std::uint32_t id) { return fmt::format("weft{}", id); }
-
 Result<VethSettings> veth_settings(const fastpath::Port& message) {
     const auto& mac = message.veth().mac();
     if (mac.size() != WEFT_MAC_SIZE)
@@ -78,6 +76,11 @@ Result<void> Ports::write(const Entry& entry) const {
     return maps_["ports"].set(&id, &port);
 }
 
+IngressHook Ports::hook_of(const Entry& entry) const {
+    // What was made for an endpoint goes with its pair.
+    return IngressHook(entry.ifindex, entry.message.has_veth() ? std::nullopt : maps_.directory());
+}
+
 Result<void> Ports::connect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     std::vector<weft_drop_counts> drops(cpus());
@@ -88,8 +91,7 @@ Result<void> Ports::connect(const Entry& entry) const {
     if (auto written = write(entry); !written) return written;
     if (auto set = maps_["port_of_ifindex"].set(&entry.ifindex, &id); !set) return set;
     const bool endpoint = entry.message.has_veth();
-    if (auto attached = IngressHook(entry.ifindex).attach(endpoint ? programs_.endpoint() : programs_.uplink());
-        !attached)
+    if (auto attached = hook_of(entry).attach(endpoint ? programs_.endpoint() : programs_.uplink()); !attached)
         return attached;
     return endpoint ? raise_veth(entry.ifindex) : Result<void>{};
 }
@@ -98,8 +100,8 @@ void Ports::disconnect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     if (entry.message.has_veth())
         remove_veth(entry.ifindex);
-    else
-        IngressHook(entry.ifindex).detach();
+    else if (auto detached = hook_of(entry).detach(); !detached)
+        spdlog::error("port {}: {}", id, detached.error().message);
     for (const auto& [map, key] : {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id},
                                    std::pair{"counters", &id}, std::pair{"drops", &id}})
         if (auto erased = maps_[map].erase(key); !erased) spdlog::error("port {}: {}", id, erased.error().message);

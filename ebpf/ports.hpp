@@ -9,6 +9,7 @@
 #include <string>
 
 #include "dataplane/api/fastpath.pb.h"
+#include "ebpf/hook.hpp"
 #include "ebpf/map_set.hpp"
 #include "ebpf/programs.hpp"
 #include "ebpf/told.hpp"
@@ -42,6 +43,7 @@ class Ports {
         bool up = false;
     };
 
+    [[nodiscard]] IngressHook hook_of(const Entry& entry) const;
     Result<Entry> make(const fastpath::Port& message) const;
     /// The entries that lead packets to the port and from it, then the program.
     Result<void> connect(const Entry& entry) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/veth.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -9,16 +10,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <net/if.h>
-#include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <unistd.h>
+
+#include "ebpf/netlink.hpp"
 
 namespace weft::ebpf {
 
 namespace {
 
-using Socket = std::unique_ptr<nl_sock, decltype([](nl_sock* socket) { nl_socket_free(socket); })>;
+constexpr std::string_view near_prefix = "weft";
+
 using Link = std::unique_ptr<rtnl_link, decltype([](rtnl_link* link) { rtnl_link_put(link); })>;
 using Raw = std::unique_ptr<nl_addr, decltype([](nl_addr* address) { nl_addr_put(address); })>;
 
@@ -42,21 +45,6 @@ class Namespace {
     int descriptor_;
 };
 
-std::unexpected<Error> fail_netlink(const std::string& what, int status) {
-    const ErrorCode code = status == -NLE_EXIST                                  ? ErrorCode::exists
-                           : status == -NLE_PERM                                 ? ErrorCode::denied
-                           : status == -NLE_OBJ_NOTFOUND || status == -NLE_NODEV ? ErrorCode::not_found
-                                                                                 : ErrorCode::internal;
-    return fail(code, fmt::format("{}: {}", what, nl_geterror(status)));
-}
-
-Result<Socket> connect() {
-    Socket socket(nl_socket_alloc());
-    if (const int status = nl_connect(socket.get(), NETLINK_ROUTE); status < 0)
-        return fail_netlink("netlink", status);
-    return socket;
-}
-
 /// By index, or by name when that is 0.
 Link get(nl_sock* socket, std::uint32_t ifindex, const char* name = nullptr) {
     rtnl_link* found = nullptr;
@@ -68,9 +56,18 @@ bool is_veth(rtnl_link* link) {
     return kind != nullptr && std::strcmp(kind, "veth") == 0;
 }
 
+Device to_device(rtnl_link* link) {
+    const char* const kind = rtnl_link_get_type(link);
+    return {.name = rtnl_link_get_name(link),
+            .ifindex = static_cast<std::uint32_t>(rtnl_link_get_ifindex(link)),
+            .mtu = rtnl_link_get_mtu(link),
+            .up = (rtnl_link_get_flags(link) & IFF_UP) != 0,
+            .kind = kind != nullptr ? kind : ""};
+}
+
 template <class Change>
 Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
-    auto socket = connect();
+    auto socket = connect_netlink();
     if (!socket) return std::unexpected(std::move(socket).error());
     const Link link = get(socket->get(), ifindex);
     if (!link) return fail(ErrorCode::not_found, fmt::format("interface number {} has gone", ifindex));
@@ -83,6 +80,14 @@ Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
 
 } // namespace
 
+std::string near_name(std::uint32_t port) { return fmt::format("{}{}", near_prefix, port); }
+
+bool is_near_name(std::string_view name) {
+    const std::string_view number = name.substr(std::min(name.size(), near_prefix.size()));
+    return name.starts_with(near_prefix) && !number.empty() &&
+           std::ranges::all_of(number, [](char letter) { return letter >= '0' && letter <= '9'; });
+}
+
 Result<std::uint32_t> make_veth(const VethSettings& settings) {
     for (const std::string& name : {settings.near, settings.ifname})
         if (name.empty() || name.size() >= IFNAMSIZ)
@@ -92,7 +97,7 @@ Result<std::uint32_t> make_veth(const VethSettings& settings) {
     if (space.descriptor() < 0)
         return fail(ErrorCode::not_found,
                     fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
-    auto socket = connect();
+    auto socket = connect_netlink();
     if (!socket) return std::unexpected(std::move(socket).error());
     if (const Link old = get(socket->get(), 0, settings.near.c_str())) {
         if (!is_veth(old.get()))
@@ -133,21 +138,29 @@ Result<void> set_veth_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
 }
 
 void remove_veth(std::uint32_t ifindex) {
-    if (const auto socket = connect())
+    if (const auto socket = connect_netlink())
         if (const Link link = get(socket->get(), ifindex); link && is_veth(link.get()))
             rtnl_link_delete(socket->get(), link.get());
 }
 
 std::optional<Device> find_device(const std::string& name) {
-    const auto socket = connect();
+    const auto socket = connect_netlink();
     if (!socket) return std::nullopt;
     const Link link = get(socket->get(), 0, name.c_str());
-    if (!link) return std::nullopt;
-    const char* const kind = rtnl_link_get_type(link.get());
-    return Device{.ifindex = static_cast<std::uint32_t>(rtnl_link_get_ifindex(link.get())),
-                  .mtu = rtnl_link_get_mtu(link.get()),
-                  .up = (rtnl_link_get_flags(link.get()) & IFF_UP) != 0,
-                  .kind = kind != nullptr ? kind : ""};
+    return link ? std::optional(to_device(link.get())) : std::nullopt;
+}
+
+Result<std::vector<Device>> all_devices() {
+    const auto socket = connect_netlink();
+    if (!socket) return std::unexpected(socket.error());
+    nl_cache* found = nullptr;
+    if (const int status = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &found); status < 0)
+        return fail_netlink("the network interfaces", status);
+    const NetlinkCache links(found);
+    std::vector<Device> devices;
+    for (nl_object* link = nl_cache_get_first(found); link != nullptr; link = nl_cache_get_next(link))
+        devices.push_back(to_device(reinterpret_cast<rtnl_link*>(link)));
+    return devices;
 }
 
 } // namespace weft::ebpf

@@ -6,11 +6,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "routing/net/address.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::ebpf {
+
+/// Of the near end of the pair that serves a port.
+[[nodiscard]] std::string near_name(std::uint32_t port);
+/// Could it be the near end of a pair of ours?
+[[nodiscard]] bool is_near_name(std::string_view name);
 
 struct VethSettings {
     std::string near; ///< name in the host's namespace
@@ -30,6 +37,7 @@ struct VethSettings {
 void remove_veth(std::uint32_t ifindex);
 
 struct Device {
+    std::string name;
     std::uint32_t ifindex = 0;
     std::uint32_t mtu = 0;
     bool up = false;
@@ -38,5 +46,6 @@ struct Device {
 
 /// A device of the host's namespace as it is now; none when it does not exist.
 [[nodiscard]] std::optional<Device> find_device(const std::string& name);
+[[nodiscard]] Result<std::vector<Device>> all_devices();
 
 } // namespace weft::ebpf

@@ -76,6 +76,15 @@ TEST(Config, reads_networks_blocks_and_ranges) {
     EXPECT_EQ(line->config.ranges[0].remote_as, 65000U);
 }
 
+TEST(Config, reads_sizes_of_maps_from_both_places) {
+    const File file("map-size = fib=1000\nmap-size = session=7\npurge = 1\n");
+    const auto line = parse({"--config", file.path(), "--fastpath", "ebpf", "--map-size", "policy=5"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(line->config.map_sizes.at("policy"), 5U);
+    EXPECT_FALSE(line->purge) << "only the command line asks for it";
+    EXPECT_TRUE(parse({"--purge"})->purge);
+}
+
 TEST(Config, names_the_nearest_key_for_an_unknown_one) {
     EXPECT_EQ(refusal({"--neighbour", "10.0.0.1"}), "no option is named neighbour: did you mean neighbor?");
     EXPECT_EQ(refusal({"--xyzzyxyzzy", "1"}), "no option is named xyzzyxyzzy; --help lists them");
@@ -110,6 +119,11 @@ TEST(Config, refuses_bad_values_by_flag_and_value) {
     EXPECT_EQ(refusal({"--config", "/tmp"}), "--config /tmp: cannot be read");
     EXPECT_EQ(refusal({"--router-id", "fd00::1"}), "--router-id fd00::1: want an IPv4 address other than 0.0.0.0");
     EXPECT_EQ(refusal({"--hugepages", "some"}), "--hugepages some: auto, on or off");
+    EXPECT_EQ(refusal({"--map-size", "fib"}), "--map-size fib: want NAME=NUMBER, with a number from 1 to 1073741824");
+    EXPECT_EQ(refusal({"--map-size", "fib=0"}).find("--map-size fib=0: want"), 0U);
+    EXPECT_EQ(refusal({"--map-size", "=5"}).find("--map-size =5: want"), 0U);
+    EXPECT_EQ(refusal({"--map-size", "fib=5", "--fastpath", "dpdk"}),
+              "--map-size fib=5: these are maps of the eBPF fast path: --fastpath ebpf");
     EXPECT_EQ(refusal({"--log-level", "loud"}), "--log-level loud: one of trace, debug, info, warn, error");
     EXPECT_EQ(refusal({"--uplink", "eth0", "--neighbor", "10.0.0.1,port=0"}),
               "--neighbor 10.0.0.1,port=0: want ADDRESS[,as=N][,port=N][,passive]");

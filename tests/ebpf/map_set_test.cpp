@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The set of maps: made once, taken over afterwards, of the sizes that were asked for, for root alone; maps of
-// another layout are refused by name, and a purge leaves nothing.
-#include <filesystem>
-
+// another layout are refused by name, and one agent at a time has them.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ebpf/layout.h"
+#include "ebpf/map_size.hpp"
 #include "ebpf/maps.skel.h"
+#include "ebpf/pin_directory.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
 
 namespace weft::ebpf {
@@ -17,9 +17,9 @@ namespace {
 
 class PinnedMaps : public PinnedTest {
   protected:
-    [[nodiscard]] std::string layout() const {
-        return *options_.directory + "/layout-" + std::to_string(WEFT_LAYOUT);
-    }
+    [[nodiscard]] PinDirectory pins() const { return PinDirectory::at(*options_.directory).value(); }
+
+    [[nodiscard]] std::string layout() const { return pins().layout(WEFT_LAYOUT); }
 };
 
 std::string refusal(const MapSetOptions& options) {
@@ -77,8 +77,8 @@ TEST_F(PinnedMaps, OfAnotherLayoutAreRefusedByName) {
     EXPECT_NE(message.find(path), std::string::npos) << message;
     EXPECT_NE(message.find("256-byte values"), std::string::npos) << message;
     EXPECT_NE(message.find("--purge"), std::string::npos) << message;
-    // The way out that it names.
-    ASSERT_TRUE(MapSet::purge(*options_.directory));
+    // The way out that it names. (A whole purge would look at the devices of this host too.)
+    ASSERT_TRUE(pins().remove());
     EXPECT_TRUE(MapSet::open(options_));
 }
 
@@ -90,22 +90,22 @@ TEST_F(PinnedMaps, SomethingElseInTheirPlaceIsRefused) {
     EXPECT_NE(refusal(options_).find(path), std::string::npos) << refusal(options_);
 }
 
-TEST_F(PinnedMaps, PurgeLeavesNothing) {
+TEST_F(PinnedMaps, RemovedLeaveNothing) {
     ASSERT_TRUE(MapSet::open(options_));
-    ASSERT_TRUE(MapSet::purge(*options_.directory));
-    EXPECT_FALSE(std::filesystem::exists(*options_.directory));
-    EXPECT_TRUE(MapSet::purge(*options_.directory));
+    ASSERT_TRUE(pins().remove());
+    EXPECT_FALSE(pins().exists());
+    EXPECT_TRUE(pins().remove());
 }
 
 TEST_F(PinnedMaps, NeedABpfFileSystem) {
     const TemporaryDirectory elsewhere;
     options_.directory = elsewhere.path() + "/weft";
-    for (const std::string& message : {refusal(options_), MapSet::purge(*options_.directory).error().message})
+    for (const std::string& message : {refusal(options_), PinDirectory::at(*options_.directory).error().message})
         EXPECT_NE(message.find("mount -t bpf bpf " + elsewhere.path()), std::string::npos) << message;
     // Not the whole file system, which is not ours.
     options_.directory = file_system_->path();
     EXPECT_NE(refusal(options_).find("mount -t bpf bpf"), std::string::npos);
-    EXPECT_FALSE(MapSet::purge(*options_.directory));
+    EXPECT_FALSE(PinDirectory::at(*options_.directory));
 }
 
 TEST_F(PinnedMaps, SizesOfUnknownMapsAreRefused) {
@@ -114,7 +114,47 @@ TEST_F(PinnedMaps, SizesOfUnknownMapsAreRefused) {
         options_.entries = {{name, entries}};
         EXPECT_NE(refusal(options_).find(name), std::string::npos) << refusal(options_);
     }
-    EXPECT_FALSE(std::filesystem::exists(layout() + "/host"));
+    EXPECT_FALSE(PinDirectory::exists(layout()));
+}
+
+TEST_F(PinnedMaps, OfAMakerThatWasKilledAreNobodys) {
+    const std::string left = PinDirectory::unfinished(layout());
+    ASSERT_TRUE(pins().make());
+    ASSERT_TRUE(PinDirectory::make_directory(left));
+    const int half = bpf_map_create(BPF_MAP_TYPE_HASH, "told", 4, 4, 16, nullptr);
+    ASSERT_EQ(bpf_obj_pin(half, (left + "/told").c_str()), 0);
+    close(half);
+    EXPECT_FALSE(MapSet::open(options_).value().adopted());
+    EXPECT_FALSE(PinDirectory::exists(left));
+}
+
+TEST_F(PinnedMaps, AreOneAgentsAtATime) {
+    ASSERT_TRUE(pins().make());
+    auto first = std::make_optional(PinLock::take(pins()).value());
+    const auto second = PinLock::take(pins());
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find(pins().path()), std::string::npos) << second.error().message;
+    first.reset();
+    EXPECT_TRUE(PinLock::take(pins()));
+}
+
+TEST(MapSize, HasTheNameOfItsGauge) {
+    EXPECT_EQ(map_entries({{"fib", 7}, {"session", 8}}).value(),
+              (MapSet::Sizes{{"host_routes", 7}, {"sessions", 8}}));
+    EXPECT_EQ(size_name("host_routes"), "fib");
+    EXPECT_EQ(size_name("told"), std::nullopt);
+}
+
+TEST(MapSize, WhatIsSaidOfMoreNetworksHasRoomToo) {
+    EXPECT_FALSE(map_entries({{"network", 65536}}).value().contains("told"));
+    EXPECT_EQ(map_entries({{"network", 1065536}}).value().at("told"), 1524288U);
+}
+
+TEST(MapSize, OfAnUnknownMapIsRefusedWithTheKnownNames) {
+    const auto refused = map_entries({{"routes", 5}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message, "--map-size routes=5: no map is named routes; there are fib, fib_prefix, "
+                                       "policy, network, session");
 }
 
 TEST_F(PinnedMaps, AreLentToPrograms) {

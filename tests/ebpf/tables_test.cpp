@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/tables.hpp"
+#include "ebpf/pin_directory.hpp"
 #include "ebpf/tables.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
 #include "tests/pipeline/world.hpp"
@@ -276,7 +277,7 @@ TEST_F(EbpfTables, HoldWhatThoseOfDpdkHold) {
         RandomUpdates random(seed);
         dataplane::Quiescence quiescence(1);
         dataplane::Tables wanted(quiescence);
-        ASSERT_TRUE(MapSet::purge(*options.directory));
+        ASSERT_TRUE(remove_pins(*options.directory));
         auto tables = open(options);
         unsigned refused = 0;
         for (int round = 0; round < 300; ++round) {

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/pin_directory.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include <linux/magic.h>
+
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace weft::ebpf {
+
+namespace {
+
+constexpr std::string_view set_prefix = "layout-";
+/// A BPF file system takes no dots in names.
+constexpr std::string_view unfinished_suffix = "-new";
+
+} // namespace
+
+std::unexpected<Error> fail_pin(const std::string& doing, int number) {
+    const bool denied = number == EPERM || number == EACCES;
+    return fail(denied ? ErrorCode::denied : ErrorCode::internal,
+                fmt::format("cannot {}: {}{}", doing, std::strerror(number), denied ? ": this needs root" : ""));
+}
+
+Result<PinDirectory> PinDirectory::at(std::string path) {
+    const std::string parent = std::filesystem::path(path).parent_path();
+    struct statfs system{};
+    if (statfs(parent.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC) return PinDirectory(std::move(path));
+    return fail(
+        ErrorCode::unavailable,
+        fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}", path,
+                    parent.empty() ? "/sys/fs/bpf" : parent));
+}
+
+bool PinDirectory::exists() const { return exists(path_); }
+
+bool PinDirectory::exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+Result<void> PinDirectory::make() const { return make_directory(path_); }
+
+Result<void> PinDirectory::make_directory(const std::string& path) {
+    if ((mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) && chmod(path.c_str(), 0700) == 0) return {};
+    return fail_pin("make the directory " + path, errno);
+}
+
+std::string PinDirectory::layout(unsigned number) const { return fmt::format("{}/{}{}", path_, set_prefix, number); }
+
+std::string PinDirectory::unfinished(const std::string& layout) { return layout + std::string(unfinished_suffix); }
+
+std::vector<std::string> PinDirectory::sets(bool whole) const {
+    std::vector<std::string> found;
+    std::error_code ignored; // without the directory there is none
+    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
+        const std::string name = entry.path().filename();
+        if (name.starts_with(set_prefix) && name.ends_with(unfinished_suffix) != whole) found.push_back(entry.path());
+    }
+    std::ranges::sort(found);
+    return found;
+}
+
+std::vector<std::string> PinDirectory::layouts() const { return sets(true); }
+
+std::vector<std::string> PinDirectory::unfinished() const { return sets(false); }
+
+Result<void> PinDirectory::remove() const { return remove_pins(path_); }
+
+Result<void> remove_pins(const std::string& path) {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (error) return fail_pin("remove " + path, error.value());
+    return {};
+}
+
+Result<void> remove_layout(const std::string& layout) {
+    const std::string unfinished = PinDirectory::unfinished(layout);
+    if (auto removed = remove_pins(unfinished); !removed) return removed;
+    if (rename(layout.c_str(), unfinished.c_str()) != 0) return fail_pin("rename " + layout, errno);
+    return remove_pins(unfinished);
+}
+
+Result<PinLock> PinLock::take(const PinDirectory& directory) {
+    const int descriptor = open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return fail_pin("open the directory " + directory.path(), errno);
+    PinLock lock(descriptor);
+    // One who was killed keeps it until the last of its threads has ended.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return fail_pin("lock the directory " + directory.path(), errno);
+        if (std::chrono::steady_clock::now() > deadline)
+            return fail(ErrorCode::exists,
+                        fmt::format("{}: another weftd uses the eBPF maps there: stop that one, or "
+                                    "choose another --bpf-dir",
+                                    directory.path()));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return lock;
+}
+
+PinLock::PinLock(PinLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+PinLock::~PinLock() {
+    if (descriptor_ >= 0) close(descriptor_);
+}
+
+} // namespace weft::ebpf
