@@ -11,6 +11,7 @@ enum {
     /* The longest outer header, the inner Ethernet header, and of the inner IP header what changes. */
     WEFT_WRITE_MAX = 128,
     WEFT_QUOTE_STEP = 256,
+    WEFT_KNOWN_PORTS = 64,
 };
 
 struct weft_scratch {
@@ -24,11 +25,14 @@ struct weft_scratch {
     struct weft_address known_vtep;
     __u32 known_vni; /* 0: none yet */
     __u32 known_epoch;
-    __u32 port;    /* that the packet came in by */
-    __u32 length;  /* of the frame, without padding; from the underlay of the inner one */
-    __u32 linear;  /* of that, how much is in `headers` */
-    __u32 inner;   /* where the frame begins in `headers`: 0, or behind the outer headers */
-    __u32 segment; /* of a frame to be cut: TCP payload bytes per segment */
+    __u32
+        port_of[WEFT_KNOWN_PORTS]; /* by the last digits of a device's number: the port that one was, if it is yet */
+    __u32 port;                    /* that the packet came in by */
+    __u32 length;                  /* of the frame, without padding; from the underlay of the inner one */
+    __u32 linear;                  /* of that, how much is in `headers` */
+    __u32 read;                    /* bytes in `headers` */
+    __u32 inner;                   /* where the frame begins in `headers`: 0, or behind the outer headers */
+    __u32 segment;                 /* of a frame to be cut: TCP payload bytes per segment */
     __u32 segment_headers;
 };
 
@@ -51,15 +55,42 @@ WEFT_INLINE __u8* weft_frame(struct weft_scratch* scratch) {
     return scratch->headers + inner;
 }
 
-/* Reads the packet's first bytes. */
-WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch) {
-    __u32 size = skb->len;
+WEFT_INLINE int weft_read(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 size) {
     if (size > WEFT_READ_MAX) size = WEFT_READ_MAX;
+    scratch->read = size;
     if (size == 0) return 0;
+    __u32 last = size - 1; /* the verifier has to see that there is one */
+    __asm__ volatile("%0 &= 511" : "+r"(last));
+    return bpf_skb_load_bytes(skb, 0, scratch->headers, last + 1) == 0;
+}
+
+/* Reads the packet's first bytes: at least `least`, if it has them. What lies in pages of its own is payload as a
+ * rule, which would have to be fetched from memory for nothing. */
+WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least) {
+    const __u32 in_one_piece = (__u32)((long)skb->data_end - (long)skb->data);
+    if (!weft_read(skb, scratch, in_one_piece < least ? skb->len : in_one_piece)) return 0;
     scratch->length = skb->len;
-    scratch->linear = size;
+    scratch->linear = scratch->read;
     scratch->inner = 0;
-    return bpf_skb_load_bytes(skb, 0, scratch->headers, size) == 0;
+    return 1;
+}
+
+WEFT_INLINE int weft_has_tcp_header(const __u8* frame, __u32 linear) {
+    if (linear < WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_TCP_SIZE) return 0;
+    const __u8* const l3 = frame + WEFT_ETHERNET_SIZE;
+    if (l3[0] == 0x45) return l3[9] == WEFT_PROTO_TCP;
+    return linear >= WEFT_ETHERNET_SIZE + WEFT_IPV6_SIZE + WEFT_TCP_SIZE && l3[0] >> 4 == 6 &&
+           l3[6] == WEFT_PROTO_TCP;
+}
+
+/* Reads on, unless all that the frame's stages look at is there. */
+WEFT_INLINE int weft_read_on(struct __sk_buff* skb, struct weft_scratch* scratch) {
+    if (scratch->read == WEFT_READ_MAX || scratch->read == skb->len) return 1;
+    if (weft_has_tcp_header(weft_frame(scratch), scratch->linear)) return 1;
+    if (!weft_read(skb, scratch, skb->len)) return 0;
+    const __u32 there = scratch->read - scratch->inner;
+    scratch->linear = there < scratch->length ? there : scratch->length;
+    return 1;
 }
 
 WEFT_INLINE __u32 weft_headers_size(const struct weft_scratch* scratch) {

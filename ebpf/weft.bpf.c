@@ -15,6 +15,7 @@ enum { WEFT_SEGMENTS_MAX = 745 };
 /* P, on the frame in the scratch; then its length is the packet's, without padding, of which nothing is read. */
 WEFT_INLINE int weft_parse(struct __sk_buff* skb, struct weft_scratch* scratch) {
     struct weft_ip* const ip = &scratch->packet.ip;
+    if (!weft_read_on(skb, scratch)) return WEFT_DROP_malformed_ethernet;
     const __u8* const frame = weft_frame(scratch);
     const int reason = weft_parse_frame(frame, weft_headers_size(scratch), scratch->length, ip);
     if (reason != WEFT_DROP_none) return reason;
@@ -100,7 +101,8 @@ WEFT_INLINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch* s
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(endpoint);
     if (!endpoint || !host) return WEFT_DROP_endpoint_not_ready;
-    if (!weft_read_headers(skb, scratch)) return WEFT_DROP_malformed_ethernet;
+    if (!weft_read_headers(skb, scratch, WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_TCP_SIZE))
+        return WEFT_DROP_malformed_ethernet;
     int reason = weft_check_ethernet(scratch->headers, scratch->linear, endpoint);
     if (reason != WEFT_DROP_none) return reason;
     if (weft_is_arp(scratch->headers)) return weft_answer_arp(skb, scratch, endpoint, host);
@@ -142,7 +144,7 @@ WEFT_INLINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* s
     struct weft_outer* const outer = &scratch->outer;
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(0);
-    if (!host || !weft_read_headers(skb, scratch) ||
+    if (!host || !weft_read_headers(skb, scratch, WEFT_OUTER_HEADERS_MAX) ||
         !weft_is_ours(scratch->headers, scratch->linear, host->vxlan_port))
         return WEFT_DROP_not_vxlan;
     int reason = weft_parse_outer(scratch->headers, weft_headers_size(scratch), skb->len, host, outer);
@@ -179,9 +181,14 @@ WEFT_INLINE int weft_finish(const struct weft_scratch* scratch, int reason) {
 /* A device that no port is: nothing passes. */
 WEFT_INLINE int weft_begin(struct __sk_buff* skb, struct weft_scratch* scratch) {
     const __u32 ifindex = skb->ifindex;
-    const __u32* const port = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
-    if (!port) return 0;
-    scratch->port = *port;
+    __u32* const known = &scratch->port_of[ifindex % WEFT_KNOWN_PORTS];
+    const struct weft_port* const was = bpf_map_lookup_elem(&ports, known);
+    if (!was || was->ifindex != ifindex) {
+        const __u32* const port = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+        if (!port) return 0;
+        *known = *port;
+    }
+    scratch->port = *known;
     return 1;
 }
 

@@ -83,18 +83,22 @@ EbpfFixture::EbpfFixture(std::size_t sessions_max) : host_(EbpfHost::get(session
     store_ = must(ebpf::MapStore::open(host_.maps()));
     writer_ = std::make_unique<fastpath::TableWriter>(*store_);
     for (const std::uint32_t port : known_ports) {
-        const weft_port device{
-            .ifindex = device_of_port + port,
-            .mtu = World::mtu,
-            .role = static_cast<std::uint8_t>(port == World::uplink ? WEFT_PORT_UPLINK : WEFT_PORT_ENDPOINT),
-            .up = 1,
-            .reserved = 0};
-        must(host_.maps()["ports"].set(&port, &device));
+        set_port(port, device_of_port + port);
         const std::vector<weft_drop_counts> none(cpus());
         must(host_.maps()["drops"].set(&port, none.data()));
         must(host_.maps()["counters"].erase(&port));
         counts_[port] = {};
     }
+}
+
+void EbpfFixture::set_port(std::uint32_t port, std::uint32_t ifindex) const {
+    const weft_port device{
+        .ifindex = ifindex,
+        .mtu = World::mtu,
+        .role = static_cast<std::uint8_t>(port == World::uplink ? WEFT_PORT_UPLINK : WEFT_PORT_ENDPOINT),
+        .up = 1,
+        .reserved = 0};
+    must(host_.maps()["ports"].set(&port, &device));
 }
 
 Result<void> EbpfFixture::apply(const fastpath::TableUpdate& update) {
@@ -174,6 +178,8 @@ Outcome EbpfFixture::run(const Step& step) {
     clock_s_ = clock_s;
     refill_icmp_budget();
     if (entering_port_ != step.port) {
+        if (entering_port_ != 0) set_port(entering_port_, device_of_port + entering_port_);
+        set_port(step.port, loopback_ifindex);
         must(host_.maps()["port_of_ifindex"].set(&loopback_ifindex, &step.port));
         entering_port_ = step.port;
     }

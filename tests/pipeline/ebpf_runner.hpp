@@ -59,6 +59,7 @@ class EbpfFixture {
         weft_drop_counts drops{};
     };
 
+    void set_port(std::uint32_t port, std::uint32_t ifindex) const;
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
     /// Lets time pass, or takes it back: sessions were seen so much longer ago.
     void age_sessions(std::uint32_t seconds) const;
