@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,6 +27,13 @@ namespace {
 constexpr std::string_view set_prefix = "layout-";
 /// A BPF file system takes no dots in names.
 constexpr std::string_view unfinished_suffix = "-new";
+/// Where the kernel has a place for one, and distributions mount it as they start.
+constexpr const char* usual_place = "/sys/fs/bpf";
+
+bool is_bpf_file_system(const std::string& path) {
+    struct statfs system{};
+    return statfs(path.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC;
+}
 
 } // namespace
 
@@ -37,12 +45,13 @@ std::unexpected<Error> fail_pin(const std::string& doing, int number) {
 
 Result<PinDirectory> PinDirectory::at(std::string path) {
     const std::string parent = std::filesystem::path(path).parent_path();
-    struct statfs system{};
-    if (statfs(parent.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC) return PinDirectory(std::move(path));
+    if (is_bpf_file_system(parent)) return PinDirectory(std::move(path));
+    if (parent == usual_place && mount("bpf", usual_place, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
+        return PinDirectory(std::move(path));
     return fail(
         ErrorCode::unavailable,
         fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}", path,
-                    parent.empty() ? "/sys/fs/bpf" : parent));
+                    parent.empty() ? usual_place : parent));
 }
 
 bool PinDirectory::exists() const { return exists(path_); }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The set of maps: made once, taken over afterwards, of the sizes that were asked for, for root alone; maps of
 // another layout are refused by name, and one agent at a time has them.
+#include <linux/magic.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "ebpf/layout.h"
@@ -95,6 +98,18 @@ TEST_F(PinnedMaps, RemovedLeaveNothing) {
     ASSERT_TRUE(pins().remove());
     EXPECT_FALSE(pins().exists());
     EXPECT_TRUE(pins().remove());
+}
+
+// The mount is this process's own, as BpfFileSystem saw to.
+TEST_F(PinnedMaps, FileSystemIsMountedAtItsUsualPlace) {
+    const std::string place = "/sys/fs/bpf";
+    while (umount2(place.c_str(), MNT_DETACH) == 0) {
+    }
+    EXPECT_TRUE(PinDirectory::at(place + "/weft"));
+    struct statfs system{};
+    ASSERT_EQ(statfs(place.c_str(), &system), 0);
+    EXPECT_EQ(system.f_type, BPF_FS_MAGIC);
+    EXPECT_EQ(umount(place.c_str()), 0);
 }
 
 TEST_F(PinnedMaps, NeedABpfFileSystem) {

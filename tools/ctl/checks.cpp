@@ -130,8 +130,9 @@ Check btf(const HostFacts& facts) {
 
 Check bpffs(const HostFacts& facts) {
     if (!facts.bpffs.empty()) return fine("bpffs", facts.bpffs);
-    return missing("bpffs", "not mounted",
-                   "mount -t bpf bpf /sys/fs/bpf: pinned programs and maps outlive the agent there");
+    return advice("bpffs", "not mounted",
+                  "weftd mounts it where it may; otherwise mount -t bpf bpf /sys/fs/bpf: pinned programs and maps "
+                  "outlive the agent there");
 }
 
 Check cgroup(const HostFacts& facts) {

@@ -64,7 +64,7 @@ TEST(Doctor, EachLackIsNamedWithItsRemedy) {
         {"kernel", true, Severity::missing,
          [](HostFacts& facts) { facts.missing_bpf_features = {"bpf_redirect_peer (Linux 5.10)"}; }},
         {"BTF", true, Severity::missing, [](HostFacts& facts) { facts.btf = false; }},
-        {"bpffs", true, Severity::missing, [](HostFacts& facts) { facts.bpffs.clear(); }},
+        {"bpffs", true, Severity::advice, [](HostFacts& facts) { facts.bpffs.clear(); }},
         {"cgroup v2", true, Severity::advice, [](HostFacts& facts) { facts.cgroup2.clear(); }},
     };
     for (const Lack& lack : lacks) {
