@@ -46,7 +46,7 @@ struct Config {
     std::string dataplane_socket = "/run/weft/dataplane.sock";
     std::string dataplane_program;
     unsigned dataplane_workers = 1;
-    FastPathKind fast_path = FastPathKind::dpdk;
+    FastPathKind fast_path = FastPathKind::automatic;
     std::string bpf_dir = "/sys/fs/bpf/weft";
     std::map<std::string, std::uint32_t> map_sizes; ///< entries, by names that the eBPF fast path knows
     std::string hugepages = "auto";

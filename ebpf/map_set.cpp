@@ -2,7 +2,11 @@
 #include "ebpf/map_set.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+
+#include <linux/membarrier.h>
+
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,10 +16,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ebpf/layout.h"
 #include "ebpf/maps.skel.h"
+#include "ebpf/migration.hpp"
 #include "ebpf/pin_directory.hpp"
 
 namespace weft::ebpf {
@@ -136,6 +142,48 @@ Result<MapSet> MapSet::assemble(const Sizes& sizes, const std::optional<std::str
     return set;
 }
 
+Result<MapSet> MapSet::make_anew(Sizes sizes, const std::string& layout, std::span<const std::string> others) {
+    const std::string place = PinDirectory::unfinished(layout);
+    if (auto made = PinDirectory::make_directory(place); !made) return std::unexpected(std::move(made).error());
+    std::optional<Migration> migration;
+    if (!others.empty()) {
+        // Several are there when one was killed while it took over from the other; then both say the same.
+        auto begun = Migration::from(others.back());
+        if (!begun) return std::unexpected(std::move(begun).error());
+        migration = std::move(*begun);
+        auto object = open_definitions();
+        if (!object) return std::unexpected(std::move(object).error());
+        if (auto shared = migration->share(object->get(), place, sizes); !shared)
+            return std::unexpected(std::move(shared).error());
+    }
+    auto set = assemble(sizes, place);
+    if (!set) return set;
+    if (migration)
+        if (auto filled = migration->fill(set->maps_); !filled) return std::unexpected(std::move(filled).error());
+    if (rename(place.c_str(), layout.c_str()) != 0) return fail_pin("rename " + place, errno);
+    return set;
+}
+
+Result<void> MapSet::carry_sessions() const {
+    Result<void> first;
+    for (const std::string& layout : predecessors_) {
+        const auto old = Migration::from(layout);
+        auto carried = old ? old->carry_sessions((*this)["sessions"]) : Result<void>(std::unexpected(old.error()));
+        if (first && !carried) first = std::move(carried);
+    }
+    return first;
+}
+
+Result<void> MapSet::retire_predecessors() {
+    if (predecessors_.empty()) return {};
+    // Packets that met the old programs are through with them once all CPUs have been elsewhere.
+    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    Result<void> first = carry_sessions();
+    for (const std::string& layout : std::exchange(predecessors_, {}))
+        if (auto removed = remove_layout(layout); first && !removed) first = std::move(removed);
+    return first;
+}
+
 Result<MapSet> MapSet::open(const MapSetOptions& options) {
     if (!options.directory) return assemble(options.entries, std::nullopt);
     const auto pins = PinDirectory::at(*options.directory);
@@ -144,12 +192,11 @@ Result<MapSet> MapSet::open(const MapSetOptions& options) {
     for (const std::string& left : pins->unfinished())
         if (auto removed = remove_pins(left); !removed) return std::unexpected(std::move(removed).error());
     const std::string layout = pins->layout(WEFT_LAYOUT);
-    const bool is_new = !PinDirectory::exists(layout);
-    const std::string place = is_new ? PinDirectory::unfinished(layout) : layout;
-    if (auto made = PinDirectory::make_directory(place); !made) return std::unexpected(std::move(made).error());
-    auto set = assemble(options.entries, place);
+    std::vector<std::string> others = pins->layouts();
+    const bool is_new = std::erase(others, layout) == 0;
+    auto set = is_new ? make_anew(options.entries, layout, others) : assemble(options.entries, layout);
     if (!set) return set;
-    if (is_new && rename(place.c_str(), layout.c_str()) != 0) return fail_pin("rename " + place, errno);
+    set->predecessors_ = std::move(others);
     for (const auto& [name, entries] : options.entries)
         if (const std::uint32_t has = (*set)[name].capacity(); has != entries)
             spdlog::warn("the eBPF map {} keeps its size of {}: for {}, make it anew (weftd --purge)", name, has,

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "ebpf/map.hpp"
 
@@ -27,7 +29,9 @@ class MapSet {
   public:
     using Sizes = std::map<std::string, std::uint32_t>; ///< entries by the map's name
 
-    /// Refuses maps that this build would read wrongly. Nothing is pinned unless all maps could be made.
+    /// What a set of another layout holds is taken over (migration.hpp); as long as hooks may have its programs, that
+    /// set stays, and retire_predecessors() is due. Refuses maps that this build would read wrongly. Nothing is
+    /// pinned unless all maps could be made.
     [[nodiscard]] static Result<MapSet> open(const MapSetOptions& options);
 
     /// By its name in maps.bpf.h.
@@ -39,6 +43,12 @@ class MapSet {
     /// Where they are pinned, with what else is noted there; none: nowhere.
     [[nodiscard]] const std::optional<std::string>& directory() const { return directory_; }
 
+    /// Takes over what packets have written into the others until now: to be called before hooks get programs over
+    /// this set, so that these know all that the others know but for a moment.
+    [[nodiscard]] Result<void> carry_sessions() const;
+    /// To be called when all hooks have them: the same once more, and the others go.
+    [[nodiscard]] Result<void> retire_predecessors();
+
     /// Lets an object that is not loaded yet use these maps where it has one of the same name.
     [[nodiscard]] Result<void> lend(bpf_object* object) const;
 
@@ -46,8 +56,13 @@ class MapSet {
     /// Takes what is pinned at that place, and makes and pins there what is not.
     [[nodiscard]] static Result<MapSet> assemble(const Sizes& sizes, const std::optional<std::string>& place);
 
+    /// Makes and pins all, under another name until they are whole and filled from one of the others.
+    [[nodiscard]] static Result<MapSet> make_anew(Sizes sizes, const std::string& layout,
+                                                  std::span<const std::string> others);
+
     std::map<std::string, Map> maps_;
     std::optional<std::string> directory_;
+    std::vector<std::string> predecessors_; ///< directories
     bool adopted_ = false;
 };
 

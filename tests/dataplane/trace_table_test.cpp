@@ -102,7 +102,7 @@ TEST_F(TraceTableTest, OnlyItsClientStopsIt) {
 }
 
 TEST_F(TraceTableTest, FewRunAtATime) {
-    for (int i = 0; i < WEFT_TRACES_MAX; ++i)
+    for (std::size_t i = 0; i < TraceTable::traces_max; ++i)
         ASSERT_TRUE(start());
     const auto refused = start();
     ASSERT_FALSE(refused);

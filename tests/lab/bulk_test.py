@@ -6,7 +6,7 @@ import json
 import re
 
 import harness
-from harness import with_lab
+from harness import BOTH, MIXED, with_lab
 from lablib import transfer
 from lablib.command import run
 
@@ -104,7 +104,7 @@ def large_packets_use_the_large_underlay(lab):
 
 harness.need_root()
 with_lab('MTU 1500', {'endpoints': 2}, offloads_are_on_in_the_containers, datagrams_sent_as_one_arrive, ipv4_in_each_direction, ipv6_in_each_direction, inner_mtu_1500_is_too_large_ipv4,
-         inner_mtu_1500_is_too_large_ipv6, inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6)
+         inner_mtu_1500_is_too_large_ipv6, inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6, fastpaths=(*BOTH, MIXED))
 with_lab('MTU 9000', {'mtu': 9000}, large_packets_use_the_large_underlay, ipv4_in_each_direction, ipv6_in_each_direction,
          inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6)
 with_lab('MTU 9000, IPv6 underlay', {'mtu': 9000, 'ipv6_underlay': True}, large_packets_use_the_large_underlay, ipv4_in_each_direction,

@@ -7,7 +7,7 @@ import itertools
 import json
 
 import harness
-from harness import with_lab
+from harness import BOTH, MIXED, with_lab
 from lablib import addresses, transfer
 from lablib.command import run, wait_until
 
@@ -100,5 +100,5 @@ CASES = (every_endpoint_has_an_address_of_its_hosts_blocks, routes_arrive_on_the
 
 harness.need_root()
 for title, ipv6_underlay in (('IPv4 underlay', False), ('IPv6 underlay', True)):
-    with_lab(title, {'hosts': 2, 'endpoints': 2, 'ipv6_underlay': ipv6_underlay}, *CASES)
+    with_lab(title, {'hosts': 2, 'endpoints': 2, 'ipv6_underlay': ipv6_underlay}, *CASES, fastpaths=(*BOTH, MIXED))
 harness.finish()

@@ -12,17 +12,24 @@ from lablib.command import environment
 PARTS = ('Three hosts', 'Routes', 'Ping', 'TCP, bulk data', 'UDP', 'IPv6', 'Policy', 'Explain')
 
 
-def demo(name):
-    return subprocess.run([REPOSITORY / 'tools' / 'demo', '--name', name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200,
+def demo(name, *options):
+    return subprocess.run([REPOSITORY / 'tools' / 'demo', '--name', name, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200,
                           env=environment())
 
 
 def shows_every_part_and_cleans_up(name):
-    done = demo(name)
+    shows_all(name, demo(name), 'fast path ebpf')
+
+
+def does_so_with_dpdk(name):
+    shows_all(name, demo(name, '--fastpath', 'dpdk'), 'fast path dpdk')
+
+
+def shows_all(name, done, fast_path):
     assert done.returncode == 0, f'exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}'
     shown = re.findall(r'^=== \d+\. (.*)$', done.stdout, re.M)
     assert tuple(shown) == PARTS, shown
-    for words in ('0% packet loss', 'SHA-256', 'ingress_policy', 'Total time'):
+    for words in ('0% packet loss', 'SHA-256', 'ingress_policy', 'Total time', fast_path):
         assert words in done.stdout, f'{words} is not shown'
     assert not list(namespaces.NETNS.glob(f'{name}-*'))
 
@@ -39,6 +46,6 @@ def fails_when_a_part_fails(name):
 
 
 harness.need_root()
-for case in (shows_every_part_and_cleans_up, fails_when_a_part_fails):
+for case in (shows_every_part_and_cleans_up, does_so_with_dpdk, fails_when_a_part_fails):
     check(fact(case), case, harness.new_name())
 harness.finish()

@@ -8,16 +8,15 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import harness
-from harness import with_lab
+from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
 from lablib.command import environment, in_netns, run, wait_until
 from lablib.probe import Stream
 
-SECONDS_MAX = 2.0 if '--all' in sys.argv[1:] else 10.0  # what is promised holds on a machine with nothing else to do
+SECONDS_MAX = 2.0 if harness.everything() else 10.0  # what is promised holds on a machine with nothing else to do
 
 
 def pings(lab, ipv6=False):
@@ -204,7 +203,7 @@ def transfer_survives_a_dozen_random_kills(lab):
 harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
          running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done, both_agents_gone_packets_flow,
-         *([transfer_survives_a_dozen_random_kills] if harness.everything() else []))
+         *([transfer_survives_a_dozen_random_kills] if harness.everything() else []), fastpaths=(*BOTH, MIXED))
 # What only a process can suffer.
 with_lab('process killed', {'hosts': 2, 'endpoints': 2}, killed_fast_path_comes_back_within_seconds, running_tcp_transfer_survives_a_killed_fast_path,
          both_killed_at_once_come_back, what_comes_while_the_port_is_not_read_is_counted, fastpaths=('dpdk',))

@@ -65,6 +65,7 @@ def new_name():
 
 
 BOTH = ('ebpf', 'dpdk')
+MIXED = 'ebpf,dpdk'  # one host has this, the next one that
 
 
 def with_lab(title, options, *cases, fastpaths=BOTH):

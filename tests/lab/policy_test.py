@@ -9,7 +9,7 @@ import json
 import subprocess
 
 import harness
-from harness import with_lab
+from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
 from lablib.command import attempt, wait_until
 
@@ -309,7 +309,7 @@ def listening(case):
 
 
 harness.need_root()
-with_lab('policy', {'hosts': 2, 'endpoints': 2}, *map(listening, CASES))
+with_lab('policy', {'hosts': 2, 'endpoints': 2}, *map(listening, CASES), fastpaths=(*BOTH, *([MIXED] if harness.everything() else [])))
 with_lab('policy through a reflector', {'hosts': 2, 'endpoints': 2, 'reflector': 'frr'},
-         *map(listening, (without_policy_everybody_gets_through, labels_of_another_host_decide, relabelled_namespaces_are_noticed_across_hosts)))
+         *map(listening, (without_policy_everybody_gets_through, labels_of_another_host_decide, relabelled_namespaces_are_noticed_across_hosts)), fastpaths=(*BOTH, MIXED))
 harness.finish()

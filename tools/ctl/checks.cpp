@@ -116,8 +116,10 @@ Check steering_program(const HostFacts& facts) {
                   "AF_XDP uplink needs it");
 }
 
-Check ebpf_programs() {
-    return missing("programs", "this version of weft has none for eBPF", "run weftd with --fastpath dpdk");
+Check bpf_kernel(const HostFacts& facts) {
+    if (facts.missing_bpf_features.empty()) return fine("kernel", facts.kernel_release);
+    return missing("kernel", facts.kernel_release + " lacks " + join(facts.missing_bpf_features, ", "),
+                   "update to Linux 6.3 or newer, or run weftd with --fastpath dpdk");
 }
 
 Check btf(const HostFacts& facts) {
@@ -154,8 +156,7 @@ Diagnosis diagnose_dpdk(const HostFacts& facts) {
 
 Diagnosis diagnose_ebpf(const HostFacts& facts) {
     return {"ebpf",
-            {kernel(facts, 5, 10, "bpf_redirect_peer and pinned XDP links"), cpu(facts), privileges(facts),
-             bpf(facts), btf(facts), bpffs(facts), cgroup(facts), ebpf_programs()}};
+            {bpf_kernel(facts), cpu(facts), privileges(facts), bpf(facts), btf(facts), bpffs(facts), cgroup(facts)}};
 }
 
 } // namespace weft::ctl

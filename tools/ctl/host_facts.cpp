@@ -82,6 +82,26 @@ Trouble try_bpf() {
     return loaded ? Trouble{} : last_error();
 }
 
+/// What the eBPF fast path's programs ask of the kernel, by names that its BTF has where it can be had.
+constexpr struct {
+    std::string_view name;
+    std::string_view what;
+} bpf_features[] = {
+    {"BPF_FUNC_redirect_peer", "bpf_redirect_peer (Linux 5.10)"},
+    {"BPF_FUNC_ktime_get_coarse_ns", "bpf_ktime_get_coarse_ns (5.11)"},
+    {"bpf_cast_to_kern_ctx", "bpf_cast_to_kern_ctx (6.2)"},
+    {"BPF_F_ADJ_ROOM_DECAP_L3_IPV4", "decapsulation to another family by bpf_skb_adjust_room (6.3)"},
+};
+
+std::vector<std::string> missing_bpf_features() {
+    std::ifstream file("/sys/kernel/btf/vmlinux", std::ios::binary);
+    const std::string btf(std::istreambuf_iterator<char>(file), {});
+    std::vector<std::string> missing;
+    for (const auto& [name, what] : bpf_features)
+        if (!btf.contains('\0' + std::string(name) + '\0')) missing.emplace_back(what);
+    return missing;
+}
+
 std::uint64_t read_number(const char* path) {
     std::uint64_t number = 0;
     std::ifstream(path) >> number;
@@ -185,6 +205,7 @@ HostFacts gather_host_facts(const std::string& agent_socket) {
     facts.af_xdp = try_af_xdp();
     facts.bpf = try_bpf();
     facts.btf = access("/sys/kernel/btf/vmlinux", F_OK) == 0;
+    if (facts.btf) facts.missing_bpf_features = missing_bpf_features();
     facts.bpffs = mount_of("bpf");
     facts.cgroup2 = mount_of("cgroup2");
     facts.hugepages_2m_total = read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");

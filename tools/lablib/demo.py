@@ -10,7 +10,7 @@ import time
 
 from lablib import transfer
 from lablib.command import LabError, attempt
-from lablib.lab import Lab
+from lablib.lab import OPTIONS, Lab
 
 POLICY = '''apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -81,8 +81,8 @@ def show_routes(story, lab):
 
 
 def show_pings(story, lab):
-    story.step('Ping', '''A container on one host reaches containers on the others by their own addresses: out through a TAP, encapsulated in VXLAN by
-               weft-dataplane, over the underlay, and in on the other side. A TTL of 62 shows the two hosts between them.''')
+    story.step('Ping', '''A container on one host reaches containers on the others by their own addresses: out through its interface, encapsulated in VXLAN by
+               the fast path, over the underlay, and in on the other side. A TTL of 62 shows the two hosts between them.''')
     for source, destination in (('h1-e1', 'h2-e1'), ('h2-e1', 'h3-e1'), ('h3-e1', 'h1-e1')):
         inside(story, lab, source, 'ping', '-c', 3, '-i', 0.2, lab.address(destination))
 
@@ -97,7 +97,7 @@ def show_bulk(story, lab, ipv6, megabytes):
 
 def show_tcp(story, lab):
     story.step('TCP, bulk data', '''Random bytes in each direction, with a checksum taken on both sides. The containers keep TCP segmentation and checksum
-               offload: weft-dataplane finishes what they leave open.''')
+               offload: the fast path takes what they leave open.''')
     show_bulk(story, lab, False, 200)
 
 
@@ -151,11 +151,12 @@ def show_explain(story, lab):
         need(allowed or 'ingress_policy' in said, f'explain does not name the reason ingress_policy: {said}')
 
 
-def tell(lab_name, keep):
+def tell(lab_name, fastpath, keep):
     story = Story(lab_name)
-    story.step('Three hosts', '''Three hosts as network namespaces on this machine, each with its own weftd (the agent) and weft-dataplane (a DPDK
-               process that moves the packets), an FRR router as route reflector, and one container on each host.''')
-    lab = Lab.up(lab_name, say=lambda text: print(f'    {text}', flush=True), hosts=3, endpoints=1, reflector='frr')
+    story.step('Three hosts', '''Three hosts as network namespaces on this machine, each with its own weftd (the agent) and a fast path that moves
+               the packets (eBPF programs in the kernel where it can, otherwise a DPDK process; --fastpath chooses), an FRR router as route
+               reflector, and one container on each host.''')
+    lab = Lab.up(lab_name, say=lambda text: print(f'    {text}', flush=True), hosts=3, endpoints=1, reflector='frr', fastpath=fastpath)
     try:
         weft(story, lab, 'h1', 'status')
         for show in (show_routes, show_pings, show_tcp, show_udp, show_ipv6, show_policy, show_explain):
@@ -171,13 +172,14 @@ def main():
     parser = argparse.ArgumentParser(prog='demo')
     parser.add_argument('--began', type=float, default=time.time(), help=argparse.SUPPRESS)
     parser.add_argument('--name', default='demo', help='what to call the lab')
+    parser.add_argument('--fastpath', default=OPTIONS['fastpath'], help='what moves the packets: ebpf, dpdk, or auto (ebpf where the kernel can; default)')
     parser.add_argument('--keep', action='store_true', help='leave the lab up')
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         print('demo: network namespaces need root: run it with sudo', file=sys.stderr)
         return 1
     try:
-        tell(arguments.name, arguments.keep)
+        tell(arguments.name, arguments.fastpath, arguments.keep)
     except LabError as error:
         print(f'\ndemo: FAILED: {error}', file=sys.stderr)
         return 1

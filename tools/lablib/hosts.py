@@ -74,8 +74,10 @@ class Host:
 
     # --- its processes
 
-    def start_agent(self):
-        processes.start(self.state, f'{self.name} weftd', [programs() / 'weftd', '--config', self.directory / 'weftd.conf'], self.netns, self.log)
+    def start_agent(self, program=None):
+        """Another program than the built weftd may be its agent."""
+        command = [program or programs() / 'weftd', '--config', self.directory / 'weftd.conf']
+        processes.start(self.state, f'{self.name} weftd', command, self.netns, self.log)
 
     def agent(self):
         """The running weftd, as a record for processes.kill; None when there is none."""

@@ -6,7 +6,7 @@ from lablib import addresses, hosts, namespaces, processes, routers
 from lablib.command import LabError, run, wait_until
 from lablib.state import State, locked
 
-OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'dpdk', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
+OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'auto', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
            'more_neighbors': [],  # further places in the underlay that each host peers with
            'direct_underlay': False}  # two hosts on the two ends of one veth pair, without a bridge between them
 HUGEPAGES = pathlib.Path('/proc/sys/vm/nr_hugepages')

@@ -20,6 +20,7 @@ if __name__ != '__main__':
     from lablib.command import LabError, environment, in_netns
 
 PATIENCE_S = 10.0
+SO_RCVBUFFORCE = 33  # of Linux; Python has no name for it
 LATE_S = 1.0  # how long an answer may take
 
 
@@ -33,6 +34,8 @@ class Echo:
             self.raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
         else:
             self.raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        # On a busy machine answers wait here, and what does not fit would look lost on the way.
+        self.raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
         self.raw.connect((address, 0))
         self.raw.setblocking(False)
 
