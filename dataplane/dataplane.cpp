@@ -169,7 +169,6 @@ void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<C
 
 int Dataplane::chore() {
     constexpr int sweep_ms = 50;
-    constexpr int pump_ms = 5; // a ring is full soon
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_sweep_) {
         next_sweep_ = now + std::chrono::milliseconds(sweep_ms);
@@ -178,7 +177,7 @@ int Dataplane::chore() {
         sessions_->sweep(slice, static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz()));
     }
     traces_.pump();
-    return traces_.running() ? pump_ms : sweep_ms;
+    return traces_.running() ? static_cast<int>(fastpath::between_trace_pumps.count()) : sweep_ms;
 }
 
 } // namespace weft::dataplane

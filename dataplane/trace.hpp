@@ -6,25 +6,20 @@
 
 #include <atomic>
 #include <boost/lockfree/spsc_queue.hpp>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "dataplane/api/fastpath.pb.h"
+#include "dataplane/api/trace_limits.hpp"
+#include "dataplane/api/trace_wire.hpp"
 #include "dataplane/counters.hpp"
-#include "dataplane/pipeline/trace.h"
 
 namespace weft::dataplane {
 
 class Trace {
   public:
-    struct Settings {
-        weft_trace_filter filter{};
-        std::uint32_t snap_length = 0;
-        std::uint32_t events_per_s = 0; ///< 0: no limit
-    };
+    using Settings = fastpath::TraceSettings;
 
     Trace(std::uint64_t number, const Settings& settings, unsigned workers);
 
@@ -44,15 +39,14 @@ class Trace {
     // --- the control thread's side ---
 
     /// Grants what the rate allows for the time since the last call.
-    void refill();
+    void refill() { budget_.refill(tokens_); }
+
     /// Moves records to the message until the rings are empty (false), or it is large enough for one reply (true).
     /// `offset_ns`: from the workers' clock to the time of day.
     [[nodiscard]] bool take(fastpath::TraceEvents& events, std::int64_t offset_ns);
     [[nodiscard]] std::uint64_t lost() const;
 
   private:
-    using Clock = std::chrono::steady_clock;
-
     struct Ring {
         explicit Ring(std::size_t bytes) : queue(bytes) {}
 
@@ -65,7 +59,7 @@ class Trace {
     const std::size_t ring_bytes_;
     std::vector<std::unique_ptr<Ring>> rings_; ///< by worker
     alignas(64) std::atomic<std::int64_t> tokens_;
-    Clock::time_point refilled_ = Clock::now();
+    fastpath::TraceBudget budget_;
     std::vector<std::uint8_t> record_; ///< being read
 };
 

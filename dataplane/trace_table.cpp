@@ -7,27 +7,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "dataplane/api/trace_wire.hpp"
-
 namespace weft::dataplane {
 
-namespace {
-
-// What a client may leave unread before its events wait in the rings, and are lost there.
-constexpr std::size_t client_unread_max = 4U << 20;
-
-} // namespace
-
 Result<std::uint64_t> TraceTable::start(const fastpath::Request& request, const std::shared_ptr<Client>& client) {
-    if (traces_.size() >= traces_max)
-        return fail(ErrorCode::exhausted,
-                    fmt::format("{} traces run already, and no more at a time: end one of them", traces_max));
-    auto filter = fastpath::to_filter(request.trace().filter());
-    if (!filter) return std::unexpected(std::move(filter).error());
-    auto snap_length = fastpath::to_snap_length(request.trace());
-    if (!snap_length) return std::unexpected(std::move(snap_length).error());
-    const Trace::Settings settings{*filter, *snap_length, request.trace().events_per_s()};
-    traces_.push_back({std::make_unique<Trace>(++last_number_, settings, workers_), client, request.id()});
+    if (auto room = fastpath::check_trace_room(traces_.size()); !room)
+        return std::unexpected(std::move(room).error());
+    auto settings = fastpath::to_settings(request.trace());
+    if (!settings) return std::unexpected(std::move(settings).error());
+    traces_.push_back({std::make_unique<Trace>(++last_number_, *settings, workers_), client, request.id()});
     publish();
     spdlog::info("trace {} begins", last_number_);
     return last_number_;
@@ -49,7 +36,7 @@ Result<void> TraceTable::stop(std::uint64_t number, const std::shared_ptr<Client
 void TraceTable::pump() {
     for (Running& running : traces_) {
         running.trace->refill();
-        if (const auto client = running.client.lock()) carry(running, *client, client_unread_max);
+        if (const auto client = running.client.lock()) carry(running, *client, fastpath::trace_unread_max);
     }
     const auto gone = [](const Running& each) { return each.client.expired(); };
     if (std::ranges::none_of(traces_, gone)) return;
@@ -92,7 +79,7 @@ fastpath::Gauge TraceTable::gauge() const {
     fastpath::Gauge gauge;
     gauge.set_name("trace");
     gauge.set_used(traces_.size());
-    gauge.set_capacity(traces_max);
+    gauge.set_capacity(WEFT_TRACES_MAX);
     for (const Running& each : traces_)
         gauge.set_bytes(gauge.bytes() + each.trace->bytes());
     return gauge;

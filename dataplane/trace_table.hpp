@@ -16,8 +16,6 @@ namespace weft::dataplane {
 
 class TraceTable {
   public:
-    static constexpr std::size_t traces_max = 4;
-
     TraceTable(Quiescence& quiescence, unsigned workers) : quiescence_(quiescence), workers_(workers) {}
 
     TraceTable(const TraceTable&) = delete;

@@ -28,16 +28,12 @@ void copy_frame(const rte_mbuf* packet, std::uint32_t most, std::vector<std::uin
     }
 }
 
-/// The packet that an ICMP error is about; any other packet is about itself. Family 0: it cannot be read. The frame
-/// of `ip` begins at `offset`.
+/// Whom the session table knows; the frame of `ip` begins at `offset`.
 weft_ip subject_of(rte_mbuf* packet, std::uint32_t offset, const weft_ip& ip) {
-    if (ip.family == 0 || weft_is_icmp_error(&ip) == 0) return ip;
-    weft_ip about{};
     const std::uint32_t linear = std::min<std::uint32_t>(rte_pktmbuf_data_len(packet) - offset, WEFT_HEADERS_MAX);
-    const std::uint32_t length = rte_pktmbuf_pkt_len(packet) - offset;
-    const auto reason =
-        weft_parse_ip(data_of(packet, offset), linear, length, ip.l4_offset + WEFT_ICMP_SIZE, ip.family, 0, &about);
-    return reason == WEFT_DROP_none ? about : weft_ip{};
+    weft_ip subject{};
+    weft_trace_subject(data_of(packet, offset), linear, rte_pktmbuf_pkt_len(packet) - offset, &ip, &subject);
+    return subject;
 }
 
 } // namespace
@@ -160,12 +156,7 @@ void Tracer::conclude(weft_trace_event& event, const Observer& observer) {
         event.port_out = frames.front().port;
         if (event.from_underlay == 0) event.vtep = frames.front().vtep;
     }
-    const bool asks_gateway = event.from_underlay == 0 && event.port_out == event.port_in &&
-                              (event.ethertype == WEFT_ETHERTYPE_ARP || weft_trace_is_for_gateway(&event.ip) ||
-                               weft_is_neighbour_discovery(&event.ip));
-    event.verdict = reason != WEFT_DROP_none ? WEFT_TRACE_DROPPED
-                    : asks_gateway           ? WEFT_TRACE_ANSWERED
-                                             : WEFT_TRACE_FORWARDED;
+    event.verdict = static_cast<std::uint8_t>(weft_trace_verdict_of(&event));
     event.stage = static_cast<std::uint8_t>(weft_trace_stage(&event));
 }
 

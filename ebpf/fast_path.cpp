@@ -53,12 +53,13 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
     }
     auto tables = Tables::open(options);
     if (!tables) return std::unexpected(std::move(tables).error());
-    auto programs = Programs::load((*tables)->maps(), {.hash_seed = seed_of_boot()});
+    const ProgramOptions program_options{.hash_seed = seed_of_boot()};
+    auto programs = Programs::load((*tables)->maps(), program_options);
     if (!programs) return std::unexpected(std::move(programs).error());
     auto told = (*tables)->told().read();
     if (!told) return std::unexpected(std::move(told).error());
     std::unique_ptr<EbpfFastPath> fast_path(
-        new EbpfFastPath(loop, std::move(lock), *std::move(tables), *std::move(programs)));
+        new EbpfFastPath(loop, std::move(lock), *std::move(tables), *std::move(programs), program_options));
     // To load programs takes long; from here to the last hook it is a matter of milliseconds.
     const auto carried = fast_path->tables_->carry_sessions();
     fast_path->ports_.adopt(*told);
@@ -70,19 +71,21 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
 }
 
 EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
-                           Programs programs) :
+                           Programs programs, const ProgramOptions& options) :
     loop_(loop),
     lock_(std::move(lock)),
     tables_(std::move(tables)),
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
     sweeper_(tables_->maps()["sessions"]),
+    traces_(loop, tables_->maps(), ports_, programs_, options),
     opened_unix_ms_(unix_ms()) {}
 
 EbpfFastPath::~EbpfFastPath() {
     boost::asio::post(worker_, [this] {
         ending_ = true;
         chore_timer_.cancel();
+        pump_timer_.cancel();
     });
     worker_.join();
 }
@@ -91,7 +94,7 @@ template <class T, class Work>
 void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
     // The loop waits for the answer.
     boost::asio::post(worker_, [&loop = loop_, awaited = boost::asio::make_work_guard(loop_), done = std::move(done),
-                                work = std::move(work)] {
+                                work = std::move(work)]() mutable {
         Result<T> result;
         try {
             result = work();
@@ -138,6 +141,7 @@ Result<fastpath::CountersReply> EbpfFastPath::counters_now() {
     gauge.set_used(sweeper_.size());
     gauge.set_capacity(sessions.capacity());
     gauge.set_bytes(sessions.bytes());
+    *reply.add_gauges() = traces_.gauge();
     return reply;
 }
 
@@ -157,6 +161,30 @@ void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
         reply.set_pid(static_cast<std::uint32_t>(getpid()));
         reply.set_started_unix_ms(opened_unix_ms_);
         return reply;
+    });
+}
+
+void EbpfFastPath::start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
+                               fastpath::Done<std::uint64_t> done) {
+    ask(std::move(done), [this, request = std::move(request), sink = std::move(sink)]() mutable {
+        const bool pumping = traces_.running();
+        auto started = traces_.start(request, std::move(sink));
+        // Behind the answer.
+        if (started && !pumping) boost::asio::post(worker_, [this] { pump(); });
+        return started;
+    });
+}
+
+void EbpfFastPath::stop_trace(std::uint64_t trace, fastpath::Done<void> done) {
+    ask(std::move(done), [this, trace] { return traces_.stop(trace); });
+}
+
+void EbpfFastPath::pump() {
+    traces_.pump();
+    if (ending_ || !traces_.running()) return;
+    pump_timer_.expires_after(fastpath::between_trace_pumps);
+    pump_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) pump();
     });
 }
 

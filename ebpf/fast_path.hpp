@@ -6,8 +6,8 @@
 // What is asked is done by a thread of its own, one thing after the other, since a large update takes longer than the
 // agent's event loop may; answers come on that loop.
 //
-//   agent's loop --apply, dump, ...--> worker: Tables, Ports, SessionSweeper --> maps, devices, programs
-//                <----- answers -----
+//   agent's loop --apply, dump, ...--> worker: Tables, Ports, SessionSweeper, Traces --> maps, devices, programs
+//                <- answers, events --
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -21,6 +21,7 @@
 #include "ebpf/programs.hpp"
 #include "ebpf/session_sweeper.hpp"
 #include "ebpf/tables.hpp"
+#include "ebpf/traces.hpp"
 
 namespace weft::ebpf {
 
@@ -30,7 +31,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     /// those that are attached.
     [[nodiscard]] static Result<std::unique_ptr<EbpfFastPath>> open(boost::asio::io_context& loop,
                                                                     const MapSetOptions& options);
-    /// Ends when all that was asked is done. What is in the kernel stays.
+    /// Ends when all that was asked is done. What is in the kernel stays, but for traces.
     ~EbpfFastPath() override;
 
     void apply(fastpath::TableUpdate update, fastpath::Done<void> done) override;
@@ -38,10 +39,13 @@ class EbpfFastPath final : public fastpath::FastPath {
     void counters(fastpath::Done<fastpath::CountersReply> done) override;
     void explain(fastpath::ExplainRequest request, fastpath::Done<fastpath::ExplainReply> done) override;
     void info(fastpath::Done<fastpath::InfoReply> done) override;
+    void start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
+                     fastpath::Done<std::uint64_t> done) override;
+    void stop_trace(std::uint64_t trace, fastpath::Done<void> done) override;
 
   private:
     EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
-                 Programs programs);
+                 Programs programs, const ProgramOptions& options);
 
     /// Has the worker do it, and the loop hear the answer.
     template <class T, class Work>
@@ -53,6 +57,8 @@ class EbpfFastPath final : public fastpath::FastPath {
     [[nodiscard]] Result<fastpath::CountersReply> counters_now();
     /// One slice of the sessions' sweep, and after the last one a look at the ports; then again.
     void chore();
+    /// Carries what traces have to tell, again and again while one runs.
+    void pump();
 
     boost::asio::io_context& loop_;
     std::optional<PinLock> lock_;
@@ -60,10 +66,12 @@ class EbpfFastPath final : public fastpath::FastPath {
     Programs programs_;
     Ports ports_;
     SessionSweeper sweeper_;
+    Traces traces_;
     std::uint64_t opened_unix_ms_;
     bool ending_ = false;
     boost::asio::thread_pool worker_{1};
     boost::asio::steady_timer chore_timer_{worker_};
+    boost::asio::steady_timer pump_timer_{worker_};
 };
 
 } // namespace weft::ebpf

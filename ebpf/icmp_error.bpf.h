@@ -76,5 +76,6 @@ WEFT_INLINE int weft_send_icmp_error(struct __sk_buff* skb, struct weft_scratch*
         return (int)reason;
     if (weft_turn_into_icmp_error(skb, scratch, view, path, &error) != WEFT_SENT) return (int)reason;
     weft_count_drop(scratch->port, reason);
+    weft_trace_refused(reason);
     return WEFT_SENT;
 }

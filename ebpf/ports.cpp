@@ -81,6 +81,10 @@ IngressHook Ports::hook_of(const Entry& entry) const {
     return IngressHook(entry.ifindex, entry.message.has_veth() ? std::nullopt : maps_.directory());
 }
 
+Result<void> Ports::attach(const Entry& entry) const {
+    return hook_of(entry).attach(entry.message.has_veth() ? programs_->endpoint() : programs_->uplink());
+}
+
 Result<void> Ports::connect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     std::vector<weft_drop_counts> drops(cpus());
@@ -90,10 +94,8 @@ Result<void> Ports::connect(const Entry& entry) const {
         if (auto set = maps_["drops"].set(&id, drops.data()); !set) return set;
     if (auto written = write(entry); !written) return written;
     if (auto set = maps_["port_of_ifindex"].set(&entry.ifindex, &id); !set) return set;
-    const bool endpoint = entry.message.has_veth();
-    if (auto attached = hook_of(entry).attach(endpoint ? programs_.endpoint() : programs_.uplink()); !attached)
-        return attached;
-    return endpoint ? raise_veth(entry.ifindex) : Result<void>{};
+    if (auto attached = attach(entry); !attached) return attached;
+    return entry.message.has_veth() ? raise_veth(entry.ifindex) : Result<void>{};
 }
 
 void Ports::disconnect(const Entry& entry) const {
@@ -162,6 +164,19 @@ void Ports::remove(std::uint32_t id) {
     entries_.erase(found);
     if (auto forgotten = told_.forget(WEFT_TOLD_PORT, id); !forgotten)
         spdlog::error("port {}: {}", id, forgotten.error().message);
+}
+
+Result<void> Ports::serve_by(const Programs& programs) {
+    programs_ = &programs;
+    Result<void> first;
+    for (auto& [id, entry] : entries_) {
+        // A port that is down may come up again; one whose device is gone will not.
+        const auto device = find_device(entry.device);
+        if (!device || device->ifindex != entry.ifindex) continue;
+        if (auto attached = attach(entry); !attached && first)
+            first = fail_in(std::move(attached), fmt::format("port {}", id));
+    }
+    return first;
 }
 
 void Ports::dump(fastpath::TableUpdate& update) const {

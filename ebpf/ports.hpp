@@ -19,7 +19,8 @@ namespace weft::ebpf {
 class Ports {
   public:
     /// All must outlive it.
-    Ports(const MapSet& maps, Told& told, const Programs& programs) : maps_(maps), told_(told), programs_(programs) {}
+    Ports(const MapSet& maps, Told& told, const Programs& programs) :
+        maps_(maps), told_(told), programs_(&programs) {}
 
     /// Takes over the ports that were told of before: from now on these programs serve them. What has gone meanwhile
     /// is a port that is down.
@@ -28,6 +29,10 @@ class Ports {
     /// Makes the port, or changes it to this. A container's interface has no carrier before the program is in place.
     [[nodiscard]] Result<void> set(const fastpath::Port& message);
     void remove(std::uint32_t id);
+
+    /// From now on these programs serve all ports, those to come too; each port changes over between two packets.
+    /// Every port that can be served is, whatever the error, which is the first.
+    [[nodiscard]] Result<void> serve_by(const Programs& programs);
 
     void dump(fastpath::TableUpdate& update) const;
     /// Tells the programs which ports are up and which are down now, or gone.
@@ -45,6 +50,7 @@ class Ports {
 
     [[nodiscard]] IngressHook hook_of(const Entry& entry) const;
     Result<Entry> make(const fastpath::Port& message) const;
+    Result<void> attach(const Entry& entry) const;
     /// The entries that lead packets to the port and from it, then the program.
     Result<void> connect(const Entry& entry) const;
     void disconnect(const Entry& entry) const;
@@ -54,7 +60,7 @@ class Ports {
 
     const MapSet& maps_;
     Told& told_;
-    const Programs& programs_;
+    const Programs* programs_;
     std::map<std::uint32_t, Entry> entries_;
 };
 

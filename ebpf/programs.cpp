@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "ebpf/traced.skel.h"
 #include "ebpf/weft.skel.h"
 
 namespace weft::ebpf {
@@ -35,7 +36,8 @@ void Programs::Close::operator()(bpf_object* object) const { bpf_object__close(o
 
 Result<Programs> Programs::load(const MapSet& maps, const ProgramOptions& options) {
     std::size_t size = 0;
-    const void* const bytes = weft_programs::elf_bytes(&size);
+    const void* const bytes =
+        options.traced ? weft_traced_programs::elf_bytes(&size) : weft_programs::elf_bytes(&size);
     Programs programs(bpf_object__open_mem(bytes, size, nullptr));
     if (programs.object_ == nullptr)
         return fail(ErrorCode::internal, fmt::format("the eBPF programs: {}", std::strerror(errno)));

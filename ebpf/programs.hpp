@@ -15,6 +15,7 @@ namespace weft::ebpf {
 
 struct ProgramOptions {
     std::uint64_t hash_seed = 0; ///< of outer source ports
+    bool traced = false;         ///< of the build that tells of packets (trace.bpf.h)
 };
 
 class Programs {

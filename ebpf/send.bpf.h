@@ -8,6 +8,7 @@
 #include "dataplane/pipeline/vxlan.h"
 #include "ebpf/count.bpf.h"
 #include "ebpf/scratch.bpf.h"
+#include "ebpf/trace.bpf.h"
 
 /* Older headers than the kernel's own do not know these. */
 enum {
@@ -25,6 +26,7 @@ WEFT_INLINE __u32 weft_changed_size(const struct weft_ip* ip) { return ip->famil
 /* Hands the packet to a port's device. */
 WEFT_INLINE int weft_leave(struct __sk_buff* skb, __u32 port_number) {
     const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_number);
+    weft_trace_leaves(port_number);
     if (!port || !port->up) return WEFT_DROP_port_down;
     weft_count_sent(port_number, skb->len);
     const long done =

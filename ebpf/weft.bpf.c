@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 // The eBPF fast path: a program for what endpoints send, at the near end of each one's veth pair, and one for what
 // comes from the underlay, at the uplink. The stages are dataplane/pipeline/stages.md's; what they decide is in
-// dataplane/pipeline/*.h, which the DPDK fast path includes too.
+// dataplane/pipeline/*.h, which the DPDK fast path includes too. Built twice, the second time for packets that
+// somebody traces (trace.bpf.h).
 #include "dataplane/pipeline/sender.h"
 #include "dataplane/pipeline/underlay.h"
 #include "ebpf/icmp_error.bpf.h"
@@ -96,7 +97,7 @@ WEFT_STAGE int weft_answer_echo(struct __sk_buff* skb, struct weft_scratch* scra
                            : weft_answer(skb, scratch, scratch->headers, WEFT_ETHERNET_SIZE + WEFT_IPV6_SIZE);
 }
 
-WEFT_INLINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch* scratch) {
+WEFT_PIPELINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch* scratch) {
     const struct weft_endpoint* const endpoint = weft_endpoint_of_port(scratch->port);
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(endpoint);
@@ -140,7 +141,7 @@ WEFT_INLINE int weft_check_tunnel(struct weft_scratch* scratch, const struct wef
     return WEFT_DROP_none;
 }
 
-WEFT_INLINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* scratch) {
+WEFT_PIPELINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* scratch) {
     struct weft_outer* const outer = &scratch->outer;
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(0);
@@ -198,7 +199,10 @@ int endpoint(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
     if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_SHOT;
     weft_count_received(scratch->port, skb->len);
-    return weft_finish(scratch, weft_from_endpoint(skb, scratch));
+    weft_trace_received(skb, scratch->port, 0);
+    const int reason = weft_from_endpoint(skb, scratch);
+    weft_trace_done(skb, reason);
+    return weft_finish(scratch, reason);
 }
 
 /* What is not VXLAN for this host is the host's own. */
@@ -208,8 +212,10 @@ int uplink(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
     if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_OK;
     const __u32 length = skb->len;
+    weft_trace_received(skb, scratch->port, 1);
     const int reason = weft_from_underlay(skb, scratch);
     if (reason == WEFT_DROP_not_vxlan) return TC_ACT_OK;
     weft_count_received(scratch->port, length);
+    weft_trace_done(skb, reason);
     return weft_finish(scratch, reason);
 }

@@ -77,11 +77,13 @@ Result<weft_trace_filter> to_filter(const TraceFilter& message) {
     return filter;
 }
 
-Result<std::uint32_t> to_snap_length(const TraceRequest& request) {
+Result<TraceSettings> to_settings(const TraceRequest& request) {
+    auto filter = to_filter(request.filter());
+    if (!filter) return std::unexpected(std::move(filter).error());
     if (request.snap_length() > WEFT_TRACE_SNAP_MAX)
         return wrong(fmt::format("snap length {}: at most {} bytes of a frame are kept", request.snap_length(),
                                  unsigned{WEFT_TRACE_SNAP_MAX}));
-    return request.snap_length();
+    return TraceSettings{*filter, request.snap_length(), request.events_per_s()};
 }
 
 std::int64_t unix_offset_ns(std::int64_t last) {

@@ -14,8 +14,13 @@ namespace weft::fastpath {
 
 [[nodiscard]] Result<weft_trace_filter> to_filter(const TraceFilter& message);
 
-/// The request's snap length, if it is one.
-[[nodiscard]] Result<std::uint32_t> to_snap_length(const TraceRequest& request);
+struct TraceSettings {
+    weft_trace_filter filter{};
+    std::uint32_t snap_length = 0;
+    std::uint32_t events_per_s = 0; ///< 0: no limit
+};
+
+[[nodiscard]] Result<TraceSettings> to_settings(const TraceRequest& request);
 
 /// Nanoseconds from CLOCK_MONOTONIC to the time of day. Stays what it was (`last`) until the clock was really set,
 /// not only read a little later, so that a packet has one time in all traces.

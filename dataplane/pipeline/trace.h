@@ -53,6 +53,7 @@ enum weft_stage { WEFT_STAGES(WEFT_STAGE_ENUM) WEFT_STAGE_COUNT };
 #undef WEFT_STAGE_ENUM
 
 enum {
+    WEFT_TRACES_MAX = 4,        /* that run at a time */
     WEFT_TRACE_SNAP_MAX = 9216, /* bytes of a frame that one event may carry */
     WEFT_TRACE_ENDS = 2,
     WEFT_TRACE_PREFIXES = 2,
@@ -164,8 +165,8 @@ WEFT_INLINE int weft_trace_matches(const struct weft_trace_filter* filter, const
 }
 
 /* ip and ethertype of a frame. What lies about itself shows as far as it can be read. */
-WEFT_INLINE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
-                                       struct weft_trace_event* event) {
+WEFT_STAGE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
+                                      struct weft_trace_event* event) {
     __builtin_memset(&event->ip, 0, sizeof event->ip);
     event->ethertype = 0;
     if (linear < WEFT_ETHERNET_SIZE) return;
@@ -191,21 +192,30 @@ WEFT_INLINE uint32_t weft_trace_read(const uint8_t* frame, uint32_t linear, uint
     event->outer = 1;
     if (ip->family == 0) return 0;
     event->vtep = ip->source;
-    const uint32_t vxlan = (uint32_t)ip->l4_offset + WEFT_UDP_SIZE;
-    const uint32_t inner = vxlan + WEFT_VXLAN_SIZE;
+    const uint32_t inner = (uint32_t)ip->l4_offset + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE;
     if (ip->protocol != WEFT_PROTO_UDP || ip->fragment != WEFT_FRAGMENT_NONE ||
         ip->destination_port != __builtin_bswap16(vxlan_port) || linear < inner)
         return 0;
-    event->vni = weft_load_be32(frame + vxlan + 4) >> 8;
+    const uint8_t* const vxlan = weft_at(frame, ip->l4_offset) + WEFT_UDP_SIZE;
+    event->vni = weft_load_be32(vxlan + 4) >> 8;
     if (linear < inner + WEFT_ETHERNET_SIZE) return 0;
     event->outer = 0;
-    weft_trace_read_frame(frame + inner, linear - inner, length - inner, event);
+    weft_trace_read_frame(vxlan + WEFT_VXLAN_SIZE, linear - inner, length - inner, event);
     return inner;
 }
 
 WEFT_INLINE int weft_trace_is_for_gateway(const struct weft_ip* ip) {
     const struct weft_address gateway = weft_gateway_address(ip->family);
     return ip->family != 0 && weft_address_equal(&ip->destination, &gateway);
+}
+
+/* Needs all but `verdict`, `stage` and `rule`. */
+WEFT_INLINE enum weft_trace_verdict weft_trace_verdict_of(const struct weft_trace_event* event) {
+    if (event->drop_reason != WEFT_DROP_none) return WEFT_TRACE_DROPPED;
+    const int asks_gateway = !event->from_underlay && event->port_out == event->port_in &&
+                             (event->ethertype == WEFT_ETHERTYPE_ARP || weft_trace_is_for_gateway(&event->ip) ||
+                              weft_is_neighbour_discovery(&event->ip));
+    return asks_gateway ? WEFT_TRACE_ANSWERED : WEFT_TRACE_FORWARDED;
 }
 
 /* The stage that an event's packet ended in. It is told by the drop reason and the packet, so that no fast path need

@@ -6,6 +6,19 @@
 #include "dataplane/pipeline/admit.h"
 #include "dataplane/pipeline/trace.h"
 
+/* The packet that an ICMP error is about; any other packet is about itself. Family 0: it cannot be read. `frame` is
+ * the one that `ip` was read from; `linear` of its `length` bytes are there, at most WEFT_HEADERS_MAX. */
+WEFT_INLINE void weft_trace_subject(const uint8_t* frame, uint32_t linear, uint32_t length, const struct weft_ip* ip,
+                                    struct weft_ip* subject) {
+    if (ip->family == 0 || !weft_is_icmp_error(ip)) {
+        *subject = *ip;
+        return;
+    }
+    if (weft_parse_ip(frame, linear, length, ip->l4_offset + (uint32_t)WEFT_ICMP_SIZE, ip->family, 0, subject) !=
+        WEFT_DROP_none)
+        subject->family = 0;
+}
+
 /* 0: none. `subject` is whom the session table knows: the packet, or the one that an ICMP error is about; family 0:
  * it cannot be read. Needs the event's ip, vni, outer, verdict and drop_reason. */
 WEFT_STAGE uint32_t weft_trace_rule(const struct weft_view* view, const struct weft_trace_event* event,

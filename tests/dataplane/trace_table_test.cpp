@@ -102,7 +102,7 @@ TEST_F(TraceTableTest, OnlyItsClientStopsIt) {
 }
 
 TEST_F(TraceTableTest, FewRunAtATime) {
-    for (std::size_t i = 0; i < TraceTable::traces_max; ++i)
+    for (int i = 0; i < WEFT_TRACES_MAX; ++i)
         ASSERT_TRUE(start());
     const auto refused = start();
     ASSERT_FALSE(refused);

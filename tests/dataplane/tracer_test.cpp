@@ -16,6 +16,7 @@ namespace weft::dataplane {
 namespace {
 
 using cases::Bytes;
+using cases::events_of;
 using cases::Fixture;
 using cases::Outcome;
 using cases::Packet;
@@ -31,16 +32,6 @@ const World world{4, 4};
 
 Trace::Settings everything(std::uint32_t snap_length = WEFT_TRACE_SNAP_MAX) {
     return {.filter = {}, .snap_length = snap_length, .events_per_s = 0};
-}
-
-std::vector<TraceEvent> events_of(Trace& trace) {
-    std::vector<TraceEvent> all;
-    for (bool more = true; more;) {
-        fastpath::TraceEvents events;
-        more = trace.take(events, 0);
-        all.insert(all.end(), events.events().begin(), events.events().end());
-    }
-    return all;
 }
 
 void expect_same(const Outcome& expected, const Outcome& got) {

@@ -6,6 +6,7 @@
 
 #include "dataplane/explain.hpp"
 #include "ebpf/fast_path.hpp"
+#include "tests/ebpf/answer.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
 #include "tests/pipeline/world.hpp"
 
@@ -35,11 +36,7 @@ class InKernel : public PinnedTest {
 
     template <class T, class Ask>
     Result<T> answer(Ask ask) {
-        std::optional<Result<T>> told;
-        ask([&](Result<T> result) { told = std::move(result); });
-        loop_.restart();
-        loop_.run();
-        return *std::move(told);
+        return answer_of<T>(loop_, std::move(ask));
     }
 
     Result<void> apply(const TableUpdate& update) {
@@ -97,8 +94,8 @@ TEST_F(InKernel, GaugesTellSessionsToo) {
         names.insert(gauge.name());
         EXPECT_GT(gauge.capacity(), 0U);
     }
-    EXPECT_EQ(names,
-              (std::set<std::string>{"session", "fib", "fib_prefix", "next_hop", "policy", "endpoint", "network"}));
+    EXPECT_EQ(names, (std::set<std::string>{"session", "fib", "fib_prefix", "next_hop", "policy", "endpoint",
+                                            "network", "trace"}));
 }
 
 TEST_F(InKernel, SessionsThatAreOverGoByThemselves) {

@@ -36,14 +36,14 @@ struct Size {
 using Sizes = std::map<std::string, Size>;
 using Object = std::unique_ptr<bpf_object, decltype(&bpf_object__close)>;
 
-/// Of all programs of a loaded object.
-void measure(bpf_object* object, Sizes& sizes) {
+/// Of all programs of a loaded object, which `build` tells apart from others of the same names.
+void measure(bpf_object* object, Sizes& sizes, const std::string& build = {}) {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object) {
         bpf_prog_info info{};
         std::uint32_t length = sizeof info;
         ASSERT_EQ(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length), 0) << bpf_program__name(program);
-        Size& size = sizes[bpf_program__name(program)];
+        Size& size = sizes[bpf_program__name(program) + build];
         // Of several configurations the one that is most work.
         size.verified = std::max(size.verified, info.verified_insns);
         size.translated = std::max(size.translated, info.xlated_prog_len);
@@ -51,14 +51,16 @@ void measure(bpf_object* object, Sizes& sizes) {
     }
 }
 
-/// Every program in every configuration: of the options only the seed is a constant to the verifier.
+/// Every program in every configuration: of the options only the seed is a constant to the verifier. The tracing
+/// build is one of its own.
 void measure_all(Sizes& sizes) {
     const MapSet maps = MapSet::open(unpinned()).value();
-    for (const std::uint64_t seed : {std::uint64_t{0}, ~std::uint64_t{0}}) {
-        const auto programs = Programs::load(maps, {.hash_seed = seed});
-        ASSERT_TRUE(programs) << programs.error().message;
-        ASSERT_NO_FATAL_FAILURE(measure(programs->object(), sizes));
-    }
+    for (const bool traced : {false, true})
+        for (const std::uint64_t seed : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+            const auto programs = Programs::load(maps, {.hash_seed = seed, .traced = traced});
+            ASSERT_TRUE(programs) << programs.error().message;
+            ASSERT_NO_FATAL_FAILURE(measure(programs->object(), sizes, traced ? ", traced" : ""));
+        }
     const Object steer(bpf_object__open_file(WEFT_STEER_OBJECT, nullptr), &bpf_object__close);
     ASSERT_NE(steer, nullptr) << WEFT_STEER_OBJECT;
     ASSERT_EQ(bpf_object__load(steer.get()), 0) << "the kernel refuses " << WEFT_STEER_OBJECT;
@@ -102,7 +104,7 @@ TEST(Verifier, ProgramsAreAsMuchWorkAsOnRecord) {
     ASSERT_NO_FATAL_FAILURE(measure_all(sizes));
     ASSERT_FALSE(sizes.empty());
     for (const auto& [name, size] : sizes) {
-        std::cout << fmt::format("{:>10}: {} instructions verified, {} bytes, {} bytes compiled\n", name,
+        std::cout << fmt::format("{:>16}: {} instructions verified, {} bytes, {} bytes compiled\n", name,
                                  size.verified, size.translated, size.compiled);
         EXPECT_GT(size.verified, 0U) << name;
         EXPECT_LT(size.verified, verifier_limit) << name << " is more than the kernel's verifier looks at";

@@ -255,5 +255,5 @@ CASES = (ping_is_seen_on_both_hosts, ipv6_arp_and_pings_of_the_gateway_are_seen,
          nobody_left_means_no_trace_left)
 
 harness.need_root()
-with_lab('trace', {'hosts': 2, 'endpoints': 2}, *CASES, fastpaths=['dpdk'])  # until the eBPF one can
+with_lab('trace', {'hosts': 2, 'endpoints': 2}, *CASES)
 harness.finish()

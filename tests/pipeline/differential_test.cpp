@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Random tables and packets, many of them malformed, through both fast paths: each packet must meet the same fate in
-// both, to the byte.
+// both, to the byte, and a trace tell the same of it.
 //
 // A round is a host of each kind that just started, with tables of its own and several hundred packets. It depends on
 // nothing but the seed and its number, so that a difference can be had again alone:
@@ -76,6 +76,27 @@ std::string difference(const Outcome& dpdk, const Outcome& ebpf) {
     return fmt::format("DPDK: {}\neBPF: {}\n{}", describe_outcome(dpdk), describe_outcome(ebpf), text);
 }
 
+/// The trace of the DPDK fast path; that of the eBPF one is its host's.
+dataplane::Trace trace_of_everything() {
+    return {1, {.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0}, 1};
+}
+
+/// Empty: none. When a packet came is each fast path's own.
+std::string difference(const std::vector<fastpath::TraceEvent>& dpdk, const std::vector<fastpath::TraceEvent>& ebpf) {
+    const auto text_of_all = [](std::vector<fastpath::TraceEvent> events) {
+        std::string text;
+        for (fastpath::TraceEvent& event : events) {
+            if (event.time_unix_ns() == 0) text += "without a time\n";
+            event.clear_time_unix_ns();
+            text += event.ShortDebugString() + "\n";
+        }
+        return text;
+    };
+    const std::string dpdk_tells = text_of_all(dpdk);
+    const std::string ebpf_tells = text_of_all(ebpf);
+    return dpdk_tells == ebpf_tells ? "" : fmt::format("DPDK tells {}eBPF tells {}", dpdk_tells, ebpf_tells);
+}
+
 /// The frames of all packet cases, by the families of their world.
 const std::vector<Arrival>& frames_of_cases(int inner, int outer) {
     static const auto all = [] {
@@ -95,6 +116,7 @@ struct Tally {
     std::uint64_t with_the_host = 0; ///< not VXLAN at all
     std::uint64_t in_fragments = 0;  ///< a test run shows one packet
     std::uint64_t cannot_run = 0;
+    std::uint64_t told = 0; ///< to traces
     std::uint64_t sent = 0;
     std::uint64_t in_sessions = 0; ///< of these: that opened none
     std::uint64_t updates = 0;
@@ -106,8 +128,8 @@ struct Tally {
         std::string text = fmt::format(
             "{} packets compared: {} sent, {} of them without opening a session; {} stayed with "
             "the host, {} left in fragments, "
-            "{} no test run can do; {} table updates, {} refused\n",
-            compared, sent, in_sessions, with_the_host, in_fragments, cannot_run, updates, updates_refused);
+            "{} no test run can do; {} told to traces; {} table updates, {} refused\n",
+            compared, sent, in_sessions, with_the_host, in_fragments, cannot_run, told, updates, updates_refused);
         for (std::size_t i = 0; i < drops.size(); ++i)
             if (drops[i] != 0)
                 text += fmt::format("{:>24} {}\n", name_of(static_cast<weft_drop_reason>(i)), drops[i]);
@@ -125,6 +147,7 @@ class Round {
         tally_(tally),
         random_(seed + number * 0x9e3779b97f4a7c15ULL),
         world_{number % 2 == 0 ? 4 : 6, number / 2 % 2 == 0 ? 4 : 6},
+        traced_(number / 4 % 4 == 3),
         sessions_max_(random_.chance(30) ? 64 : 1024),
         dpdk_(TestHost::get().pool(), sessions_max_),
         ebpf_(sessions_max_) {}
@@ -171,16 +194,21 @@ class Round {
             ++tally_.cannot_run;
             return;
         }
-        const Outcome ebpf = ebpf_.run(step);
+        const Outcome ebpf = traced_ ? ebpf_.run_traced(step) : ebpf_.run(step);
+        const auto ebpf_events = traced_ ? ebpf_.take_events() : std::vector<fastpath::TraceEvent>();
         if (EbpfFixture::expected_reason(step) == WEFT_DROP_not_vxlan) {
             Outcome stays;
             stays.drops[WEFT_DROP_not_vxlan] = 1;
             ASSERT_EQ(difference(stays, ebpf), "") << how_to_repeat() << "\nframe " << hex(step.frame);
+            ASSERT_TRUE(ebpf_events.empty()) << how_to_repeat() << "\nframe " << hex(step.frame);
             ++tally_.with_the_host;
             return;
         }
         const std::size_t sessions = dpdk_.sessions().size();
-        const Outcome dpdk = dpdk_.run(step);
+        const Outcome dpdk = traced_ ? dpdk_.run_traced({&step, 1}, {&trace_}) : dpdk_.run(step);
+        auto dpdk_events = traced_ ? events_of(trace_) : std::vector<fastpath::TraceEvent>();
+        if (dpdk.drops.contains(WEFT_DROP_not_vxlan))
+            dpdk_events.clear(); // the host's, and none of a trace's business
         if (dpdk.sent.size() > 1) {
             ++tally_.in_fragments;
             return;
@@ -188,6 +216,8 @@ class Round {
         ASSERT_EQ(difference(dpdk, ebpf), "")
             << how_to_repeat() << "\nin on port " << step.port << " at second " << step.now_s << ", inner IPv"
             << world_.inner << ", outer IPv" << world_.outer << "\nframe " << hex(step.frame);
+        ASSERT_EQ(difference(dpdk_events, ebpf_events), "") << how_to_repeat() << "\nframe " << hex(step.frame);
+        tally_.told += ebpf_events.size();
         count(dpdk, dpdk_.sessions().size() == sessions);
     }
 
@@ -208,7 +238,9 @@ class Round {
     Tally& tally_;
     Random random_;
     World world_;
+    bool traced_; ///< a quarter of the rounds, of all families
     std::size_t sessions_max_;
+    dataplane::Trace trace_ = trace_of_everything();
     Fixture dpdk_;
     EbpfFixture ebpf_;
     unsigned packet_ = 0;
@@ -228,6 +260,7 @@ void expect_variety(const Tally& tally) {
     EXPECT_GT(tally.in_sessions * 20, tally.compared) << "less than a twentieth of the packets had a session";
     EXPECT_LT(tally.cannot_run * 20, tally.compared) << "too many packets that no test run can do";
     EXPECT_LT(tally.in_fragments * 20, tally.compared) << "too many packets in fragments";
+    EXPECT_GT(tally.told * 10, tally.compared) << "less than a tenth of the packets were told to traces";
     EXPECT_GT(tally.updates, 2 * tally.updates_refused) << "too many table updates were refused";
 }
 
@@ -254,6 +287,37 @@ TEST(Differential, BothFastPathsDoTheSame) {
     EXPECT_GE(tally.compared, wanted);
     if (wanted >= packets_in_ci) expect_variety(tally);
     EXPECT_EQ(TestHost::get().buffers_in_use(), 0U);
+}
+
+TEST(Differential, TracesTellTheSameOfEveryCase) {
+    if (geteuid() != 0) GTEST_SKIP() << "eBPF programs need root";
+    std::map<fastpath::TraceVerdict, unsigned> verdicts;
+    for (const PacketCase& each : all_cases()) {
+        if (std::ranges::any_of(each.steps,
+                                [](const Step& step) { return EbpfFixture::cannot_run(step) != nullptr; }))
+            continue;
+        SCOPED_TRACE(each.name);
+        Fixture dpdk(TestHost::get().pool(), each.sessions_max);
+        EbpfFixture ebpf(each.sessions_max);
+        dataplane::Trace trace = trace_of_everything();
+        for (const Step& step : each.steps) {
+            ASSERT_TRUE(dpdk.apply(step.tables) && ebpf.apply(step.tables));
+            ASSERT_NO_FATAL_FAILURE(expect_outcome(step, EbpfFixture::expected_reason(step), ebpf.run_traced(step)));
+            static_cast<void>(dpdk.run_traced({&step, 1}, {&trace}));
+            const auto dpdk_events = events_of(trace);
+            const auto ebpf_events = ebpf.take_events();
+            if (step.offload.checksum) continue; // in a test run they are complete
+            if (EbpfFixture::expected_reason(step) == WEFT_DROP_not_vxlan) {
+                ASSERT_TRUE(ebpf_events.empty()) << "the host's packets are none of a trace's business";
+                continue;
+            }
+            ASSERT_EQ(difference(dpdk_events, ebpf_events), "");
+            ++verdicts[ebpf_events.at(0).verdict()];
+        }
+    }
+    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_FORWARDED], 100U);
+    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_ANSWERED], 3U);
+    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_DROPPED], 100U);
 }
 
 } // namespace

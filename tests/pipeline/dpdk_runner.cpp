@@ -69,6 +69,16 @@ class Collector final : public ObservedOutput {
 
 Role role_of(std::uint32_t port) { return port == World::uplink ? Role::uplink : Role::endpoint; }
 
+std::vector<fastpath::TraceEvent> events_of(Trace& trace) {
+    std::vector<fastpath::TraceEvent> all;
+    for (bool more = true; more;) {
+        fastpath::TraceEvents events;
+        more = trace.take(events, 0);
+        all.insert(all.end(), events.events().begin(), events.events().end());
+    }
+    return all;
+}
+
 Bytes bytes_of(const rte_mbuf* packet) {
     Bytes bytes;
     for (; packet != nullptr; packet = packet->next) {

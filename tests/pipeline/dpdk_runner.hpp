@@ -48,6 +48,8 @@ class Fixture {
     dataplane::Tracer tracer_;
 };
 
+/// What a trace was told since the last call.
+[[nodiscard]] std::vector<fastpath::TraceEvent> events_of(dataplane::Trace& trace);
 /// The step's frame as a port would hand it in; null when buffers ran out.
 [[nodiscard]] rte_mbuf* make_packet(rte_mempool* pool, const Step& step);
 /// All bytes of a chain.

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "dataplane/api/trace_limits.hpp"
 #include "dataplane/pipeline/underlay.h"
 #include "ebpf/session_sweeper.hpp"
 #include "tests/pipeline/world.hpp"
@@ -19,6 +20,7 @@ namespace weft::cases {
 
 namespace {
 
+constexpr ebpf::ProgramOptions program_options{.hash_seed = 0x1234567890abcdefULL};
 constexpr std::uint32_t loopback_ifindex = 1; // what a test run comes in by
 constexpr std::size_t frame_max = 3520;       // of a test run: a page, less what the kernel wants for itself
 constexpr std::uint32_t known_ports[] = {World::web, World::db, World::without_endpoint, World::uplink};
@@ -63,7 +65,27 @@ EbpfHost& EbpfHost::get(std::size_t sessions_max) {
 }
 
 EbpfHost::EbpfHost(ebpf::MapSet maps, std::size_t) :
-    maps_(std::move(maps)), programs_(must(ebpf::Programs::load(maps_, {.hash_seed = 0x1234567890abcdefULL}))) {}
+    maps_(std::move(maps)), programs_(must(ebpf::Programs::load(maps_, program_options))) {}
+
+const ebpf::Programs& EbpfHost::traced_programs() {
+    if (!traced_) {
+        const fastpath::TraceSettings everything{.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0};
+        ring_ = must(ebpf::TraceRing::make(fastpath::trace_ring_bytes(everything.snap_length)));
+        traced_ = must(ebpf::TracedPrograms::load(maps_, program_options));
+        must(traced_->begin(0, 1, everything, *ring_));
+    }
+    return traced_->programs();
+}
+
+std::vector<fastpath::TraceEvent> EbpfHost::take_events() {
+    fastpath::TraceEvents events;
+    static_cast<void>(ring_->take([&](std::span<const std::uint8_t> record) {
+        if (!fastpath::append_event(events, record, 0)) throw std::runtime_error("a record is not whole");
+        return true;
+    }));
+    if (traced_->lost(0) != 0) throw std::runtime_error("events were lost");
+    return {events.events().begin(), events.events().end()};
+}
 
 void EbpfHost::empty() const {
     for (const char* const name : emptied) {
@@ -156,10 +178,10 @@ void EbpfFixture::age_sessions(std::uint32_t seconds) const {
     }
 }
 
-void EbpfFixture::refill_icmp_budget() const {
+void EbpfFixture::refill_icmp_budget(const ebpf::Programs& programs) {
     const std::uint32_t zero = 0;
     const std::vector<std::uint64_t> nothing_spent(cpus());
-    bpf_map_update_elem(map_of(host_.programs(), "icmp_budgets"), &zero, nothing_spent.data(), BPF_ANY);
+    bpf_map_update_elem(map_of(programs, "icmp_budgets"), &zero, nothing_spent.data(), BPF_ANY);
 }
 
 std::size_t EbpfFixture::sessions() const {
@@ -168,7 +190,7 @@ std::size_t EbpfFixture::sessions() const {
     return count;
 }
 
-Outcome EbpfFixture::run(const Step& step) {
+Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
     assert(cannot_run(step) == nullptr);
     // The kernel's clock runs by itself, the case's when it says so.
     const std::uint32_t clock_s = ebpf::SessionSweeper::clock_s();
@@ -176,7 +198,7 @@ Outcome EbpfFixture::run(const Step& step) {
     if (seconds != 0) age_sessions(seconds);
     now_s_ = step.now_s;
     clock_s_ = clock_s;
-    refill_icmp_budget();
+    refill_icmp_budget(programs);
     if (entering_port_ != step.port) {
         if (entering_port_ != 0) set_port(entering_port_, device_of_port + entering_port_);
         set_port(step.port, loopback_ifindex);
@@ -190,7 +212,6 @@ Outcome EbpfFixture::run(const Step& step) {
     options.data_size_in = static_cast<std::uint32_t>(step.frame.size());
     options.data_out = out.data();
     options.data_size_out = static_cast<std::uint32_t>(out.size());
-    const ebpf::Programs& programs = host_.programs();
     const bool underlay = step.port == World::uplink;
     if (const int failed = bpf_prog_test_run_opts(underlay ? programs.uplink() : programs.endpoint(), &options))
         throw std::runtime_error(std::string("BPF_PROG_TEST_RUN: ") + std::strerror(-failed));

@@ -11,6 +11,7 @@
 #include "dataplane/api/table_writer.hpp"
 #include "ebpf/map_store.hpp"
 #include "ebpf/programs.hpp"
+#include "ebpf/traced_programs.hpp"
 #include "tests/pipeline/outcome.hpp"
 #include "tests/pipeline/packet_case.hpp"
 
@@ -26,6 +27,12 @@ class EbpfHost {
 
     [[nodiscard]] const ebpf::Programs& programs() const { return programs_; }
 
+    /// With a trace that wants everything.
+    [[nodiscard]] const ebpf::Programs& traced_programs();
+
+    /// What that trace was told since the last call. None may be lost.
+    [[nodiscard]] std::vector<fastpath::TraceEvent> take_events();
+
     void empty() const;
 
   private:
@@ -33,6 +40,8 @@ class EbpfHost {
 
     ebpf::MapSet maps_;
     ebpf::Programs programs_;
+    std::optional<ebpf::TracedPrograms> traced_;
+    std::optional<ebpf::TraceRing> ring_;
 };
 
 class EbpfFixture {
@@ -48,7 +57,13 @@ class EbpfFixture {
     /// path never gets to see.
     [[nodiscard]] static weft_drop_reason expected_reason(const Step& step);
 
-    [[nodiscard]] Outcome run(const Step& step);
+    [[nodiscard]] Outcome run(const Step& step) { return run_by(host_.programs(), step); }
+
+    /// The same while somebody traces everything.
+    [[nodiscard]] Outcome run_traced(const Step& step) { return run_by(host_.traced_programs(), step); }
+
+    /// What was told of the packets that were traced since the last call.
+    [[nodiscard]] std::vector<fastpath::TraceEvent> take_events() { return host_.take_events(); }
 
     [[nodiscard]] std::size_t sessions() const;
 
@@ -59,11 +74,12 @@ class EbpfFixture {
         weft_drop_counts drops{};
     };
 
+    [[nodiscard]] Outcome run_by(const ebpf::Programs& programs, const Step& step);
     void set_port(std::uint32_t port, std::uint32_t ifindex) const;
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
     /// Lets time pass, or takes it back: sessions were seen so much longer ago.
     void age_sessions(std::uint32_t seconds) const;
-    void refill_icmp_budget() const;
+    static void refill_icmp_budget(const ebpf::Programs& programs);
 
     EbpfHost& host_;
     std::unique_ptr<ebpf::MapStore> store_;

@@ -76,9 +76,9 @@ TEST(TraceFilter, WhatCannotBeIsRefused) {
     }
     TraceRequest request;
     request.set_snap_length(WEFT_TRACE_SNAP_MAX + 1);
-    EXPECT_FALSE(to_snap_length(request));
+    EXPECT_FALSE(to_settings(request));
     request.set_snap_length(WEFT_TRACE_SNAP_MAX);
-    EXPECT_EQ(to_snap_length(request), std::uint32_t{WEFT_TRACE_SNAP_MAX});
+    EXPECT_EQ(to_settings(request).value().snap_length, std::uint32_t{WEFT_TRACE_SNAP_MAX});
 }
 
 std::vector<std::uint8_t> record(const weft_trace_event& event, const std::string& frames) {

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Traces: what the programs of the tracing build tell of a packet, as dataplane/tracer.cpp does. weft.bpf.c is built
+ * twice, and the tracing build takes the other's place on the hooks while a trace runs; in the other all of this is
+ * nothing. The functions with a name outside this file are for the verifier, which looks at each of them once, by
+ * itself. */
+#pragma once
+
+#include "dataplane/pipeline/trace_rule.h"
+#include "ebpf/scratch.bpf.h"
+#include "ebpf/trace_slot.h"
+
+#ifndef WEFT_TRACING
+#define WEFT_TRACING 0
+#endif
+
+/* The pipeline of a program. While it is traced, what is told of a packet needs the stack that the pipeline had. */
+#if WEFT_TRACING
+#define WEFT_PIPELINE WEFT_STAGE
+#else
+#define WEFT_PIPELINE WEFT_INLINE
+#endif
+
+#if WEFT_TRACING
+
+enum { WEFT_TRACE_READ_MAX = 2 * WEFT_HEADERS_MAX + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE };
+
+/* The packet at hand, for each CPU. */
+struct weft_trace_scratch {
+    struct weft_trace_event event;
+    struct weft_ip subject;
+    __u64 wanted_by[WEFT_TRACES_MAX]; /* numbers of traces that may want it; 0: the slot's does not */
+    __u32 snap_length;                /* the greatest of theirs */
+    __u32 before_size;
+    __u32 after_size;
+    __u8 headers[1024]; /* as it came: WEFT_TRACE_READ_MAX bytes; weft_at() may point beyond */
+    __u8 before[WEFT_TRACE_SNAP_MAX];
+    __u8 after[WEFT_TRACE_SNAP_MAX];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct weft_trace_scratch);
+} trace_scratches SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, WEFT_TRACES_MAX);
+    __type(key, __u32);
+    __type(value, struct weft_trace_slot);
+} trace_slots SEC(".maps");
+
+/* By slot: where its trace's records go. */
+struct weft_trace_ring {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, WEFT_TRACES_MAX);
+    __type(key, __u32);
+    __array(values, struct weft_trace_ring);
+} trace_rings SEC(".maps");
+
+WEFT_INLINE struct weft_trace_scratch* weft_trace_scratch_of_cpu(void) {
+    const __u32 zero = 0;
+    return bpf_map_lookup_elem(&trace_scratches, &zero);
+}
+
+/* The first bytes of the packet as it is now; returns how many there are. */
+WEFT_INLINE __u32 weft_trace_copy(struct __sk_buff* skb, __u8* to, __u64 size, __u64 most) {
+    if (size > skb->len) size = skb->len;
+    if (size > most) size = most;
+    __asm__ volatile("" : "+r"(size)); /* the verifier has to see both bounds of one register */
+    if (size == 0) return 0;
+    return bpf_skb_load_bytes(skb, 0, to, (__u32)size) == 0 ? (__u32)size : 0;
+}
+
+/* What can be known of the packet as it came in by `port`. */
+__attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u32 port, __u32 from_underlay) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    const struct weft_host* const host = weft_host_now();
+    if (!scratch) return 0;
+    struct weft_trace_event* const event = &scratch->event;
+    __builtin_memset(event, 0, sizeof *event);
+    event->time_ns = bpf_ktime_get_ns();
+    event->port_in = port;
+    event->from_underlay = from_underlay != 0;
+    event->length_in = skb->len;
+    const __u32 linear = weft_trace_copy(skb, scratch->headers, WEFT_TRACE_READ_MAX, WEFT_TRACE_READ_MAX);
+    __u32 inner = weft_trace_read(scratch->headers, linear, event->length_in, (int)from_underlay,
+                                  host ? host->vxlan_port : 0, event);
+    if (!from_underlay) {
+        const struct weft_endpoint* const endpoint = weft_endpoint_of_port(port);
+        if (endpoint) event->vni = endpoint->vni;
+    }
+    __u32 rest = linear - inner;
+    if (rest > WEFT_HEADERS_MAX) rest = WEFT_HEADERS_MAX;
+    __asm__ volatile("%0 &= 511" : "+r"(inner));
+    weft_trace_subject(scratch->headers + inner, rest, event->length_in - inner, &event->ip, &scratch->subject);
+    return 0;
+}
+
+/* Whether the slot's trace may want the packet. */
+__attribute__((noinline)) int weft_trace_is_wanted(__u32 slot) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    const struct weft_trace_slot* const trace = bpf_map_lookup_elem(&trace_slots, &slot);
+    if (!scratch || !trace || slot >= WEFT_TRACES_MAX) return 0;
+    const __u64 number = *(const volatile __u64*)&trace->number;
+    const int wanted = number != 0 && weft_trace_may_match(&trace->filter, &scratch->event);
+    scratch->wanted_by[slot] = wanted ? number : 0;
+    if (wanted && trace->snap_length > scratch->snap_length) scratch->snap_length = trace->snap_length;
+    return wanted;
+}
+
+/* Tells the slot's trace, if it wants the packet. */
+__attribute__((noinline)) int weft_trace_tell(__u32 slot) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    struct weft_trace_slot* const trace = bpf_map_lookup_elem(&trace_slots, &slot);
+    void* const ring = bpf_map_lookup_elem(&trace_rings, &slot);
+    if (!scratch || !trace || !ring || slot >= WEFT_TRACES_MAX) return 0;
+    struct weft_trace_event* const event = &scratch->event;
+    /* Another trace may have this slot by now. */
+    const __u64 number = *(const volatile __u64*)&trace->number;
+    if (number == 0 || number != scratch->wanted_by[slot] || !weft_trace_matches(&trace->filter, event)) return 0;
+    if (trace->limited) {
+        __sync_fetch_and_add(&trace->tokens, -1);
+        if (*(const volatile __s64*)&trace->tokens < 0) {
+            __sync_fetch_and_add(&trace->lost, 1);
+            return 0;
+        }
+    }
+    __u64 before = scratch->before_size;
+    __u64 after = scratch->after_size;
+    if (before > trace->snap_length) before = trace->snap_length;
+    if (after > trace->snap_length) after = trace->snap_length;
+    if (before > WEFT_TRACE_SNAP_MAX) before = WEFT_TRACE_SNAP_MAX;
+    if (after > WEFT_TRACE_SNAP_MAX) after = WEFT_TRACE_SNAP_MAX;
+    __asm__ volatile("" : "+r"(before), "+r"(after));
+    event->snapshot_in = (__u16)before;
+    event->snapshot_out = (__u16)after;
+    struct bpf_dynptr record;
+    if (bpf_ringbuf_reserve_dynptr(ring, sizeof *event + before + after, 0, &record) != 0) {
+        bpf_ringbuf_discard_dynptr(&record, BPF_RB_NO_WAKEUP);
+        __sync_fetch_and_add(&trace->lost, 1);
+        return 0;
+    }
+    bpf_dynptr_write(&record, 0, event, sizeof *event, 0);
+    bpf_dynptr_write(&record, sizeof *event, scratch->before, before, 0);
+    bpf_dynptr_write(&record, sizeof *event + before, scratch->after, after, 0);
+    bpf_ringbuf_submit_dynptr(&record, BPF_RB_NO_WAKEUP);
+    return 1;
+}
+
+__attribute__((noinline)) int weft_trace_begin(struct __sk_buff* skb, __u32 port, __u32 from_underlay) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return 0;
+    weft_trace_read_packet(skb, port, from_underlay);
+    scratch->snap_length = 0;
+    for (__u32 slot = 0; slot < WEFT_TRACES_MAX; slot++)
+        weft_trace_is_wanted(slot);
+    scratch->before_size = weft_trace_copy(skb, scratch->before, scratch->snap_length, WEFT_TRACE_SNAP_MAX);
+    scratch->after_size = 0;
+    return 0;
+}
+
+/* The rule of policy that decided. */
+__attribute__((noinline)) int weft_trace_find_rule(void) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return 0;
+    struct weft_trace_event* const event = &scratch->event;
+    const struct weft_view view = weft_view_now(event->from_underlay ? 0 : weft_endpoint_of_port(event->port_in));
+    event->rule = weft_trace_rule(&view, event, &scratch->subject);
+    return 0;
+}
+
+/* The frame as it is about to leave, and the VTEP that it is for. */
+WEFT_INLINE void weft_trace_read_sent(struct __sk_buff* skb, struct weft_trace_scratch* scratch) {
+    struct weft_trace_event* const event = &scratch->event;
+    const __u32 port_out = event->port_out;
+    const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_out);
+    event->parts = 1;
+    event->length_out = skb->len;
+    scratch->after_size = weft_trace_copy(skb, scratch->after, scratch->snap_length, WEFT_TRACE_SNAP_MAX);
+    if (event->from_underlay || !port || port->role != WEFT_PORT_UPLINK) return;
+    if (weft_trace_copy(skb, scratch->headers, WEFT_OUTER_V6_SIZE, WEFT_OUTER_V6_SIZE) == 0) return;
+    const __u8* const l3 = scratch->headers + WEFT_ETHERNET_SIZE;
+    event->vtep = l3[0] >> 4 == 4 ? weft_address_v4(l3 + 16) : weft_address_v6(l3 + 24);
+}
+
+/* `reason`: for which it was dropped, else negative. */
+__attribute__((noinline)) int weft_trace_end(struct __sk_buff* skb, int reason) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return 0;
+    struct weft_trace_event* const event = &scratch->event;
+    __u64 wanted = 0;
+    for (__u32 slot = 0; slot < WEFT_TRACES_MAX; slot++)
+        wanted |= scratch->wanted_by[slot];
+    if (wanted == 0) return 0;
+    if (reason >= 0) event->drop_reason = (__u8)reason;
+    if (event->port_out != 0) weft_trace_read_sent(skb, scratch);
+    event->verdict = weft_trace_verdict_of(event);
+    event->stage = weft_trace_stage(event);
+    weft_trace_find_rule();
+    for (__u32 slot = 0; slot < WEFT_TRACES_MAX; slot++)
+        if (scratch->wanted_by[slot] != 0) weft_trace_tell(slot);
+    return 0;
+}
+
+#endif
+
+/* A packet came in. */
+WEFT_INLINE void weft_trace_received(struct __sk_buff* skb, __u32 port, int from_underlay) {
+#if WEFT_TRACING
+    weft_trace_begin(skb, port, (__u32)from_underlay);
+#else
+    (void)skb, (void)port, (void)from_underlay;
+#endif
+}
+
+/* It goes to this port, whatever the port makes of it. */
+WEFT_INLINE void weft_trace_leaves(__u32 port) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (scratch) scratch->event.port_out = port;
+#else
+    (void)port;
+#endif
+}
+
+/* What goes instead is an error that tells its sender why. */
+WEFT_INLINE void weft_trace_refused(__u32 reason) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (scratch) scratch->event.drop_reason = (__u8)reason;
+#else
+    (void)reason;
+#endif
+}
+
+/* The program is through with it. */
+WEFT_INLINE void weft_trace_done(struct __sk_buff* skb, int reason) {
+#if WEFT_TRACING
+    weft_trace_end(skb, reason);
+#else
+    (void)skb, (void)reason;
+#endif
+}
