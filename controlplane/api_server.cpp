@@ -105,6 +105,23 @@ class OpenCalls {
     std::vector<std::weak_ptr<ApiCall>> calls_;
 };
 
+/// Packets of a trace that its client does not get.
+struct TraceLosses {
+    std::uint64_t in_fast_path = 0;
+    std::uint64_t here = 0; ///< in replies that the client had no room for
+    std::uint64_t told = 0;
+
+    [[nodiscard]] std::uint64_t sum() const { return in_fast_path + here; }
+
+    std::uint64_t tell() { return told = sum(); }
+};
+
+/// A trace that its client may end.
+struct ClientsTrace {
+    std::weak_ptr<Stream<v1::TraceReply>> stream;
+    std::shared_ptr<TraceLosses> losses;
+};
+
 class Service final : public v1::Agent::CallbackService {
   public:
     Service(boost::asio::io_context& loop, Agent& agent) : loop_(loop), agent_(agent) {}
@@ -205,21 +222,23 @@ class Service final : public v1::Agent::CallbackService {
                                                     const v1::TraceRequest* request) override {
         using TraceStream = std::shared_ptr<Stream<v1::TraceReply>>;
         return stream<v1::TraceReply>([this, request = *request](const TraceStream& stream) {
+            const auto losses = std::make_shared<TraceLosses>();
             agent_.trace(
                 request,
-                [stream, unread = std::uint64_t{0}](Result<v1::TraceReply> reply) mutable {
+                [stream, losses](Result<v1::TraceReply> reply) {
                     if (!reply) return stream->end(to_status(reply.error()));
+                    losses->in_fast_path = reply->lost();
                     // Packets come faster than any client must read: what it cannot take is lost, and counted.
                     if (stream->unread() >= unread_traces_max) {
-                        unread += static_cast<std::uint64_t>(reply->events_size());
+                        losses->here += static_cast<std::uint64_t>(reply->events_size());
                         return;
                     }
-                    reply->set_lost(reply->lost() + unread);
+                    reply->set_lost(losses->tell());
                     stream->push(*std::move(reply));
                 },
-                [this, stream](Result<std::uint64_t> number) {
+                [this, stream, losses](Result<std::uint64_t> number) {
                     if (!number) return stream->end(to_status(number.error()));
-                    traces_[*number] = stream;
+                    traces_[*number] = {stream, losses};
                     v1::TraceReply started;
                     started.set_trace(*number);
                     stream->push(std::move(started));
@@ -238,8 +257,15 @@ class Service final : public v1::Agent::CallbackService {
         return answer(context, reply, [this, request](auto done) {
             const auto node = traces_.extract(request->trace());
             agent_.untrace(request->trace(),
-                           [done, stream = node ? node.mapped().lock() : nullptr](Result<void> ended) {
-                               if (stream) stream->end(grpc::Status::OK);
+                           [done, trace = node ? node.mapped() : ClientsTrace()](Result<void> ended) {
+                               if (const auto stream = trace.stream.lock()) {
+                                   if (trace.losses->told < trace.losses->sum()) {
+                                       v1::TraceReply last;
+                                       last.set_lost(trace.losses->tell());
+                                       stream->push(std::move(last));
+                                   }
+                                   stream->end(grpc::Status::OK);
+                               }
                                done(ended ? Result<v1::StopTraceReply>(v1::StopTraceReply())
                                           : std::unexpected(std::move(ended).error()));
                            });
@@ -272,7 +298,7 @@ class Service final : public v1::Agent::CallbackService {
     boost::asio::io_context& loop_;
     Agent& agent_;
     OpenCalls calls_;
-    std::map<std::uint64_t, std::weak_ptr<Stream<v1::TraceReply>>> traces_; ///< used on the loop only
+    std::map<std::uint64_t, ClientsTrace> traces_; ///< used on the loop only
 };
 
 class ApiServerImpl final : public ApiServer {

@@ -212,6 +212,28 @@ def limits_end_it_and_losses_are_told(lab):
     tracing.events()
 
 
+def told_and_lost_are_all(lab):
+    """Who traces and does not read hears at the end of what there was besides."""
+    host = lab.host('h1')
+    enough = 60_000  # more than the agent and the pipe hold for a reader
+    flood = f"""import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range({enough}):
+    s.sendto(b'x', ({lab.address('h2-e1')!r}, 9))"""
+
+    def received():
+        return next(int(port['rx_packets']) for port in host.weft_json('counters')['ports'] if port['name'] == 'h1-e1')
+
+    before = received()
+    with trace(host, '--protocol', 'udp', '--port', 9, '--rate', 1_000_000) as tracing:
+        while received() < before + enough:  # a TAP takes as many as there is room for
+            run('/usr/bin/python3', '-I', '-c', flood, netns=lab.netns('h1-e1'))
+    events, end = tracing.events()
+    assert len(events) == end['packets'] and end['lost'] > 0, end
+    others = received() - before - end['packets'] - end['lost']
+    assert 0 <= others < 50, f'{others} packets beside those told and lost: {end}'
+
+
 def nobody_left_means_no_trace_left(lab):
     host = lab.host('h1')
     no_trace_runs(lab)
@@ -225,8 +247,8 @@ def nobody_left_means_no_trace_left(lab):
     host.start_agent()
     host.wait_until_ready()
     orphan.process.wait(10)
-    assert orphan.process.returncode == 3, 'the client is told that its agent went'
     orphan.end()
+    assert orphan.process.returncode == 3, f'the client is told that its agent went: {orphan.complaint}'
     assert running(host) == 0
     if host.fastpath == 'ebpf':
         return  # no process that could go
@@ -251,7 +273,7 @@ def fifth_trace_is_refused(lab):
 
 
 CASES = (ping_is_seen_on_both_hosts, ipv6_arp_and_pings_of_the_gateway_are_seen, denied_packet_has_its_reason_and_rule, filters_leave_out_the_rest,
-         capture_holds_the_inner_and_the_outer_frame, limits_end_it_and_losses_are_told, no_trace_runs, fifth_trace_is_refused,
+         capture_holds_the_inner_and_the_outer_frame, limits_end_it_and_losses_are_told, told_and_lost_are_all, no_trace_runs, fifth_trace_is_refused,
          nobody_left_means_no_trace_left)
 
 harness.need_root()

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/grpcpp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "controlplane/api/weft.grpc.pb.h"
@@ -13,8 +14,20 @@
 
 namespace weft::ctl {
 
+namespace {
+
+/// The process that listens at the other end; 0: not known.
+pid_t peer_of(int socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+} // namespace
+
 struct Client::Link {
     std::string path;
+    pid_t weftd;
     std::chrono::milliseconds timeout;
     std::unique_ptr<v1::Agent::Stub> stub;
 
@@ -29,7 +42,9 @@ struct Client::Link {
         case grpc::StatusCode::UNAVAILABLE: {
             auto again = connect_unix_socket(path);
             if (!again) return {Exit::unreachable, fmt::format("weftd went away: {}", again.error().message)};
+            const pid_t there_now = peer_of(*again);
             close(*again);
+            if (there_now != weftd) return {Exit::unreachable, "weftd went away; it was started again meanwhile"};
             return {Exit::failed, said.empty() ? "weftd broke the connection off; look at its log" : said};
         }
         case grpc::StatusCode::DEADLINE_EXCEEDED:
@@ -76,8 +91,9 @@ Outcome<Client> Client::connect(const std::string& socket_path, std::chrono::mil
     if (!descriptor) return pass_on(std::move(descriptor));
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(-1); // the agent is trusted to answer, and dumps can be long
+    const pid_t weftd = peer_of(*descriptor);
     const auto channel = grpc::CreateCustomInsecureChannelFromFd("weftd", *descriptor, arguments);
-    return Client(std::make_unique<Link>(socket_path, timeout, v1::Agent::NewStub(channel)));
+    return Client(std::make_unique<Link>(socket_path, weftd, timeout, v1::Agent::NewStub(channel)));
 }
 
 Outcome<v1::StatusReply> Client::status() { return link_->ask(&v1::Agent::Stub::GetStatus, v1::GetStatusRequest{}); }
