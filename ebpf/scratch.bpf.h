@@ -12,6 +12,7 @@ enum {
     WEFT_WRITE_MAX = 128,
     WEFT_QUOTE_STEP = 256,
     WEFT_KNOWN_PORTS = 64,
+    WEFT_READ_AT_ONCE = 128,
 };
 
 struct weft_scratch {
@@ -65,28 +66,42 @@ WEFT_INLINE int weft_read(struct __sk_buff* skb, struct weft_scratch* scratch, _
 }
 
 /* Reads the packet's first bytes: at least `least`, if it has them. What lies in pages of its own is payload as a
- * rule, which would have to be fetched from memory for nothing. */
+ * rule, which would have to be fetched from memory for nothing. Word by word: what a call of the kernel has copied
+ * can be loaded only when all of it has reached the cache. */
 WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least) {
-    const __u32 in_one_piece = (__u32)((long)skb->data_end - (long)skb->data);
-    if (!weft_read(skb, scratch, in_one_piece < least ? skb->len : in_one_piece)) return 0;
+    const __u8* const data = (const __u8*)(long)skb->data;
+    const __u8* const end = (const __u8*)(long)skb->data_end;
+    __u64* const words = (__u64*)scratch->headers;
+    __u32 read = 0;
+    for (int i = 0; i < WEFT_READ_AT_ONCE / 8; i++) {
+        if (data + (i + 1) * 8 > end) break;
+        words[i] = ((const __u64*)data)[i];
+        read += 8;
+    }
+    scratch->read = read;
+    if (read < least && !weft_read(skb, scratch, skb->len)) return 0;
     scratch->length = skb->len;
     scratch->linear = scratch->read;
     scratch->inner = 0;
     return 1;
 }
 
-WEFT_INLINE int weft_has_tcp_header(const __u8* frame, __u32 linear) {
-    if (linear < WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_TCP_SIZE) return 0;
+/* Is all there that is looked at of a TCP or UDP packet without IP options or extension headers? */
+WEFT_INLINE int weft_has_transport(const __u8* frame, __u32 linear) {
     const __u8* const l3 = frame + WEFT_ETHERNET_SIZE;
-    if (l3[0] == 0x45) return l3[9] == WEFT_PROTO_TCP;
-    return linear >= WEFT_ETHERNET_SIZE + WEFT_IPV6_SIZE + WEFT_TCP_SIZE && l3[0] >> 4 == 6 &&
-           l3[6] == WEFT_PROTO_TCP;
+    if (linear < WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_UDP_SIZE) return 0;
+    const int v4 = l3[0] == 0x45;
+    if (!v4 && l3[0] >> 4 != 6) return 0;
+    const __u32 l4 = WEFT_ETHERNET_SIZE + (v4 ? WEFT_IPV4_SIZE : WEFT_IPV6_SIZE);
+    const __u8 protocol = v4 ? l3[9] : l3[6];
+    if (protocol == WEFT_PROTO_TCP) return linear >= l4 + WEFT_TCP_SIZE;
+    return protocol == WEFT_PROTO_UDP && linear >= l4 + WEFT_UDP_SIZE;
 }
 
 /* Reads on, unless all that the frame's stages look at is there. */
 WEFT_INLINE int weft_read_on(struct __sk_buff* skb, struct weft_scratch* scratch) {
     if (scratch->read == WEFT_READ_MAX || scratch->read == skb->len) return 1;
-    if (weft_has_tcp_header(weft_frame(scratch), scratch->linear)) return 1;
+    if (weft_has_transport(weft_frame(scratch), scratch->linear)) return 1;
     if (!weft_read(skb, scratch, skb->len)) return 0;
     const __u32 there = scratch->read - scratch->inner;
     scratch->linear = there < scratch->length ? there : scratch->length;

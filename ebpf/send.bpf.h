@@ -17,11 +17,12 @@ enum {
     WEFT_ADJ_KEEP = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET,
 };
 
+/* How many bytes of the inner IP header are written anew: what stands before the addresses of IPv4, and as much of
+ * IPv6, of which fewer change. */
+enum { WEFT_CHANGED_SIZE = 12 };
+
 /* What a stage says: a drop reason, or that the packet has gone. */
 enum { WEFT_SENT = -1 };
-
-/* How many bytes the changed fields of an IP header need to be written with: TTL and IPv4's checksum. */
-WEFT_INLINE __u32 weft_changed_size(const struct weft_ip* ip) { return ip->family == 4 ? 12 : 8; }
 
 /* Hands the packet to a port's device. */
 WEFT_INLINE int weft_leave(struct __sk_buff* skb, __u32 port_number) {
@@ -51,6 +52,24 @@ WEFT_INLINE int weft_trim(struct __sk_buff* skb, const struct weft_scratch* scra
     return skb->len == length || bpf_skb_change_tail(skb, length, 0) == 0;
 }
 
+/* Writes what delivery changed: the Ethernet header and the hop that was taken. */
+WEFT_INLINE int weft_store_delivered(struct __sk_buff* skb, const __u8* frame, int family) {
+    const __u32 hops = WEFT_ETHERNET_SIZE + (family == 4 ? 8 : 6);
+    __u8* const data = (__u8*)(long)skb->data;
+    if (data + WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE > (__u8*)(long)skb->data_end)
+        return bpf_skb_store_bytes(skb, 0, frame, WEFT_ETHERNET_SIZE, 0) == 0 &&
+               bpf_skb_store_bytes(skb, hops, frame + hops, 4, BPF_F_RECOMPUTE_CSUM) == 0;
+    ((__u64*)data)[0] = ((const __u64*)frame)[0];
+    weft_store32(data + 8, weft_load32(frame + 8));
+    weft_store16(data + 12, weft_load16(frame + 12));
+    if (family == 4) {
+        /* TTL and checksum cancel each other out in the sum that a device may have left. */
+        weft_store32(data + hops, weft_load32(frame + hops));
+        return 1;
+    }
+    return bpf_skb_store_bytes(skb, hops, frame + hops, 2, BPF_F_RECOMPUTE_CSUM) == 0;
+}
+
 /* F3. */
 WEFT_INLINE int weft_deliver(struct __sk_buff* skb, struct weft_scratch* scratch,
                              const struct weft_endpoint* receiver, const struct weft_host* host) {
@@ -59,42 +78,61 @@ WEFT_INLINE int weft_deliver(struct __sk_buff* skb, struct weft_scratch* scratch
     weft_set_ethernet(frame, receiver->mac, host->gateway_mac);
     weft_decrement_ttl(frame + WEFT_ETHERNET_SIZE, ip->family);
     if (!weft_decapsulate(skb, scratch)) return WEFT_DROP_no_buffer;
-    if (ip->family == 4) {
-        /* TTL and checksum cancel each other out in the sum that a device may have left. */
-        if (bpf_skb_store_bytes(skb, 0, frame, WEFT_ETHERNET_SIZE + 12, 0) != 0) return WEFT_DROP_no_buffer;
-    } else {
-        const __u32 at = WEFT_ETHERNET_SIZE + 6;
-        if (bpf_skb_store_bytes(skb, 0, frame, WEFT_ETHERNET_SIZE, 0) != 0 ||
-            bpf_skb_store_bytes(skb, at, frame + at, 2, BPF_F_RECOMPUTE_CSUM) != 0)
-            return WEFT_DROP_no_buffer;
-    }
+    if (!weft_store_delivered(skb, frame, ip->family)) return WEFT_DROP_no_buffer;
     return weft_leave(skb, receiver->port);
 }
 
-/* Writes the outer header for a frame of `length` bytes whose IP header begins at `l3` in memory, and as much of the
- * inner one as changed. */
+/* The outer headers and the inner Ethernet header of a frame of `length` bytes, and the beginning of its IP header.
+ */
+WEFT_INLINE void weft_write_outer(__u8* to, const struct weft_next_hop* next_hop, int v4, const __u8* l3,
+                                  __u32 length, __u64 hash) {
+    const __u32 size = v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE;
+    const __u64* const template = (const __u64*)next_hop->tunnel_template;
+    for (__u32 i = 0; i < (size + 2 * WEFT_MAC_SIZE + 7) / 8; i++)
+        ((__u64*)to)[i] = template[i];
+    weft_tunnel_patch(to, v4, length, weft_tunnel_source_port(hash));
+    /* The template ends with both inner MAC addresses. */
+    __u8* const inner = to + size + 2 * WEFT_MAC_SIZE;
+    weft_store_be16(inner, l3[0] >> 4 == 4 ? WEFT_ETHERTYPE_IPV4 : WEFT_ETHERTYPE_IPV6);
+    for (int i = 0; i < WEFT_CHANGED_SIZE; i += 4)
+        weft_store32(inner + 2 + i, weft_load32(l3 + i));
+}
+
+/* Writes them by a call, into a packet whose first bytes do not lie in one piece. */
+WEFT_STAGE int weft_store_outer(struct __sk_buff* skb, struct weft_scratch* scratch,
+                                const struct weft_next_hop* next_hop, const __u8* l3, __u64 hash) {
+    const int v4 = next_hop->outer_v4;
+    const __u32 length = skb->len - (v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE);
+    const __u32 more = WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE;
+    if (v4) {
+        weft_write_outer(scratch->written, next_hop, 1, l3, length, hash);
+        return bpf_skb_store_bytes(skb, 0, scratch->written, WEFT_OUTER_V4_SIZE + more, 0) == 0;
+    }
+    weft_write_outer(scratch->written, next_hop, 0, l3, length, hash);
+    return bpf_skb_store_bytes(skb, 0, scratch->written, WEFT_OUTER_V6_SIZE + more, 0) == 0;
+}
+
+/* Puts the outer headers in front of a frame whose IP header begins at `l3` in memory, and sends it. */
 WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scratch,
                                  const struct weft_next_hop* next_hop, const __u8* l3, __u64 hash) {
     const __u32 length = skb->len;
     const int v4 = next_hop->outer_v4;
     const __u32 size = v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE;
-    __u8* const written = scratch->written;
     /* A frame to be cut has the length fields of a packet until it is. */
     if (length + size > 65535) return WEFT_DROP_unsupported_offload;
     const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
                         BPF_F_ADJ_ROOM_ENCAP_L2(WEFT_ETHERNET_SIZE) |
                         (v4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
     if (bpf_skb_adjust_room(skb, (int)size, BPF_ADJ_ROOM_MAC, flags) != 0) return WEFT_DROP_no_buffer;
-    __builtin_memcpy(written, next_hop->tunnel_template, sizeof next_hop->tunnel_template);
-    weft_tunnel_patch(written, v4, length, weft_tunnel_source_port(hash));
-    /* The template ends with both inner MAC addresses. */
-    __u8* const inner = written + (v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE) + 2 * WEFT_MAC_SIZE;
-    weft_store_be16(inner, l3[0] >> 4 == 4 ? WEFT_ETHERTYPE_IPV4 : WEFT_ETHERTYPE_IPV6);
-    for (int i = 0; i < 3; i++)
-        weft_store32(inner + 2 + i * 4, weft_load32(l3 + i * 4));
-    const long stored = v4 ? bpf_skb_store_bytes(skb, 0, written, WEFT_OUTER_V4_SIZE + WEFT_ETHERNET_SIZE + 12, 0)
-                           : bpf_skb_store_bytes(skb, 0, written, WEFT_OUTER_V6_SIZE + WEFT_ETHERNET_SIZE + 12, 0);
-    if (stored != 0) return WEFT_DROP_no_buffer;
+    __u8* const data = (__u8*)(long)skb->data;
+    const __u8* const end = (const __u8*)(long)skb->data_end;
+    const __u32 more = WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE;
+    if (v4 && data + WEFT_OUTER_V4_SIZE + more <= end)
+        weft_write_outer(data, next_hop, 1, l3, length, hash);
+    else if (!v4 && data + WEFT_OUTER_V6_SIZE + more <= end)
+        weft_write_outer(data, next_hop, 0, l3, length, hash);
+    else if (!weft_store_outer(skb, scratch, next_hop, l3, hash))
+        return WEFT_DROP_no_buffer;
     return weft_leave(skb, next_hop->port);
 }
 

@@ -35,7 +35,7 @@ WEFT_INLINE int weft_parse(struct __sk_buff* skb, struct weft_scratch* scratch) 
 
 /* Sessions and the way out. */
 WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* scratch, const struct weft_view* view,
-                                  const struct weft_host* host) {
+                                  const struct weft_host* host, int from_underlay) {
     struct weft_packet* const packet = &scratch->packet;
     const struct weft_ip* const ip = &packet->ip;
     struct weft_path path = {0, 0};
@@ -59,6 +59,7 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
         !weft_shrink_segments(skb, scratch->segment_headers + scratch->segment - next_hop->mtu))
         return WEFT_DROP_no_buffer;
     if (exit.receiver) return weft_deliver(skb, scratch, exit.receiver, host);
+    if (from_underlay) return WEFT_DROP_not_local; /* as weft_way_out() has said; the compiler leaves the rest out */
     __u8* const l3 = weft_frame(scratch) + WEFT_ETHERNET_SIZE;
     weft_decrement_ttl(l3, ip->family);
     return weft_encapsulate(skb, scratch, next_hop, l3, weft_tunnel_hash(packet));
@@ -102,7 +103,7 @@ WEFT_PIPELINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch*
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(endpoint);
     if (!endpoint || !host) return WEFT_DROP_endpoint_not_ready;
-    if (!weft_read_headers(skb, scratch, WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_TCP_SIZE))
+    if (!weft_read_headers(skb, scratch, WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_UDP_SIZE))
         return WEFT_DROP_malformed_ethernet;
     int reason = weft_check_ethernet(scratch->headers, scratch->linear, endpoint);
     if (reason != WEFT_DROP_none) return reason;
@@ -116,7 +117,7 @@ WEFT_PIPELINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch*
     if (action == WEFT_GATEWAY_ADVERTISES) return weft_answer_solicitation(skb, scratch, endpoint, host);
     if (action == WEFT_GATEWAY_ECHOES) return weft_answer_echo(skb, scratch, endpoint, host);
     scratch->packet.vni = endpoint->vni;
-    return weft_route_packet(skb, scratch, &view, host);
+    return weft_route_packet(skb, scratch, &view, host, 0);
 }
 
 /* The UDP checksum of the outer packet, unless the device has seen it, or will complete it. */
@@ -169,7 +170,7 @@ WEFT_PIPELINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch*
     if (weft_is_invalid_source(&scratch->packet.ip.source)) return WEFT_DROP_invalid_source;
     scratch->packet.vni = outer->vni;
     scratch->packet.outer_source = outer->source;
-    return weft_route_packet(skb, scratch, &view, host);
+    return weft_route_packet(skb, scratch, &view, host, 1);
 }
 
 /* The packet has gone, or is dropped and counted. */
