@@ -60,9 +60,19 @@ bool is_zero(const void* bytes, std::size_t size) {
     return std::all_of(first, first + size, [](std::uint8_t byte) { return byte == 0; });
 }
 
-std::unexpected<Error> fail_entry(const Map& map) {
+Result<void> fail_entry(const Map& map) {
     return fail(ErrorCode::unsupported,
                 fmt::format("an entry of the eBPF map {} says more than this version can take", map.name()));
+}
+
+/// An array has an entry for each number below its size, and no others.
+Result<void> has_place(const std::uint8_t* key, const Map& to) {
+    std::uint32_t index = 0;
+    if (is_array(to.type())) std::memcpy(&index, key, sizeof index);
+    if (index < to.capacity()) return {};
+    return fail(ErrorCode::unsupported,
+                fmt::format("entry {} of the eBPF map {} has no place, as this version's end at {}", index, to.name(),
+                            to.capacity() - 1));
 }
 
 /// Every entry; the first refusal ends it. Returns how many there were.
@@ -77,9 +87,9 @@ Result<std::size_t> copy(const TypedMap& from, const TypedMap& to) {
         if (!copied) return;
         // Of arrays an entry of zeros is none.
         if (is_array(from.map().type()) && is_zero(old_value, from.map().value_room())) return;
-        copied = conversion->apply(old_key, old_value, key.data(), value.data())
-                     ? batch.add(key.data(), value.data())
-                     : Result<void>(fail_entry(from.map()));
+        copied = conversion->apply(old_key, old_value, key.data(), value.data()) ? has_place(key.data(), to.map())
+                                                                                 : fail_entry(from.map());
+        if (copied) copied = batch.add(key.data(), value.data());
     });
     if (!walked) return std::unexpected(walked.error());
     if (copied) copied = batch.write();

@@ -285,6 +285,18 @@ TEST_F(Migrated, WhatDoesNotFitIsRefusedByName_AndNothingChanges) {
     EXPECT_TRUE(Tables::open(options_));
 }
 
+TEST_F(Migrated, NumbersBeyondAnArrayAreRefusedByName) {
+    make_older();
+    const std::uint32_t number = 70000;
+    std::vector<std::uint8_t> value(older_.at("next_hops").value_room(), 1);
+    std::fill(value.begin() + 96, value.begin() + 104, 0); // of the template, which is shorter now
+    ASSERT_TRUE(older_.at("next_hops").set(&number, value.data()));
+    const auto refused = MapSet::open(options_);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("entry 70000 of the eBPF map next_hops"), std::string::npos)
+        << refused.error().message;
+}
+
 TEST_F(Migrated, AnotherKeyOfATrieIsRefused) {
     const MapSet maps = MapSet::open(options_).value();
     const TypedMap trie = TypedMap::of(maps["prefix_routes"]).value();

@@ -7,6 +7,7 @@ sent back reversed. Other modules call tcp() and udp(); the same file is the pro
 import contextlib
 import hashlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -23,6 +24,15 @@ def accept(address, port):
         print('ready', flush=True)
         while True:
             listener.accept()[0].close()
+
+
+def connect(address, port, timeout):
+    """One connection after the other until the end of input."""
+    opened = 0
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        socket.create_connection((address, port), timeout).close()
+        opened += 1
+    print(opened)
 
 
 def family(address):
@@ -103,8 +113,8 @@ def ask(address, port, timeout, sizes):
     print(answered)
 
 
-def program(netns, *words):
-    return subprocess.Popen(in_netns(netns, '/usr/bin/python3', '-I', os.path.abspath(__file__), *words), stdin=subprocess.DEVNULL,
+def program(netns, *words, stdin=subprocess.DEVNULL):
+    return subprocess.Popen(in_netns(netns, '/usr/bin/python3', '-I', os.path.abspath(__file__), *words), stdin=stdin,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
 
 
@@ -138,6 +148,19 @@ def exchange(waiting, asking, timeout, during=None):
                 if process.poll() is None:
                     process.kill()
                 process.communicate()
+
+
+def connections(source, destination, address, port=5003, timeout=10, during=None):
+    """Opens TCP connections to an address one after the other while `during` is called; returns how many. Raises unless all open."""
+    with Listener(destination, port):
+        opener = program(source, 'connect', address, port, timeout, stdin=subprocess.PIPE)
+        try:
+            during()
+        finally:
+            said, complaint = opener.communicate()
+    if opener.returncode != 0:
+        raise LabError(f'{source} to {address}: {last_line(complaint)}')
+    return int(said)
 
 
 class Listener:
@@ -177,6 +200,8 @@ if __name__ == '__main__':
         receive(where, number, seconds)
     elif role == 'send':
         send(where, number, seconds, int(rest[0]))
+    elif role == 'connect':
+        connect(where, number, seconds)
     elif role == 'accept':
         accept(where, number)
     elif role == 'answer':
