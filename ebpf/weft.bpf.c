@@ -6,6 +6,7 @@
 #include "dataplane/pipeline/sender.h"
 #include "dataplane/pipeline/underlay.h"
 #include "ebpf/icmp_error.bpf.h"
+#include "ebpf/recent.bpf.h"
 #include "ebpf/send.bpf.h"
 
 char weft_license[] SEC("license") = "Dual BSD/GPL";
@@ -42,7 +43,9 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     struct weft_exit exit;
 
     weft_packet_key(packet);
-    const int found = weft_find_session(view, &packet->key, &scratch->session);
+    packet->hash = weft_session_hash(&packet->key, hash_seed);
+    const int recent = weft_find_recent(view, packet, &scratch->session);
+    const int found = recent || weft_find_session(view, &packet->key, &scratch->session);
     int reason = weft_admit(view, packet, weft_frame(scratch), weft_headers_size(scratch), scratch->length,
                             found ? &scratch->session : 0, &path);
     const struct weft_next_hop* const next_hop = path.forward;
@@ -54,6 +57,7 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
         if (reason == WEFT_DROP_none && exit.fit == WEFT_FRAGMENTS) reason = WEFT_DROP_packet_too_big;
     }
     if (reason != WEFT_DROP_none || !next_hop) return weft_send_icmp_error(skb, scratch, view, &path, (__u32)reason);
+    if (found && !recent) weft_keep_recent(view, packet, &scratch->session);
     if (!weft_trim(skb, scratch)) return WEFT_DROP_no_buffer;
     if (exit.fit == WEFT_SMALLER_SEGMENTS &&
         !weft_shrink_segments(skb, scratch->segment_headers + scratch->segment - next_hop->mtu))

@@ -6,6 +6,7 @@
 
 #include <linux/pkt_cls.h>
 
+#include <numeric>
 #include <stdexcept>
 
 #include <bpf/bpf.h>
@@ -178,6 +179,19 @@ void EbpfFixture::age_sessions(std::uint32_t seconds) const {
     }
 }
 
+void EbpfFixture::forget_recent_sessions(const ebpf::Programs& programs) {
+    const int map = map_of(programs, "recent_sessions");
+    bpf_map_info info{};
+    std::uint32_t size = sizeof info;
+    if (bpf_obj_get_info_by_fd(map, &info, &size) != 0) throw std::runtime_error("recent_sessions");
+    std::vector<std::uint32_t> keys(info.max_entries);
+    std::iota(keys.begin(), keys.end(), 0U);
+    const std::vector<std::uint8_t> none(keys.size() * cpus() * ((info.value_size + 7U) / 8 * 8));
+    std::uint32_t count = info.max_entries;
+    if (bpf_map_update_batch(map, keys.data(), none.data(), &count, nullptr) != 0)
+        throw std::runtime_error("recent_sessions");
+}
+
 void EbpfFixture::refill_icmp_budget(const ebpf::Programs& programs) {
     const std::uint32_t zero = 0;
     const std::vector<std::uint64_t> nothing_spent(cpus());
@@ -195,7 +209,10 @@ Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
     // The kernel's clock runs by itself, the case's when it says so.
     const std::uint32_t clock_s = ebpf::SessionSweeper::clock_s();
     const std::uint32_t seconds = now_s_ ? step.now_s - *now_s_ - (clock_s - clock_s_) : 0;
-    if (seconds != 0) age_sessions(seconds);
+    if (seconds != 0) {
+        age_sessions(seconds);
+        forget_recent_sessions(programs);
+    }
     now_s_ = step.now_s;
     clock_s_ = clock_s;
     refill_icmp_budget(programs);

@@ -79,6 +79,7 @@ class EbpfFixture {
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
     /// Lets time pass, or takes it back: sessions were seen so much longer ago.
     void age_sessions(std::uint32_t seconds) const;
+    static void forget_recent_sessions(const ebpf::Programs& programs);
     static void refill_icmp_budget(const ebpf::Programs& programs);
 
     EbpfHost& host_;
