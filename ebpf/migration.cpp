@@ -137,7 +137,7 @@ Result<void> Migration::share(bpf_object* definitions, const std::string& place,
         if (key && value && key->is_identity() && value->is_identity() &&
             static_cast<std::uint32_t>(bpf_map__type(defined)) == old.map().type() &&
             bpf_map__map_flags(defined) == old.map().flags() && old.map().capacity() == wanted) {
-            const std::string path = place + "/" + name;
+            const std::string path = fmt::format("{}/{}", place, name);
             if (bpf_obj_pin(old.map().descriptor(), path.c_str()) != 0)
                 return fail_pin("pin an eBPF map at " + path, errno);
         } else if (!is_array(static_cast<std::uint32_t>(bpf_map__type(defined)))) {
