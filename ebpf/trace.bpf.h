@@ -79,6 +79,21 @@ WEFT_INLINE __u32 weft_trace_copy(struct __sk_buff* skb, __u8* to, __u64 size, _
     return bpf_skb_load_bytes(skb, 0, to, (__u32)size) == 0 ? (__u32)size : 0;
 }
 
+/* The bytes of the headers from `at` on, which are no more than WEFT_TRACE_READ_MAX. */
+WEFT_INLINE const __u8* weft_trace_headers(const struct weft_trace_scratch* scratch, __u32 at) {
+    __asm__ volatile("%0 &= 511" : "+r"(at));
+    return scratch->headers + at;
+}
+
+/* The frame that begins at `at`; `linear` of its bytes are there. */
+__attribute__((noinline)) int weft_trace_read_at(__u32 at, __u32 linear) {
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return 0;
+    struct weft_trace_event* const event = &scratch->event;
+    weft_trace_read_frame(weft_trace_headers(scratch, at), linear, event->length_in - at, event);
+    return 0;
+}
+
 /* What can be known of the packet as it came in by `port`. */
 __attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u32 port, __u32 from_underlay) {
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
@@ -91,16 +106,19 @@ __attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u3
     event->from_underlay = from_underlay != 0;
     event->length_in = skb->len;
     const __u32 linear = weft_trace_copy(skb, scratch->headers, WEFT_TRACE_READ_MAX, WEFT_TRACE_READ_MAX);
-    __u32 inner = weft_trace_read(scratch->headers, linear, event->length_in, (int)from_underlay,
-                                  host ? host->vxlan_port : 0, event);
-    if (!from_underlay) {
+    weft_trace_read_at(0, linear);
+    __u32 inner = 0;
+    if (from_underlay) {
+        inner = weft_trace_enter(scratch->headers, linear, host ? host->vxlan_port : 0, event);
+        if (inner != 0) weft_trace_read_at(inner, linear - inner);
+    } else {
         const struct weft_endpoint* const endpoint = weft_endpoint_of_port(port);
         if (endpoint) event->vni = endpoint->vni;
     }
     __u32 rest = linear - inner;
     if (rest > WEFT_HEADERS_MAX) rest = WEFT_HEADERS_MAX;
-    __asm__ volatile("%0 &= 511" : "+r"(inner));
-    weft_trace_subject(scratch->headers + inner, rest, event->length_in - inner, &event->ip, &scratch->subject);
+    weft_trace_subject(weft_trace_headers(scratch, inner), rest, event->length_in - inner, &event->ip,
+                       &scratch->subject);
     return 0;
 }
 

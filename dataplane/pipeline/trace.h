@@ -165,8 +165,8 @@ WEFT_INLINE int weft_trace_matches(const struct weft_trace_filter* filter, const
 }
 
 /* ip and ethertype of a frame. What lies about itself shows as far as it can be read. */
-WEFT_STAGE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
-                                      struct weft_trace_event* event) {
+WEFT_INLINE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uint32_t length,
+                                       struct weft_trace_event* event) {
     __builtin_memset(&event->ip, 0, sizeof event->ip);
     event->ethertype = 0;
     if (linear < WEFT_ETHERNET_SIZE) return;
@@ -181,14 +181,11 @@ WEFT_STAGE void weft_trace_read_frame(const uint8_t* frame, uint32_t linear, uin
     }
 }
 
-/* The facts of a frame that may not have passed a single check: ip and ethertype, if it came from the underlay also
- * vtep, vni and outer. Reads only [frame, frame + linear); the frame has `length` bytes. Returns where in it the
- * frame of `ip` begins: 0, or the inner one's place. */
-WEFT_INLINE uint32_t weft_trace_read(const uint8_t* frame, uint32_t linear, uint32_t length, int from_underlay,
-                                     uint16_t vxlan_port, struct weft_trace_event* event) {
+/* Of a frame from the underlay that was read: what its outer headers say, and where the inner frame begins, which is
+ * to be read then; 0: none can be found. */
+WEFT_INLINE uint32_t weft_trace_enter(const uint8_t* frame, uint32_t linear, uint16_t vxlan_port,
+                                      struct weft_trace_event* event) {
     const struct weft_ip* const ip = &event->ip;
-    weft_trace_read_frame(frame, linear, length, event);
-    if (!from_underlay) return 0;
     event->outer = 1;
     if (ip->family == 0) return 0;
     event->vtep = ip->source;
@@ -196,11 +193,20 @@ WEFT_INLINE uint32_t weft_trace_read(const uint8_t* frame, uint32_t linear, uint
     if (ip->protocol != WEFT_PROTO_UDP || ip->fragment != WEFT_FRAGMENT_NONE ||
         ip->destination_port != __builtin_bswap16(vxlan_port) || linear < inner)
         return 0;
-    const uint8_t* const vxlan = weft_at(frame, ip->l4_offset) + WEFT_UDP_SIZE;
-    event->vni = weft_load_be32(vxlan + 4) >> 8;
+    event->vni = weft_load_be32(weft_at(frame, ip->l4_offset) + WEFT_UDP_SIZE + 4) >> 8;
     if (linear < inner + WEFT_ETHERNET_SIZE) return 0;
     event->outer = 0;
-    weft_trace_read_frame(vxlan + WEFT_VXLAN_SIZE, linear - inner, length - inner, event);
+    return inner;
+}
+
+/* The facts of a frame that may not have passed a single check: ip and ethertype, if it came from the underlay also
+ * vtep, vni and outer. Reads only [frame, frame + linear); the frame has `length` bytes. Returns where in it the
+ * frame of `ip` begins: 0, or the inner one's place. */
+WEFT_INLINE uint32_t weft_trace_read(const uint8_t* frame, uint32_t linear, uint32_t length, int from_underlay,
+                                     uint16_t vxlan_port, struct weft_trace_event* event) {
+    weft_trace_read_frame(frame, linear, length, event);
+    const uint32_t inner = from_underlay ? weft_trace_enter(frame, linear, vxlan_port, event) : 0;
+    if (inner != 0) weft_trace_read_frame(frame + inner, linear - inner, length - inner, event);
     return inner;
 }
 
