@@ -18,12 +18,12 @@ struct HostFacts {
     std::uint64_t capabilities = 0;                ///< effective, one bit each (capability.h)
     std::vector<std::string> missing_cpu_features; ///< of x86-64-v3
 
-    Trouble tun;       ///< opening /dev/net/tun and asking for IFF_VNET_HDR
-    Trouble af_xdp;    ///< socket(AF_XDP)
-    Trouble bpf;       ///< loading a two-instruction program
-    bool btf = false;  ///< /sys/kernel/btf/vmlinux
+    Trouble tun;                                   ///< opening /dev/net/tun and asking for IFF_VNET_HDR
+    Trouble af_xdp;                                ///< socket(AF_XDP)
+    Trouble bpf;                                   ///< loading a two-instruction program
+    bool btf = false;                              ///< /sys/kernel/btf/vmlinux
     std::vector<std::string> missing_bpf_features; ///< that the eBPF fast path's programs need; known with BTF only
-    std::string bpffs; ///< where one is mounted
+    std::string bpffs;                             ///< where one is mounted
     std::string cgroup2;
 
     std::uint64_t hugepages_2m_total = 0;
