@@ -37,6 +37,9 @@ bpf_tc_opts our_place() {
 
 Result<void> IngressHook::attach(int program) const {
     const bpf_tc_hook hook = hook_of(ifindex_);
+    auto linked = link_.attach(program);
+    if (!linked) return std::unexpected(std::move(linked).error());
+    if (*linked) return {};
     if (auto added = qdisc_.add(); !added) return added;
     bpf_tc_opts options = our_place();
     options.prog_fd = program;
@@ -52,7 +55,8 @@ Result<std::vector<std::string>> IngressHook::detach() const {
     const bpf_tc_opts options = our_place();
     const std::string name = device_name(ifindex_);
     std::vector<std::string> removed;
-    if (bpf_tc_detach(&hook, &options) == 0) removed.push_back("the eBPF program at " + name);
+    const bool linked = link_.detach();
+    if (bpf_tc_detach(&hook, &options) == 0 || linked) removed.push_back("the eBPF program at " + name);
     auto qdisc = qdisc_.remove();
     if (!qdisc) return std::unexpected(std::move(qdisc).error());
     if (*qdisc) removed.push_back("the clsact qdisc of " + name);
@@ -60,6 +64,7 @@ Result<std::vector<std::string>> IngressHook::detach() const {
 }
 
 std::uint32_t IngressHook::attached() const {
+    if (const std::uint32_t linked = link_.attached(); linked != 0) return linked;
     const bpf_tc_hook hook = hook_of(ifindex_);
     bpf_tc_opts options = our_place();
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hook: where a program meets a device's packets. Today that is a clsact filter, which libbpf 1.1 knows how to attach
-// and replace in one step; all that is known of it is here, so that TCX can take its place.
+// Hook: where a program meets a device's packets. That is a link where the kernel has them (tcx.hpp), and a filter on
+// a clsact qdisc elsewhere; both are replaced in one step.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ebpf/clsact.hpp"
+#include "ebpf/tcx.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::ebpf {
@@ -16,9 +17,15 @@ namespace weft::ebpf {
 /// What a device receives.
 class IngressHook {
   public:
-    /// `notes` is the directory for what was made for the hook and goes with it; none: it stays.
-    explicit IngressHook(std::uint32_t ifindex, const std::optional<std::string>& notes = std::nullopt) :
-        ifindex_(ifindex), qdisc_(ifindex, notes) {}
+    enum class Device : bool { of_the_host, of_ours };
+
+    /// `directory` is where links are pinned, and noted is what was made on the host's devices and goes with the
+    /// hook; none: there are no links, and what was made stays.
+    explicit IngressHook(std::uint32_t ifindex, const std::optional<std::string>& directory = std::nullopt,
+                         Device device = Device::of_the_host) :
+        ifindex_(ifindex),
+        link_(ifindex, directory),
+        qdisc_(ifindex, device == Device::of_the_host ? directory : std::nullopt) {}
 
     /// Puts the program there, or in the place of an earlier one of ours, between two packets. Filters of others on
     /// the device stay.
@@ -30,6 +37,7 @@ class IngressHook {
 
   private:
     std::uint32_t ifindex_;
+    Tcx link_;
     Clsact qdisc_;
 };
 

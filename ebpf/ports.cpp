@@ -77,8 +77,8 @@ Result<void> Ports::write(const Entry& entry) const {
 }
 
 IngressHook Ports::hook_of(const Entry& entry) const {
-    // What was made for an endpoint goes with its pair.
-    return IngressHook(entry.ifindex, entry.message.has_veth() ? std::nullopt : maps_.directory());
+    return IngressHook(entry.ifindex, maps_.directory(),
+                       entry.message.has_veth() ? IngressHook::Device::of_ours : IngressHook::Device::of_the_host);
 }
 
 Result<void> Ports::attach(const Entry& entry) const {
@@ -100,9 +100,9 @@ Result<void> Ports::connect(const Entry& entry) const {
 
 void Ports::disconnect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
-    if (entry.message.has_veth())
-        remove_veth(entry.ifindex);
-    else if (auto detached = hook_of(entry).detach(); !detached)
+    // A pair goes first: without its program the container would meet the host's own stack.
+    if (entry.message.has_veth()) remove_veth(entry.ifindex);
+    if (auto detached = hook_of(entry).detach(); !detached)
         spdlog::error("port {}: {}", id, detached.error().message);
     for (const auto& [map, key] : {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id},
                                    std::pair{"counters", &id}, std::pair{"drops", &id}})

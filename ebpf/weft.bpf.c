@@ -210,16 +210,16 @@ int endpoint(struct __sk_buff* skb) {
     return weft_finish(scratch, reason);
 }
 
-/* What is not VXLAN for this host is the host's own. */
+/* What is not VXLAN for this host is the host's own: it goes on to the filters of others. */
 SEC("tc")
 
 int uplink(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
-    if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_OK;
+    if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_UNSPEC;
     const __u32 length = skb->len;
     weft_trace_received(skb, scratch->port, 1);
     const int reason = weft_from_underlay(skb, scratch);
-    if (reason == WEFT_DROP_not_vxlan) return TC_ACT_OK;
+    if (reason == WEFT_DROP_not_vxlan) return TC_ACT_UNSPEC;
     weft_count_received(scratch->port, length);
     weft_trace_done(skb, reason);
     return weft_finish(scratch, reason);

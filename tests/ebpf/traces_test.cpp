@@ -61,8 +61,8 @@ fastpath::TableUpdate host_on_loopback() {
 }
 
 /// A program of the tracing build has the map of traces.
-bool uplink_is_traced() {
-    const int program = bpf_prog_get_fd_by_id(IngressHook(loopback_ifindex).attached());
+bool uplink_is_traced(const MapSetOptions& options) {
+    const int program = bpf_prog_get_fd_by_id(IngressHook(loopback_ifindex, options.directory).attached());
     if (program < 0) throw std::runtime_error("no program of ours serves the uplink");
     std::uint32_t ids[64];
     bpf_prog_info info{};
@@ -172,22 +172,22 @@ TEST_F(EbpfTraces, TracingProgramsServeOnlyWhileATraceRuns) {
     ASSERT_NO_FATAL_FAILURE(open());
     Told first;
     Told second;
-    EXPECT_FALSE(uplink_is_traced());
+    EXPECT_FALSE(uplink_is_traced(options_));
     EXPECT_EQ(gauge().used(), 0U);
     EXPECT_EQ(gauge().capacity(), std::uint64_t{WEFT_TRACES_MAX});
     for (int again = 0; again < 2; ++again) {
         first.ended = second.ended = false;
         const auto one = start({}, first);
         ASSERT_TRUE(one) << one.error().message;
-        EXPECT_TRUE(uplink_is_traced());
+        EXPECT_TRUE(uplink_is_traced(options_));
         const auto two = start({}, second);
         ASSERT_TRUE(two) << two.error().message;
         EXPECT_EQ(gauge().used(), 2U);
         EXPECT_EQ(gauge().bytes(), 2U << 20);
         EXPECT_TRUE(stop(*one, first));
-        EXPECT_TRUE(uplink_is_traced());
+        EXPECT_TRUE(uplink_is_traced(options_));
         EXPECT_TRUE(stop(*two, second));
-        EXPECT_FALSE(uplink_is_traced());
+        EXPECT_FALSE(uplink_is_traced(options_));
         const auto unknown = stop(*two, second);
         ASSERT_FALSE(unknown);
         EXPECT_EQ(unknown.error().code, ErrorCode::not_found);
@@ -202,7 +202,7 @@ TEST_F(EbpfTraces, WhatIsRefusedLeavesTheHooksAlone) {
     const auto refused = start(request, told);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::invalid);
-    EXPECT_FALSE(uplink_is_traced());
+    EXPECT_FALSE(uplink_is_traced(options_));
     std::vector<std::uint64_t> numbers;
     for (int i = 0; i < WEFT_TRACES_MAX; ++i)
         numbers.push_back(start({}, told).value());
@@ -214,7 +214,7 @@ TEST_F(EbpfTraces, WhatIsRefusedLeavesTheHooksAlone) {
         Told ignored;
         EXPECT_TRUE(stop(number, ignored));
     }
-    EXPECT_FALSE(uplink_is_traced());
+    EXPECT_FALSE(uplink_is_traced(options_));
 }
 
 TEST_F(EbpfTraces, PacketsOfTheHookAreToldAsTheyCame) {
@@ -288,9 +288,9 @@ TEST_F(EbpfTraces, EndWithTheFastPath) {
     ASSERT_NO_FATAL_FAILURE(open());
     Told told;
     ASSERT_TRUE(start({}, told));
-    EXPECT_TRUE(uplink_is_traced());
+    EXPECT_TRUE(uplink_is_traced(options_));
     fast_path_.reset();
-    EXPECT_FALSE(uplink_is_traced());
+    EXPECT_FALSE(uplink_is_traced(options_));
 }
 
 TEST_F(EbpfTraces, AgentAfterOneThatWasKilledPutsTheOrdinaryProgramsBack) {
@@ -305,10 +305,10 @@ TEST_F(EbpfTraces, AgentAfterOneThatWasKilledPutsTheOrdinaryProgramsBack) {
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status)) << "the trace did not start";
-    EXPECT_TRUE(uplink_is_traced());
+    EXPECT_TRUE(uplink_is_traced(options_));
     Sender().send(30); // nobody listens, and nothing comes of it
     ASSERT_NO_FATAL_FAILURE(open());
-    EXPECT_FALSE(uplink_is_traced());
+    EXPECT_FALSE(uplink_is_traced(options_));
     EXPECT_EQ(gauge().used(), 0U);
     Told told;
     const auto number = start({}, told);

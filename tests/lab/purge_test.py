@@ -5,7 +5,6 @@
   h1-e1 -- h1 ==== underlay ==== h2 (whose weftd is purged) -- h2-e1"""
 import json
 import pathlib
-import re
 import signal
 
 import harness
@@ -22,13 +21,16 @@ def listing(host):
             'pins': sorted(str(path) for path in host.bpf.rglob('*'))}
 
 
+def links_of(host):
+    """The links that hold programs at devices."""
+    return list(host.bpf.rglob('tcx-*'))
+
+
 def kernel_objects(host):
     """The numbers of all maps and programs that a running host uses."""
     maps = {json.loads(run('bpftool', '-j', 'map', 'show', 'pinned', path))['id'] for path in host.bpf.rglob('layout-*/*')}
-    devices = re.findall(r'^\d+: (weft\d+|uplink)\b', run('ip', '-n', host.netns, '-o', 'link'), re.M)
-    said = ''.join(run('tc', '-n', host.netns, 'filter', 'show', 'dev', device, 'ingress') for device in devices)
-    programs = {int(number) for number in re.findall(r'\bid (\d+)', said)}
-    assert len(maps) >= 10 and len(programs) >= 2, (maps, said)
+    programs = {json.loads(run('bpftool', '-j', 'link', 'show', 'pinned', path))['prog_id'] for path in links_of(host)}
+    assert len(maps) >= 10 and len(programs) >= 2, (maps, programs)
     return [('map', number) for number in maps] + [('prog', number) for number in programs]
 
 
@@ -68,7 +70,7 @@ def purge_leaves_the_host_as_it_was(lab):
     lab.wait_for_routes()
     harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
     during = listing(host)
-    assert all(during[what] != before[what] for what in before if what != 'filters') and during['filters'][0] != '', during
+    assert all(during[what] != before[what] for what in before if what != 'filters') and len(links_of(host)) == 3, during
     objects = kernel_objects(host)
 
     refused = purge(host)
@@ -83,7 +85,7 @@ def purge_leaves_the_host_as_it_was(lab):
     assert listing(host) == during, 'it goes on without an agent'
     purged = purge(host)
     assert purged.returncode == 0, purged.stderr
-    for what in ('veth pair of weft', 'program at uplink', 'clsact qdisc of uplink', 'eBPF maps in', str(host.bpf / 'weft')):
+    for what in ('veth pair of weft', 'program at uplink', 'eBPF maps in', str(host.bpf / 'weft')):
         assert what in purged.stdout, purged.stdout
     assert listing(host) == before
     assert 'eth0' not in run('ip', '-n', lab.netns('h2-e1'), '-o', 'link')
@@ -112,23 +114,23 @@ def an_unknown_map_is_refused_and_the_known_ones_are_told(lab):
     assert done.returncode == 2 and 'no map is named routes' in done.stderr and 'fib, fib_prefix, policy' in done.stderr, done
 
 
-def uplink_that_is_no_longer_one_has_no_qdisc_left(lab):
+def uplink_that_is_no_longer_one_has_no_program_left(lab):
     host = lab.host('h2')
     stop(host)
     path = pathlib.Path(host.directory / 'weftd.conf')
     text = path.read_text(encoding='utf8')
     path.write_text(''.join(line for line in text.splitlines(True) if not line.startswith(('uplink =', 'neighbor ='))), encoding='utf8')
-    assert 'clsact' in run('tc', '-n', host.netns, 'qdisc', 'show', 'dev', 'uplink')
+    assert len(links_of(host)) == 3  # its own, and those of two endpoints
     host.start_agent()
     host.wait_until_ready()
-    wait_until(lambda: 'clsact' not in run('tc', '-n', host.netns, 'qdisc', 'show', 'dev', 'uplink'), 'no qdisc', 10)
+    wait_until(lambda: len(links_of(host)) == 2, 'no program at the uplink', 10)
     harness.ping(lab, 'h2-e1', lab.address('h2-e2'))
     stop(host)
     assert purge(host).returncode == 0
 
 
 def what_others_have_there_stays(lab):
-    """A qdisc that was there before; and one that weftd made and that others took into use."""
+    """Filters of others, made before weftd or after it."""
     for index, moment in ((3, 'before'), (4, 'after')):
         host = make_host(lab, index)
         foreign = [('tc', '-n', host.netns, 'qdisc', 'add', 'dev', 'uplink', 'clsact'),
@@ -137,7 +139,6 @@ def what_others_have_there_stays(lab):
         if moment == 'after':
             host.start_agent()
             host.wait_until_ready()
-            foreign = foreign[1:]
         for command in foreign:
             run(*command)
         before = listing(host)
@@ -156,6 +157,6 @@ def what_others_have_there_stays(lab):
 
 harness.need_root()
 with_lab('purge', {'hosts': 1, 'endpoints': 1, 'more_neighbors': [2]}, purge_leaves_the_host_as_it_was, what_was_purged_comes_back_with_the_next_agent_as_large_as_asked,
-         an_unknown_map_is_refused_and_the_known_ones_are_told, uplink_that_is_no_longer_one_has_no_qdisc_left, what_others_have_there_stays,
+         an_unknown_map_is_refused_and_the_known_ones_are_told, uplink_that_is_no_longer_one_has_no_program_left, what_others_have_there_stays,
          fastpaths=('ebpf',))
 harness.finish()

@@ -235,7 +235,7 @@ Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
     out.resize(options.data_size_out);
 
     Outcome outcome;
-    if (options.retval == TC_ACT_OK) outcome.drops[WEFT_DROP_not_vxlan] = 1;
+    if (static_cast<int>(options.retval) == TC_ACT_UNSPEC) outcome.drops[WEFT_DROP_not_vxlan] = 1;
     for (const std::uint32_t port : known_ports) {
         const Counts now = counts_of(port);
         Counts& before = counts_[port];
