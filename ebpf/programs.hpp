@@ -28,6 +28,9 @@ class Programs {
 
     [[nodiscard]] int uplink() const { return descriptor("uplink"); }
 
+    /// Of the one for XDP, in front of uplink()'s.
+    [[nodiscard]] int uplink_xdp() const { return descriptor("uplink_xdp"); }
+
     [[nodiscard]] bpf_object* object() const { return object_.get(); }
 
   private:

@@ -35,6 +35,8 @@ struct weft_scratch {
     __u32 inner;                   /* where the frame begins in `headers`: 0, or behind the outer headers */
     __u32 segment;                 /* of a frame to be cut: TCP payload bytes per segment */
     __u32 segment_headers;
+    __u32 handed_over; /* the uplink's XDP program has taken the outer headers off */
+    __u32 unsummed;    /* of the last frame that went unsummed from the uplink's XDP program: handover.bpf.h */
 };
 
 struct {
@@ -65,21 +67,27 @@ WEFT_INLINE int weft_read(struct __sk_buff* skb, struct weft_scratch* scratch, _
     return bpf_skb_load_bytes(skb, 0, scratch->headers, last + 1) == 0;
 }
 
-/* Reads the packet's first bytes: at least `least`, if it has them. What lies in pages of its own is payload as a
- * rule, which would have to be fetched from memory for nothing. Word by word: what a call of the kernel has copied
- * can be loaded only when all of it has reached the cache. */
-WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least) {
-    const __u8* const data = (const __u8*)(long)skb->data;
-    const __u8* const end = (const __u8*)(long)skb->data_end;
+/* Reads whole words until `end`, `most` bytes at most; returns how many. Word by word: what a call of the kernel has
+ * copied can be loaded only when all of it has reached the cache. */
+WEFT_INLINE __u32 weft_read_words(struct weft_scratch* scratch, const __u8* data, const __u8* end, __u32 most) {
     __u64* const words = (__u64*)scratch->headers;
     __u32 read = 0;
-    for (int i = 0; i < WEFT_READ_AT_ONCE / 8; i++) {
+    for (__u32 i = 0; i < most / 8; i++) {
         if (data + (i + 1) * 8 > end) break;
         words[i] = ((const __u64*)data)[i];
         read += 8;
     }
     scratch->read = read;
-    if (read < least && !weft_read(skb, scratch, skb->len)) return 0;
+    return read;
+}
+
+/* Reads the packet's first bytes: at least `least`, if it has them. What lies in pages of its own is payload as a
+ * rule, which would have to be fetched from memory for nothing. */
+WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least) {
+    const __u8* const data = (const __u8*)(long)skb->data;
+    const __u8* const end = (const __u8*)(long)skb->data_end;
+    if (weft_read_words(scratch, data, end, WEFT_READ_AT_ONCE) < least && !weft_read(skb, scratch, skb->len))
+        return 0;
     scratch->length = skb->len;
     scratch->linear = scratch->read;
     scratch->inner = 0;
@@ -115,11 +123,15 @@ WEFT_INLINE __u32 weft_headers_size(const struct weft_scratch* scratch) {
 /* The options that a program is loaded with. */
 const volatile __u64 hash_seed SEC(".rodata");
 
-WEFT_INLINE struct weft_view weft_view_now(const struct weft_endpoint* sender) {
+WEFT_INLINE __u32 weft_epoch_now(void) {
     const __u32 word = WEFT_EPOCH;
     const volatile __u32* const now = bpf_map_lookup_elem(&epoch, &word);
+    return now ? *now : 0;
+}
+
+WEFT_INLINE struct weft_view weft_view_now(const struct weft_endpoint* sender) {
     struct weft_view view;
-    view.epoch = now ? *now : 0;
+    view.epoch = weft_epoch_now();
     view.now_s = (__u32)(bpf_ktime_get_coarse_ns() / 1000000000);
     view.sender = sender;
     return view;

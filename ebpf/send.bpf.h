@@ -52,11 +52,17 @@ WEFT_INLINE int weft_trim(struct __sk_buff* skb, const struct weft_scratch* scra
     return skb->len == length || bpf_skb_change_tail(skb, length, 0) == 0;
 }
 
-/* Writes what delivery changed: the Ethernet header and the hop that was taken. */
-WEFT_INLINE int weft_store_delivered(struct __sk_buff* skb, const __u8* frame, int family) {
+/* Writes what delivery changed: the Ethernet header and the hop that was taken.
+ *
+ * Only what endpoints send is written `in_place`. A program that does so has the kernel copy the headers first of a
+ * packet that somebody else holds too, as tcpdump does, and up to Linux 6.18 the copy has no metadata: what the
+ * uplink's XDP program has handed over would be lost. */
+WEFT_INLINE int weft_store_delivered(struct __sk_buff* skb, const __u8* frame, int family, int in_place) {
     const __u32 hops = WEFT_ETHERNET_SIZE + (family == 4 ? 8 : 6);
+    if (!in_place && family == 4)
+        return bpf_skb_store_bytes(skb, 0, frame, WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE, 0) == 0;
     __u8* const data = (__u8*)(long)skb->data;
-    if (data + WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE > (__u8*)(long)skb->data_end)
+    if (!in_place || data + WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE > (__u8*)(long)skb->data_end)
         return bpf_skb_store_bytes(skb, 0, frame, WEFT_ETHERNET_SIZE, 0) == 0 &&
                bpf_skb_store_bytes(skb, hops, frame + hops, 4, BPF_F_RECOMPUTE_CSUM) == 0;
     ((__u64*)data)[0] = ((const __u64*)frame)[0];
@@ -72,13 +78,13 @@ WEFT_INLINE int weft_store_delivered(struct __sk_buff* skb, const __u8* frame, i
 
 /* F3. */
 WEFT_INLINE int weft_deliver(struct __sk_buff* skb, struct weft_scratch* scratch,
-                             const struct weft_endpoint* receiver, const struct weft_host* host) {
+                             const struct weft_endpoint* receiver, const struct weft_host* host, int in_place) {
     const struct weft_ip* const ip = &scratch->packet.ip;
     __u8* const frame = weft_frame(scratch);
     weft_set_ethernet(frame, receiver->mac, host->gateway_mac);
     weft_decrement_ttl(frame + WEFT_ETHERNET_SIZE, ip->family);
     if (!weft_decapsulate(skb, scratch)) return WEFT_DROP_no_buffer;
-    if (!weft_store_delivered(skb, frame, ip->family)) return WEFT_DROP_no_buffer;
+    if (!weft_store_delivered(skb, frame, ip->family, in_place)) return WEFT_DROP_no_buffer;
     return weft_leave(skb, receiver->port);
 }
 
@@ -112,9 +118,10 @@ WEFT_STAGE int weft_store_outer(struct __sk_buff* skb, struct weft_scratch* scra
     return bpf_skb_store_bytes(skb, 0, scratch->written, WEFT_OUTER_V6_SIZE + more, 0) == 0;
 }
 
-/* Puts the outer headers in front of a frame whose IP header begins at `l3` in memory, and sends it. */
+/* Puts the outer headers in front of a frame whose IP header begins at `l3` in memory, and sends it. `in_place`: as
+ * in weft_store_delivered(). */
 WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scratch,
-                                 const struct weft_next_hop* next_hop, const __u8* l3, __u64 hash) {
+                                 const struct weft_next_hop* next_hop, const __u8* l3, __u64 hash, int in_place) {
     const __u32 length = skb->len;
     const int v4 = next_hop->outer_v4;
     const __u32 size = v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE;
@@ -127,9 +134,9 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
     __u8* const data = (__u8*)(long)skb->data;
     const __u8* const end = (const __u8*)(long)skb->data_end;
     const __u32 more = WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE;
-    if (v4 && data + WEFT_OUTER_V4_SIZE + more <= end)
+    if (in_place && v4 && data + WEFT_OUTER_V4_SIZE + more <= end)
         weft_write_outer(data, next_hop, 1, l3, length, hash);
-    else if (!v4 && data + WEFT_OUTER_V6_SIZE + more <= end)
+    else if (in_place && !v4 && data + WEFT_OUTER_V6_SIZE + more <= end)
         weft_write_outer(data, next_hop, 0, l3, length, hash);
     else if (!weft_store_outer(skb, scratch, next_hop, l3, hash))
         return WEFT_DROP_no_buffer;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 // The eBPF fast path: a program for what endpoints send, at the near end of each one's veth pair, and one for what
-// comes from the underlay, at the uplink. The stages are dataplane/pipeline/stages.md's; what they decide is in
-// dataplane/pipeline/*.h, which the DPDK fast path includes too. Built twice, the second time for packets that
-// somebody traces (trace.bpf.h).
+// comes from the underlay, at the uplink, with another in front of it where the device runs XDP programs. The stages
+// are dataplane/pipeline/stages.md's; what they decide is in dataplane/pipeline/*.h, which the DPDK fast path
+// includes too. Built twice, the second time for packets that somebody traces (trace.bpf.h).
 #include "dataplane/pipeline/sender.h"
 #include "dataplane/pipeline/underlay.h"
 #include "ebpf/icmp_error.bpf.h"
 #include "ebpf/recent.bpf.h"
 #include "ebpf/send.bpf.h"
+#include "ebpf/uplink_xdp.bpf.h"
 
 char weft_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -62,11 +63,11 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     if (exit.fit == WEFT_SMALLER_SEGMENTS &&
         !weft_shrink_segments(skb, scratch->segment_headers + scratch->segment - next_hop->mtu))
         return WEFT_DROP_no_buffer;
-    if (exit.receiver) return weft_deliver(skb, scratch, exit.receiver, host);
+    if (exit.receiver) return weft_deliver(skb, scratch, exit.receiver, host, !from_underlay);
     if (from_underlay) return WEFT_DROP_not_local; /* as weft_way_out() has said; the compiler leaves the rest out */
     __u8* const l3 = weft_frame(scratch) + WEFT_ETHERNET_SIZE;
     weft_decrement_ttl(l3, ip->family);
-    return weft_encapsulate(skb, scratch, next_hop, l3, weft_tunnel_hash(packet));
+    return weft_encapsulate(skb, scratch, next_hop, l3, weft_tunnel_hash(packet), 1);
 }
 
 /* What the gateway answers itself: the question, of `size` bytes, was overwritten. */
@@ -132,48 +133,40 @@ WEFT_STAGE int weft_outer_checksum_is_good(struct __sk_buff* skb, struct weft_sc
     return weft_sum_fold(sum + weft_outer_pseudo_sum(scratch->headers, outer)) == 0xffff;
 }
 
-/* U4 and U5. Packets come in trains from one VTEP and network: those need no second look. */
-WEFT_INLINE int weft_check_tunnel(struct weft_scratch* scratch, const struct weft_view* view) {
-    const struct weft_outer* const outer = &scratch->outer;
-    if (scratch->known_epoch == view->epoch && scratch->known_vni != 0 && scratch->known_vni == outer->vni &&
-        weft_address_equal(&scratch->known_vtep, &outer->source))
-        return WEFT_DROP_none;
-    if (!bpf_map_lookup_elem(&networks, &outer->vni)) return WEFT_DROP_unknown_vni;
-    if (!bpf_map_lookup_elem(&vteps, &outer->source)) return WEFT_DROP_unknown_vtep;
-    scratch->known_epoch = view->epoch;
-    scratch->known_vni = outer->vni;
-    scratch->known_vtep = outer->source;
-    return WEFT_DROP_none;
-}
-
-WEFT_PIPELINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* scratch) {
+/* U1 to U5. From here on the frame is the inner one. */
+WEFT_INLINE int weft_enter_tunnel(struct __sk_buff* skb, struct weft_scratch* scratch, const struct weft_host* host,
+                                  const struct weft_view* view) {
     struct weft_outer* const outer = &scratch->outer;
-    const struct weft_host* const host = weft_host_now();
-    const struct weft_view view = weft_view_now(0);
-    if (!host || !weft_read_headers(skb, scratch, WEFT_OUTER_HEADERS_MAX) ||
-        !weft_is_ours(scratch->headers, scratch->linear, host->vxlan_port))
-        return WEFT_DROP_not_vxlan;
+    if (!weft_is_ours(scratch->headers, scratch->linear, host->vxlan_port)) return WEFT_DROP_not_vxlan;
     int reason = weft_parse_outer(scratch->headers, weft_headers_size(scratch), skb->len, host, outer);
     if (reason != WEFT_DROP_none) return reason;
     if (weft_outer_has_checksum(scratch->headers, outer) && !weft_outer_checksum_is_good(skb, scratch))
         return WEFT_DROP_bad_outer_checksum;
     reason = weft_parse_vxlan(scratch->headers, outer);
     if (reason != WEFT_DROP_none) return reason;
-    reason = weft_check_tunnel(scratch, &view);
+    reason = weft_check_tunnel(scratch, view->epoch);
     if (reason != WEFT_DROP_none) return reason;
-    /* From here on the frame is the inner one. */
     const __u32 inner = outer->inner_offset;
     scratch->inner = inner;
     scratch->length = outer->udp_offset + outer->udp_length - inner;
     scratch->linear = scratch->linear < inner + scratch->length ? scratch->linear - inner : scratch->length;
+    return WEFT_DROP_none;
+}
+
+WEFT_PIPELINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* scratch) {
+    const struct weft_host* const host = weft_host_now();
+    const struct weft_view view = weft_view_now(0);
+    if (!host || !weft_read_headers(skb, scratch, WEFT_OUTER_HEADERS_MAX)) return WEFT_DROP_not_vxlan;
+    int reason = scratch->handed_over ? WEFT_DROP_none : weft_enter_tunnel(skb, scratch, host, &view);
+    if (reason != WEFT_DROP_none) return reason;
     if (scratch->length < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     if (!weft_mac_equal(weft_frame(scratch), host->router_mac)) return WEFT_DROP_wrong_router_mac;
     reason = weft_parse(skb, scratch);
     if (reason != WEFT_DROP_none) return reason;
     if (weft_is_group(&scratch->packet.ip.destination)) return WEFT_DROP_multicast;
     if (weft_is_invalid_source(&scratch->packet.ip.source)) return WEFT_DROP_invalid_source;
-    scratch->packet.vni = outer->vni;
-    scratch->packet.outer_source = outer->source;
+    scratch->packet.vni = scratch->outer.vni;
+    scratch->packet.outer_source = scratch->outer.source;
     return weft_route_packet(skb, scratch, &view, host, 1);
 }
 
@@ -185,8 +178,7 @@ WEFT_INLINE int weft_finish(const struct weft_scratch* scratch, int reason) {
 }
 
 /* A device that no port is: nothing passes. */
-WEFT_INLINE int weft_begin(struct __sk_buff* skb, struct weft_scratch* scratch) {
-    const __u32 ifindex = skb->ifindex;
+WEFT_INLINE int weft_begin(struct weft_scratch* scratch, __u32 ifindex) {
     __u32* const known = &scratch->port_of[ifindex % WEFT_KNOWN_PORTS];
     const struct weft_port* const was = bpf_map_lookup_elem(&ports, known);
     if (!was || was->ifindex != ifindex) {
@@ -202,7 +194,7 @@ SEC("tc")
 
 int endpoint(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
-    if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_SHOT;
+    if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_SHOT;
     weft_count_received(scratch->port, skb->len);
     weft_trace_received(skb, scratch->port, 0);
     const int reason = weft_from_endpoint(skb, scratch);
@@ -215,12 +207,30 @@ SEC("tc")
 
 int uplink(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
-    if (!scratch || !weft_begin(skb, scratch)) return TC_ACT_UNSPEC;
+    if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_UNSPEC;
     const __u32 length = skb->len;
-    weft_trace_received(skb, scratch->port, 1);
+    scratch->handed_over = (__u32)weft_take_over(skb, &scratch->outer);
+    /* What has been handed over is counted, and came before the trace. */
+    if (!scratch->handed_over) weft_trace_received(skb, scratch->port, 1);
     const int reason = weft_from_underlay(skb, scratch);
     if (reason == WEFT_DROP_not_vxlan) return TC_ACT_UNSPEC;
-    weft_count_received(scratch->port, length);
-    weft_trace_done(skb, reason);
+    if (!scratch->handed_over) {
+        weft_count_received(scratch->port, length);
+        weft_trace_done(skb, reason);
+    }
     return weft_finish(scratch, reason);
+}
+
+/* In front of `uplink`, on devices whose driver runs it. While somebody traces, it leaves all to that. */
+SEC("xdp.frags")
+
+int uplink_xdp(struct xdp_md* context) {
+    struct weft_scratch* const scratch = weft_scratch_of_cpu();
+    if (WEFT_TRACING || !scratch || !weft_begin(scratch, context->ingress_ifindex)) return XDP_PASS;
+    const int reason = weft_before_kernel(context, scratch);
+    if (reason == WEFT_LEFT) return XDP_PASS;
+    weft_count_received(scratch->port, scratch->length);
+    if (reason == WEFT_DROP_none) return XDP_PASS;
+    weft_count_drop(scratch->port, (__u32)reason);
+    return XDP_DROP;
 }

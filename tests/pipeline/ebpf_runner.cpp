@@ -2,40 +2,35 @@
 #include "tests/pipeline/ebpf_runner.hpp"
 
 #include <cassert>
+#include <chrono>
 #include <cstring>
 
 #include <linux/pkt_cls.h>
 
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "dataplane/api/trace_limits.hpp"
 #include "dataplane/pipeline/underlay.h"
 #include "ebpf/session_sweeper.hpp"
+#include "tests/pipeline/must.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::cases {
 
 namespace {
 
-constexpr ebpf::ProgramOptions program_options{.hash_seed = 0x1234567890abcdefULL};
+constexpr ebpf::ProgramOptions program_options{.hash_seed = EbpfHost::seed};
 constexpr std::uint32_t loopback_ifindex = 1; // what a test run comes in by
 constexpr std::size_t frame_max = 3520;       // of a test run: a page, less what the kernel wants for itself
 constexpr std::uint32_t known_ports[] = {World::web, World::db, World::without_endpoint, World::uplink};
 constexpr std::uint32_t device_of_port = 1000; // plus its number; nothing is sent there
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
-
-void must(Result<void> result) {
-    if (!result) throw std::runtime_error(result.error().message);
-}
 
 std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus()); }
 
@@ -101,16 +96,19 @@ void EbpfHost::empty() const {
     }
 }
 
-EbpfFixture::EbpfFixture(std::size_t sessions_max) : host_(EbpfHost::get(sessions_max)) {
+EbpfFixture::EbpfFixture(std::size_t sessions_max, EbpfDevices* devices) :
+    host_(EbpfHost::get(sessions_max)), devices_(devices) {
     host_.empty();
     store_ = must(ebpf::MapStore::open(host_.maps()));
     writer_ = std::make_unique<fastpath::TableWriter>(*store_);
     for (const std::uint32_t port : known_ports) {
-        set_port(port, device_of_port + port);
+        const std::uint32_t ifindex = devices_ != nullptr ? devices_->near_ifindex(port) : device_of_port + port;
+        set_port(port, ifindex);
         const std::vector<weft_drop_counts> none(cpus());
         must(host_.maps()["drops"].set(&port, none.data()));
         must(host_.maps()["counters"].erase(&port));
         counts_[port] = {};
+        if (devices_ != nullptr) must(host_.maps()["port_of_ifindex"].set(&ifindex, &port));
     }
 }
 
@@ -157,12 +155,35 @@ EbpfFixture::Counts EbpfFixture::counts_of(std::uint32_t port) const {
     must(host_.maps()["counters"].find(&port, counters.data()));
     must(host_.maps()["drops"].find(&port, drops.data()));
     Counts sum;
-    for (const weft_port_counts& each : counters)
+    for (const weft_port_counts& each : counters) {
+        sum.received += each.rx_packets;
         sum.sent += each.tx_packets;
+    }
     for (const weft_drop_counts& each : drops)
         for (std::size_t i = 0; i < std::size(sum.drops.of_reason); ++i)
             sum.drops.of_reason[i] += each.of_reason[i];
     return sum;
+}
+
+const std::map<std::uint32_t, EbpfFixture::Counts>& EbpfFixture::count() {
+    for (const std::uint32_t port : known_ports) {
+        const Counts now = counts_of(port);
+        Counts& before = counts_[port];
+        Counts& change = changes_[port];
+        change.received += now.received - before.received;
+        change.sent += now.sent - before.sent;
+        for (std::size_t i = 0; i < std::size(now.drops.of_reason); ++i)
+            change.drops.of_reason[i] += now.drops.of_reason[i] - before.drops.of_reason[i];
+        before = now;
+    }
+    return changes_;
+}
+
+void EbpfFixture::add_drops(Outcome& outcome) const {
+    for (const auto& [port, change] : changes_)
+        for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
+            if (const std::uint64_t count = change.drops.of_reason[reason]; count != 0)
+                outcome.drops[static_cast<weft_drop_reason>(reason)] += count;
 }
 
 void EbpfFixture::age_sessions(std::uint32_t seconds) const {
@@ -204,8 +225,16 @@ std::size_t EbpfFixture::sessions() const {
     return count;
 }
 
+void EbpfFixture::enter_by(std::uint32_t port) {
+    if (entering_port_ == port) return;
+    if (entering_port_ != 0) set_port(entering_port_, device_of_port + entering_port_);
+    set_port(port, loopback_ifindex);
+    must(host_.maps()["port_of_ifindex"].set(&loopback_ifindex, &port));
+    entering_port_ = port;
+}
+
 Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
-    assert(cannot_run(step) == nullptr);
+    assert(devices_ != nullptr || cannot_run(step) == nullptr);
     // The kernel's clock runs by itself, the case's when it says so.
     const std::uint32_t clock_s = ebpf::SessionSweeper::clock_s();
     const std::uint32_t seconds = now_s_ ? step.now_s - *now_s_ - (clock_s - clock_s_) : 0;
@@ -216,13 +245,13 @@ Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
     now_s_ = step.now_s;
     clock_s_ = clock_s;
     refill_icmp_budget(programs);
-    if (entering_port_ != step.port) {
-        if (entering_port_ != 0) set_port(entering_port_, device_of_port + entering_port_);
-        set_port(step.port, loopback_ifindex);
-        must(host_.maps()["port_of_ifindex"].set(&loopback_ifindex, &step.port));
-        entering_port_ = step.port;
-    }
+    changes_.clear();
+    if (devices_ == nullptr) enter_by(step.port);
 
+    return devices_ != nullptr ? run_on_devices(programs, step) : run_in_test(programs, step);
+}
+
+Outcome EbpfFixture::run_in_test(const ebpf::Programs& programs, const Step& step) {
     Bytes out(8192);
     LIBBPF_OPTS(bpf_test_run_opts, options);
     options.data_in = step.frame.data();
@@ -236,16 +265,50 @@ Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
 
     Outcome outcome;
     if (static_cast<int>(options.retval) == TC_ACT_UNSPEC) outcome.drops[WEFT_DROP_not_vxlan] = 1;
-    for (const std::uint32_t port : known_ports) {
-        const Counts now = counts_of(port);
-        Counts& before = counts_[port];
-        if (now.sent != before.sent && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
-        for (int reason = 0; reason < WEFT_DROP_REASON_COUNT; ++reason)
-            if (const std::uint64_t count = now.drops.of_reason[reason] - before.drops.of_reason[reason]; count != 0)
-                outcome.drops[static_cast<weft_drop_reason>(reason)] += count;
-        before = now;
-    }
+    for (const auto& [port, change] : count())
+        if (change.sent != 0 && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
+    add_drops(outcome);
     return outcome;
+}
+
+Outcome EbpfFixture::run_on_devices(const ebpf::Programs& programs, const Step& step) {
+    devices_->attach(programs);
+    devices_->drain();
+    devices_->send(step.port, step.frame);
+    Outcome outcome;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    for (bool follower = step.port != World::uplink, ended = false; !ended;) {
+        if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("the packet's end was not counted");
+        follower = follower || devices_->follower_arrived();
+        std::uint64_t received = 0;
+        std::uint64_t sent = 0;
+        std::uint64_t dropped = 0;
+        for (const auto& [port, change] : count()) {
+            received += change.received;
+            sent += change.sent;
+            for (const std::uint64_t each : change.drops.of_reason)
+                dropped += each;
+        }
+        ended = follower && received == 0;
+        if (ended) outcome.drops[WEFT_DROP_not_vxlan] = 1;
+        ended = ended || (received != 0 && sent + dropped != 0);
+    }
+    // An ICMP error is sent first, then what it is about is counted as dropped.
+    for (const auto& [port, change] : count())
+        for (std::uint64_t i = 0; i < change.sent; ++i)
+            add_sent(outcome, {port, devices_->receive(port)});
+    add_drops(outcome);
+    return outcome;
+}
+
+void run_case(EbpfFixture& fixture, const PacketCase& each) {
+    for (std::size_t number = 0; number < each.steps.size(); ++number) {
+        const Step& step = each.steps[number];
+        SCOPED_TRACE(fmt::format("step {}", number + 1));
+        const auto applied = fixture.apply(step.tables);
+        ASSERT_TRUE(applied) << applied.error().message;
+        ASSERT_NO_FATAL_FAILURE(expect_outcome(step, EbpfFixture::expected_reason(step), fixture.run(step)));
+    }
 }
 
 } // namespace weft::cases

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs a case's steps through the eBPF programs in the kernel, one packet at a time, by BPF_PROG_TEST_RUN: no device
-// is needed, and the redirect at the end is told by the counters. What such a run cannot do is skipped by name, and
-// is the business of the cases on real devices.
+// Runs a case's steps through the eBPF programs in the kernel, one packet at a time. By BPF_PROG_TEST_RUN no device
+// is needed, and the redirect at the end is told by the counters; what such a run cannot do is skipped by name. On
+// devices (ebpf_devices.hpp) the uplink's packets meet its XDP program first.
 #pragma once
 
 #include <map>
@@ -12,6 +12,7 @@
 #include "ebpf/map_store.hpp"
 #include "ebpf/programs.hpp"
 #include "ebpf/traced_programs.hpp"
+#include "tests/pipeline/ebpf_devices.hpp"
 #include "tests/pipeline/outcome.hpp"
 #include "tests/pipeline/packet_case.hpp"
 
@@ -35,6 +36,8 @@ class EbpfHost {
 
     void empty() const;
 
+    static constexpr std::uint64_t seed = 0x1234567890abcdefULL;
+
   private:
     EbpfHost(ebpf::MapSet maps, std::size_t sessions_max);
 
@@ -46,7 +49,8 @@ class EbpfHost {
 
 class EbpfFixture {
   public:
-    explicit EbpfFixture(std::size_t sessions_max = 1024);
+    /// With devices, packets go through those, and meet the uplink's XDP program first.
+    explicit EbpfFixture(std::size_t sessions_max = 1024, EbpfDevices* devices = nullptr);
 
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
 
@@ -65,30 +69,44 @@ class EbpfFixture {
     /// What was told of the packets that were traced since the last call.
     [[nodiscard]] std::vector<fastpath::TraceEvent> take_events() { return host_.take_events(); }
 
+    /// What a test run brings comes in by this port.
+    void enter_by(std::uint32_t port);
+
     [[nodiscard]] std::size_t sessions() const;
 
   private:
     /// Of all CPUs together.
     struct Counts {
+        std::uint64_t received = 0;
         std::uint64_t sent = 0;
         weft_drop_counts drops{};
     };
 
     [[nodiscard]] Outcome run_by(const ebpf::Programs& programs, const Step& step);
     void set_port(std::uint32_t port, std::uint32_t ifindex) const;
+    [[nodiscard]] Outcome run_in_test(const ebpf::Programs& programs, const Step& step);
+    [[nodiscard]] Outcome run_on_devices(const ebpf::Programs& programs, const Step& step);
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
+    /// What was counted in this step until now, by port.
+    const std::map<std::uint32_t, Counts>& count();
+    void add_drops(Outcome& outcome) const;
     /// Lets time pass, or takes it back: sessions were seen so much longer ago.
     void age_sessions(std::uint32_t seconds) const;
     static void forget_recent_sessions(const ebpf::Programs& programs);
     static void refill_icmp_budget(const ebpf::Programs& programs);
 
     EbpfHost& host_;
+    EbpfDevices* devices_;
     std::unique_ptr<ebpf::MapStore> store_;
     std::unique_ptr<fastpath::TableWriter> writer_;
     std::map<std::uint32_t, Counts> counts_;
+    std::map<std::uint32_t, Counts> changes_;
     std::uint32_t entering_port_ = 0;
     std::optional<std::uint32_t> now_s_;
     std::uint32_t clock_s_ = 0; ///< the kernel's, at now_s_
 };
+
+/// All steps; fails the running test at the first one that does not end as it should.
+void run_case(EbpfFixture& fixture, const PacketCase& each);
 
 } // namespace weft::cases

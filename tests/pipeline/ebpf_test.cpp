@@ -30,13 +30,7 @@ TEST_P(Ebpf, Case) {
     if (geteuid() != 0) GTEST_SKIP() << "eBPF programs need root";
     const PacketCase& each = cases_of_the_table()[GetParam()];
     EbpfFixture fixture(each.sessions_max);
-    for (std::size_t number = 0; number < each.steps.size(); ++number) {
-        const Step& step = each.steps[number];
-        SCOPED_TRACE(fmt::format("step {}", number + 1));
-        const auto applied = fixture.apply(step.tables);
-        ASSERT_TRUE(applied) << applied.error().message;
-        ASSERT_NO_FATAL_FAILURE(expect_outcome(step, EbpfFixture::expected_reason(step), fixture.run(step)));
-    }
+    run_case(fixture, each);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Ebpf, testing::ValuesIn(runnable_cases()),
