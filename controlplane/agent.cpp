@@ -133,9 +133,10 @@ void Agent::set_host_tables() {
     port.set_id(uplink_port);
     port.set_role(fastpath::PORT_ROLE_UPLINK);
     port.set_mtu(uplink_.mtu);
-    if (config_.fast_path == FastPathKind::ebpf)
+    if (config_.fast_path == FastPathKind::ebpf) {
         port.mutable_device()->set_ifname(uplink_.interface);
-    else
+        port.mutable_device()->set_hook(wire(config_.uplink_hook));
+    } else
         port.mutable_ethdev()->set_devargs(uplink_.devargs);
     sync_.ports.set(uplink_port, std::move(port));
 }

@@ -179,6 +179,7 @@ struct RawValues {
     std::string router_id;
     std::string config_file;
     std::string fast_path = name_of(Config{}.fast_path);
+    std::string uplink_hook = name_of(Config{}.uplink_hook);
     // Numbers come as text: what is not one is refused by its flag, and -1 does not become a large one.
     std::string as_number;
     std::string bgp_port;
@@ -203,6 +204,10 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("uplink", po::value(&config.uplink), "interface to the other hosts; without it, a single host");
     add("uplink-port", text(config.uplink_port),
         "how the fast path takes the uplink: auto (AF_XDP), or DPDK device arguments");
+    add("uplink-hook", text(raw.uplink_hook),
+        "where the eBPF fast path takes the uplink's packets from: tc, xdp (in the device's driver, before the "
+        "kernel "
+        "has made packets of them), or auto: xdp where there is hardware that can, else tc");
     add("vtep", po::value(&raw.vtep), "our tunnel address; default: the uplink's");
     add("router-id", po::value(&raw.router_id), "BGP identifier, as an IPv4 address; default: from the VTEP");
     add("as", count(raw.as_number, config.as_number), "our AS number");
@@ -284,6 +289,14 @@ Result<void> read_numbers(Config& config, const RawValues& raw) {
     return read_number<std::uint32_t>("label-asn", raw.label_asn, 1, most, config.label_asn);
 }
 
+/// The one of this name.
+template <class T>
+std::optional<T> choice(std::string_view text, std::initializer_list<T> all) {
+    for (const T each : all)
+        if (text == name_of(each)) return each;
+    return std::nullopt;
+}
+
 /// A UNIX socket's path has its place in a structure of the kernel's, and no more.
 Result<void> check_socket(std::string_view flag, const std::string& path) {
     constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
@@ -307,12 +320,16 @@ Result<void> finish(Config& config, const RawValues& raw) {
         return bad("router-id", raw.router_id, "want an IPv4 address other than 0.0.0.0");
     if (std::ranges::count(log_levels, config.log_level) == 0)
         return bad("log-level", config.log_level, fmt::format("one of {}", fmt::join(log_levels, ", ")));
-    const std::array kinds{FastPathKind::automatic, FastPathKind::ebpf, FastPathKind::dpdk};
-    const auto* const kind = std::ranges::find(kinds, raw.fast_path, name_of);
-    if (kind == kinds.end()) return bad("fastpath", raw.fast_path, "want auto, ebpf or dpdk");
+    const auto kind = choice(raw.fast_path, {FastPathKind::automatic, FastPathKind::ebpf, FastPathKind::dpdk});
+    if (!kind) return bad("fastpath", raw.fast_path, "want auto, ebpf or dpdk");
     config.fast_path = *kind;
     if (config.fast_path == FastPathKind::ebpf && config.uplink_port != "auto")
         return bad("uplink-port", config.uplink_port, "DPDK takes it, so it goes with --fastpath dpdk");
+    const auto hook = choice(raw.uplink_hook, {UplinkHook::automatic, UplinkHook::tc, UplinkHook::xdp});
+    if (!hook) return bad("uplink-hook", raw.uplink_hook, "want auto, tc or xdp");
+    config.uplink_hook = *hook;
+    if (config.uplink_hook != UplinkHook::automatic && config.fast_path == FastPathKind::dpdk)
+        return bad("uplink-hook", raw.uplink_hook, "eBPF has it, so it goes with --fastpath ebpf");
     if (config.hugepages != "auto" && config.hugepages != "on" && config.hugepages != "off")
         return bad("hugepages", config.hugepages, "auto, on or off");
     for (const auto& text : raw.listen) {

@@ -26,6 +26,13 @@ enum class FastPathKind : std::uint8_t { automatic, ebpf, dpdk };
     return kind == FastPathKind::ebpf ? "ebpf" : kind == FastPathKind::dpdk ? "dpdk" : "auto";
 }
 
+/// Where the eBPF fast path takes the uplink's packets from; `automatic` is XDP on hardware that can, else tc.
+enum class UplinkHook : std::uint8_t { automatic, tc, xdp };
+
+[[nodiscard]] constexpr const char* name_of(UplinkHook hook) {
+    return hook == UplinkHook::tc ? "tc" : hook == UplinkHook::xdp ? "xdp" : "auto";
+}
+
 struct Config {
     std::string state_dir = "/var/lib/weft";
     std::string socket = "/run/weft/weftd.sock";
@@ -33,6 +40,7 @@ struct Config {
     std::string host_name;
     std::string uplink; ///< interface, empty: single host
     std::string uplink_port = "auto";
+    UplinkHook uplink_hook = UplinkHook::automatic;
     std::optional<net::Address> vtep;
     std::optional<net::Address> router_id;
     std::uint32_t as_number = 65000;

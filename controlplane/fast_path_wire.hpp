@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "controlplane/config.hpp"
 #include "dataplane/api/fastpath.pb.h"
 #include "routing/net/address.hpp"
 
@@ -22,6 +23,12 @@ namespace weft::agent {
     message.set_address(wire(prefix.address()));
     message.set_length(prefix.length());
     return message;
+}
+
+[[nodiscard]] inline fastpath::UplinkHook wire(UplinkHook hook) {
+    return hook == UplinkHook::tc    ? fastpath::UPLINK_HOOK_TC
+           : hook == UplinkHook::xdp ? fastpath::UPLINK_HOOK_XDP
+                                     : fastpath::UPLINK_HOOK_AUTO;
 }
 
 } // namespace weft::agent

@@ -160,6 +160,8 @@ void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
         reply.set_version(WEFT_VERSION);
         reply.set_pid(static_cast<std::uint32_t>(getpid()));
         reply.set_started_unix_ms(opened_unix_ms_);
+        for (auto& note : ports_.notes())
+            reply.add_notes(std::move(note));
         return reply;
     });
 }

@@ -13,6 +13,7 @@
 #include "ebpf/hook.hpp"
 #include "ebpf/layout.h"
 #include "ebpf/veth.hpp"
+#include "ebpf/xdp_hook.hpp"
 
 namespace weft::ebpf {
 
@@ -37,6 +38,7 @@ std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus())
 bool is_same_device(const fastpath::Port& a, const fastpath::Port& b) {
     fastpath::Port like_b = a;
     like_b.set_mtu(b.mtu());
+    if (a.has_device() && b.has_device()) like_b.mutable_device()->set_hook(b.device().hook());
     return like_b.SerializeAsString() == b.SerializeAsString();
 }
 
@@ -81,11 +83,39 @@ IngressHook Ports::hook_of(const Entry& entry) const {
                        entry.message.has_veth() ? IngressHook::Device::of_ours : IngressHook::Device::of_the_host);
 }
 
-Result<void> Ports::attach(const Entry& entry) const {
-    return hook_of(entry).attach(entry.message.has_veth() ? programs_->endpoint() : programs_->uplink());
+Result<void> Ports::attach_xdp(Entry& entry) const {
+    const fastpath::UplinkHook wanted = entry.message.device().hook();
+    const auto& pins = maps_.directory();
+    if (!pins) {
+        if (wanted != fastpath::UPLINK_HOOK_XDP) return {};
+        return fail(ErrorCode::unsupported, fmt::format("interface {}: XDP needs a BPF file system", entry.device));
+    }
+    const XdpHook hook(entry.ifindex, *pins);
+    const bool physical = is_physical(entry.device);
+    if (wanted == fastpath::UPLINK_HOOK_TC || (wanted == fastpath::UPLINK_HOOK_AUTO && !physical)) {
+        hook.detach();
+        entry.note = fmt::format("uplink {}: tc{}", entry.device,
+                                 wanted == fastpath::UPLINK_HOOK_TC ? "" : ", as there is no hardware behind it");
+        return {};
+    }
+    if (auto attached = hook.attach(programs_->uplink_xdp()); !attached) {
+        if (wanted == fastpath::UPLINK_HOOK_XDP) return attached;
+        entry.note = fmt::format("uplink {}: tc, since: {}", entry.device, attached.error().message);
+        return {};
+    }
+    entry.note = fmt::format("uplink {}: XDP, run by its driver, and tc", entry.device);
+    return {};
 }
 
-Result<void> Ports::connect(const Entry& entry) const {
+Result<void> Ports::attach(Entry& entry) const {
+    const bool endpoint = entry.message.has_veth();
+    if (auto attached = hook_of(entry).attach(endpoint ? programs_->endpoint() : programs_->uplink()); !attached)
+        return attached;
+    // What XDP has taken the outer headers off, the program of tc must be there to take.
+    return endpoint ? Result<void>{} : attach_xdp(entry);
+}
+
+Result<void> Ports::connect(Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     std::vector<weft_drop_counts> drops(cpus());
     auto known = maps_["drops"].find(&id, drops.data());
@@ -101,7 +131,10 @@ Result<void> Ports::connect(const Entry& entry) const {
 void Ports::disconnect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     // A pair goes first: without its program the container would meet the host's own stack.
-    if (entry.message.has_veth()) remove_veth(entry.ifindex);
+    if (entry.message.has_veth())
+        remove_veth(entry.ifindex);
+    else if (maps_.directory())
+        XdpHook(entry.ifindex, *maps_.directory()).detach();
     if (auto detached = hook_of(entry).detach(); !detached)
         spdlog::error("port {}: {}", id, detached.error().message);
     for (const auto& [map, key] : {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id},
@@ -134,8 +167,11 @@ Result<void> Ports::set(const fastpath::Port& message) {
             if (entry.up && is_same_device(entry.message, message)) {
                 if (message.has_veth())
                     if (auto set = set_veth_mtu(entry.ifindex, message.mtu()); !set) return set;
-                entry.message = message;
-                return connect(entry);
+                Entry changed = entry;
+                changed.message = message;
+                if (auto connected = connect(changed); !connected) return connected;
+                entry = std::move(changed);
+                return {};
             }
             disconnect(entry);
             entries_.erase(found);
@@ -177,6 +213,13 @@ Result<void> Ports::serve_by(const Programs& programs) {
             first = fail_in(std::move(attached), fmt::format("port {}", id));
     }
     return first;
+}
+
+std::vector<std::string> Ports::notes() const {
+    std::vector<std::string> notes;
+    for (const auto& entry : entries_ | std::views::values)
+        if (!entry.note.empty()) notes.push_back(entry.note);
+    return notes;
 }
 
 void Ports::dump(fastpath::TableUpdate& update) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "dataplane/api/fastpath.pb.h"
 #include "ebpf/hook.hpp"
@@ -37,6 +38,8 @@ class Ports {
     void dump(fastpath::TableUpdate& update) const;
     /// Tells the programs which ports are up and which are down now, or gone.
     [[nodiscard]] Result<void> look();
+    /// What is worth knowing of how uplinks are served, for people.
+    [[nodiscard]] std::vector<std::string> notes() const;
     /// What was counted, and who is up.
     [[nodiscard]] Result<void> counters(fastpath::CountersReply& reply);
 
@@ -46,13 +49,17 @@ class Ports {
         std::string device; ///< in the host's namespace
         std::uint32_t ifindex = 0;
         bool up = false;
+        std::string note;
     };
 
     [[nodiscard]] IngressHook hook_of(const Entry& entry) const;
     Result<Entry> make(const fastpath::Port& message) const;
-    Result<void> attach(const Entry& entry) const;
+    /// The programs that are to serve it.
+    Result<void> attach(Entry& entry) const;
+    /// The one for XDP, in front of the one that is there, or away with it.
+    Result<void> attach_xdp(Entry& entry) const;
     /// The entries that lead packets to the port and from it, then the program.
-    Result<void> connect(const Entry& entry) const;
+    Result<void> connect(Entry& entry) const;
     void disconnect(const Entry& entry) const;
     Result<void> write(const Entry& entry) const;
     /// Its device as it is now; returns the MTU.

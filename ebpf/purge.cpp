@@ -10,6 +10,7 @@
 #include "ebpf/hook.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/veth.hpp"
+#include "ebpf/xdp_hook.hpp"
 
 namespace weft::ebpf {
 
@@ -26,6 +27,8 @@ Result<void> clear(const Device& device, const std::string& notes, const Removed
         removed(fmt::format("the veth pair of {}", device.name));
         return {};
     }
+    // Before the program of tc, which takes what it leaves.
+    if (XdpHook(device.ifindex, notes).detach()) removed("the XDP program at " + device.name);
     auto detached = IngressHook(device.ifindex, notes).detach();
     if (!detached) return std::unexpected(std::move(detached).error());
     std::ranges::for_each(*detached, removed);

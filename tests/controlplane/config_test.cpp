@@ -85,6 +85,15 @@ TEST(Config, reads_sizes_of_maps_from_both_places) {
     EXPECT_TRUE(parse({"--purge"})->purge);
 }
 
+TEST(Config, reads_where_the_uplink_is_taken) {
+    EXPECT_EQ(parse({})->config.uplink_hook, UplinkHook::automatic);
+    EXPECT_EQ(parse({"--fastpath", "ebpf", "--uplink-hook", "xdp"})->config.uplink_hook, UplinkHook::xdp);
+    EXPECT_EQ(parse({"--fastpath", "auto", "--uplink-hook", "tc"})->config.uplink_hook, UplinkHook::tc);
+    EXPECT_EQ(refusal({"--uplink-hook", "tcx"}), "--uplink-hook tcx: want auto, tc or xdp");
+    EXPECT_EQ(refusal({"--fastpath", "dpdk", "--uplink-hook", "xdp"}),
+              "--uplink-hook xdp: eBPF has it, so it goes with --fastpath ebpf");
+}
+
 TEST(Config, names_the_nearest_key_for_an_unknown_one) {
     EXPECT_EQ(refusal({"--neighbour", "10.0.0.1"}), "no option is named neighbour: did you mean neighbor?");
     EXPECT_EQ(refusal({"--xyzzyxyzzy", "1"}), "no option is named xyzzyxyzzy; --help lists them");
