@@ -109,4 +109,8 @@ with_lab('MTU 9000', {'mtu': 9000}, large_packets_use_the_large_underlay, ipv4_i
          inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6)
 with_lab('MTU 9000, IPv6 underlay', {'mtu': 9000, 'ipv6_underlay': True}, large_packets_use_the_large_underlay, ipv4_in_each_direction,
          ipv6_in_each_direction)
+with_lab('XDP, MTU 1500', {'endpoints': 2, 'uplink_hook': 'xdp'}, datagrams_sent_as_one_arrive, ipv4_in_each_direction, ipv6_in_each_direction,
+         inner_mtu_9000_is_too_large_ipv4, inner_mtu_9000_is_too_large_ipv6, fastpaths=('ebpf',))
+with_lab('XDP, MTU 9000, IPv6 underlay', {'mtu': 9000, 'ipv6_underlay': True, 'uplink_hook': 'xdp'}, large_packets_use_the_large_underlay,
+         ipv4_in_each_direction, ipv6_in_each_direction, fastpaths=('ebpf',))
 harness.finish()

@@ -101,4 +101,5 @@ CASES = (every_endpoint_has_an_address_of_its_hosts_blocks, routes_arrive_on_the
 harness.need_root()
 for title, ipv6_underlay in (('IPv4 underlay', False), ('IPv6 underlay', True)):
     with_lab(title, {'hosts': 2, 'endpoints': 2, 'ipv6_underlay': ipv6_underlay}, *CASES, fastpaths=(*BOTH, MIXED))
+    with_lab(f'XDP, {title}', {'hosts': 2, 'endpoints': 2, 'ipv6_underlay': ipv6_underlay, 'uplink_hook': 'xdp'}, *CASES, fastpaths=('ebpf',))
 harness.finish()

@@ -107,7 +107,8 @@ EbpfDevices::EbpfDevices() {
 void EbpfDevices::attach(const ebpf::Programs& programs) {
     if (std::exchange(attached_, &programs) == &programs) return;
     for (const auto& [port, each] : ports_)
-        must(ebpf::IngressHook(each.near, pins_.path()).attach(port == World::uplink ? programs.uplink() : programs.endpoint()));
+        must(ebpf::IngressHook(each.near, pins_.path())
+                 .attach(port == World::uplink ? programs.uplink() : programs.endpoint()));
     must(ebpf::XdpHook(ports_.at(World::uplink).near, pins_.path()).attach(programs.uplink_xdp()));
 }
 

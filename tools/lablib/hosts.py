@@ -56,16 +56,23 @@ class Host:
             namespaces.start_uplink(self.netns, uplink)
         else:
             namespaces.add(self.state, self.netns)
-            namespaces.connect(self.state, self.netns, self.name, uplink, options['mtu'], bare=self.fastpath == 'dpdk')
+            namespaces.connect(self.state, self.netns, self.name, uplink, options['mtu'],
+                               bare=self.fastpath == 'dpdk' or options['uplink_hook'] == 'xdp')
+        if options['uplink_hook'] == 'xdp':
+            namespaces.merge_segments(self.netns)
         (self.directory / 'state').mkdir(mode=0o700, parents=True)
         self.mount_bpf()
         settings = [('host-name', self.name), ('state-dir', self.directory / 'state'), ('socket', self.socket), ('uplink', 'uplink'),
                     ('router-id', addresses.underlay_v4(self.index)), ('as', addresses.AS), ('network', f'{addresses.NETWORK}={addresses.VNI}'),
                     *(('block', block) for block in addresses.blocks(self.index)), *(('neighbor', neighbor) for neighbor in neighbors),
-                    ('fastpath', self.fastpath), ('bpf-dir', self.bpf / 'weft'), ('dataplane-socket', self.dataplane_socket),
+                    ('fastpath', self.fastpath), *self.hook(options), ('bpf-dir', self.bpf / 'weft'), ('dataplane-socket', self.dataplane_socket),
                     ('dataplane-program', programs() / 'weft-dataplane'), ('hugepages', 'on' if options['hugepages'] else 'off'),
                     *more_configuration]
         (self.directory / 'weftd.conf').write_text(''.join(f'{key} = {value}\n' for key, value in settings), encoding='utf8')
+
+    @staticmethod
+    def hook(options):
+        return [('uplink-hook', options['uplink_hook'])] if options['uplink_hook'] != 'auto' else []
 
     def mount_bpf(self):
         """A BPF file system of its own: what the hosts pin there is apart, and goes with the lab."""

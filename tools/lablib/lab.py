@@ -6,7 +6,7 @@ from lablib import addresses, hosts, namespaces, processes, routers
 from lablib.command import LabError, run, wait_until
 from lablib.state import State, locked
 
-OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'auto', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500,
+OPTIONS = {'hosts': 2, 'endpoints': 1, 'fastpath': 'auto', 'reflector': 'none', 'ipv6_underlay': False, 'hugepages': False, 'mtu': 1500, 'uplink_hook': 'auto',
            'more_neighbors': [],  # further places in the underlay that each host peers with
            'direct_underlay': False}  # two hosts on the two ends of one veth pair, without a bridge between them
 HUGEPAGES = pathlib.Path('/proc/sys/vm/nr_hugepages')
@@ -146,6 +146,10 @@ def check(options):
         raise LabError(f"--mtu {options['mtu']}: 1350 to 9216, since IPv6 inside needs 1280")
     if unknown := set(options['fastpath'].split(',')) - {'ebpf', 'dpdk', 'auto'}:
         raise LabError(f"--fastpath {options['fastpath']}: there is no {' or '.join(sorted(unknown))}: ebpf, dpdk, auto, or several with commas")
+    if options['uplink_hook'] not in ('auto', 'tc', 'xdp'):
+        raise LabError(f"--uplink-hook {options['uplink_hook']}: auto, tc or xdp")
+    if options['uplink_hook'] != 'auto' and 'dpdk' in options['fastpath']:
+        raise LabError(f"--uplink-hook {options['uplink_hook']}: it goes with --fastpath ebpf")
     if options['direct_underlay'] and (options['hosts'] != 2 or options['reflector'] != 'none' or options['more_neighbors']):
         raise LabError('a direct underlay has room for two hosts and nobody else')
     hosts.need_programs()

@@ -62,7 +62,8 @@ def make_underlay(state, mtu):
 
 
 def connect(state, netns, port, addresses, mtu, bare=False):
-    """Joins a namespace to the underlay; its side is called `uplink`. `bare`: what arrives there is for an AF_XDP socket."""
+    """Joins a namespace to the underlay; its side is called `uplink`. `bare`: what arrives there is for an AF_XDP socket or an XDP
+    program."""
     underlay = f'{state.name}-underlay'
     run('ip', 'link', 'add', 'uplink', 'netns', netns, 'mtu', mtu, 'type', 'veth', 'peer', 'name', port, 'netns', underlay, 'mtu', mtu)
     if bare:  # checksums and segments that the sender left to a device would arrive undone
@@ -81,6 +82,11 @@ def start_uplink(netns, addresses):
     for address in addresses:
         run('ip', '-n', netns, 'addr', 'add', address, 'dev', 'uplink', *(['nodad'] if ':' in address else []))
     run('ip', '-n', netns, 'link', 'set', 'uplink', 'up')
+
+
+def merge_segments(netns):
+    """Has the uplink's driver make one packet of a connection's segments, as NICs' drivers do unless told otherwise."""
+    run('ethtool', '-K', 'uplink', 'gro', 'on', netns=netns)
 
 
 def disconnect(state, port):
