@@ -62,7 +62,8 @@ WEFT_STAGE int weft_turn_into_icmp_error(struct __sk_buff* skb, struct weft_scra
     if (stored != 0) return WEFT_DROP_no_buffer;
     if (view->sender) return weft_leave(skb, scratch->port);
     if (!path->back) return WEFT_DROP_no_route;
-    return weft_encapsulate(skb, scratch, path->back, frame + l3, scratch->packet.hash, 0);
+    return weft_encapsulate(skb, scratch, path->back, frame + l3, weft_session_hash(&scratch->packet.key, hash_seed),
+                            0);
 }
 
 /* Sends the error about the packet, if one is due; the packet itself is counted as dropped. Without an error, it is

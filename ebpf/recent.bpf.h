@@ -19,8 +19,12 @@ struct weft_recent_session {
 
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct weft_recent_session, WEFT_RECENT_SESSIONS, recent_sessions);
 
+/* Whoever makes keys that share a place makes packets dearer, and nothing worse. */
 WEFT_INLINE struct weft_recent_session* weft_recent_place(const struct weft_packet* packet) {
-    const __u32 place = packet->hash % WEFT_RECENT_SESSIONS;
+    const struct weft_session_key* const key = &packet->key;
+    const __u64 addresses = key->low.halves[1] + (key->high.halves[1] << 7 | key->high.halves[1] >> 57);
+    const __u64 ports = (__u64)key->low_port << 48 ^ (__u64)key->high_port << 32 ^ key->vni_protocol;
+    const __u32 place = (addresses ^ ports) * 0x9e3779b97f4a7c15ULL >> 32 & (WEFT_RECENT_SESSIONS - 1);
     return bpf_map_lookup_elem(&recent_sessions, &place);
 }
 

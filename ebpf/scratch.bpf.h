@@ -12,7 +12,9 @@ enum {
     WEFT_WRITE_MAX = 128,
     WEFT_QUOTE_STEP = 256,
     WEFT_KNOWN_PORTS = 64,
-    WEFT_READ_AT_ONCE = 128,
+    /* What headers take as a rule: of a frame, and of one in a tunnel, in whole words. */
+    WEFT_FRAME_READ = 80,
+    WEFT_TUNNEL_READ = 144,
 };
 
 struct weft_scratch {
@@ -81,13 +83,12 @@ WEFT_INLINE __u32 weft_read_words(struct weft_scratch* scratch, const __u8* data
     return read;
 }
 
-/* Reads the packet's first bytes: at least `least`, if it has them. What lies in pages of its own is payload as a
- * rule, which would have to be fetched from memory for nothing. */
-WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least) {
+/* Reads the packet's first bytes: at least `least`, if it has them, and `usual` if those lie in one piece. What lies
+ * in pages of its own is payload as a rule, which would have to be fetched from memory for nothing. */
+WEFT_INLINE int weft_read_headers(struct __sk_buff* skb, struct weft_scratch* scratch, __u32 least, __u32 usual) {
     const __u8* const data = (const __u8*)(long)skb->data;
     const __u8* const end = (const __u8*)(long)skb->data_end;
-    if (weft_read_words(scratch, data, end, WEFT_READ_AT_ONCE) < least && !weft_read(skb, scratch, skb->len))
-        return 0;
+    if (weft_read_words(scratch, data, end, usual) < least && !weft_read(skb, scratch, skb->len)) return 0;
     scratch->length = skb->len;
     scratch->linear = scratch->read;
     scratch->inner = 0;

@@ -146,7 +146,7 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
 /* What the outer source port is made of: all fragments of a packet take one way through the underlay, so that the
  * first can stay the first. */
 WEFT_INLINE __u64 weft_tunnel_hash(const struct weft_packet* packet) {
-    if (packet->ip.fragment != WEFT_FRAGMENT_FIRST) return packet->hash;
+    if (packet->ip.fragment != WEFT_FRAGMENT_FIRST) return weft_session_hash(&packet->key, hash_seed);
     const struct weft_session_key train = weft_fragment_key(&packet->ip, &packet->key);
     return weft_session_hash(&train, hash_seed);
 }

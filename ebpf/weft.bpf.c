@@ -44,7 +44,6 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     struct weft_exit exit;
 
     weft_packet_key(packet);
-    packet->hash = weft_session_hash(&packet->key, hash_seed);
     const int recent = weft_find_recent(view, packet, &scratch->session);
     const int found = recent || weft_find_session(view, &packet->key, &scratch->session);
     int reason = weft_admit(view, packet, weft_frame(scratch), weft_headers_size(scratch), scratch->length,
@@ -108,7 +107,7 @@ WEFT_PIPELINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch*
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(endpoint);
     if (!endpoint || !host) return WEFT_DROP_endpoint_not_ready;
-    if (!weft_read_headers(skb, scratch, WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_UDP_SIZE))
+    if (!weft_read_headers(skb, scratch, WEFT_ETHERNET_SIZE + WEFT_IPV4_SIZE + WEFT_UDP_SIZE, WEFT_FRAME_READ))
         return WEFT_DROP_malformed_ethernet;
     int reason = weft_check_ethernet(scratch->headers, scratch->linear, endpoint);
     if (reason != WEFT_DROP_none) return reason;
@@ -156,7 +155,8 @@ WEFT_INLINE int weft_enter_tunnel(struct __sk_buff* skb, struct weft_scratch* sc
 WEFT_PIPELINE int weft_from_underlay(struct __sk_buff* skb, struct weft_scratch* scratch) {
     const struct weft_host* const host = weft_host_now();
     const struct weft_view view = weft_view_now(0);
-    if (!host || !weft_read_headers(skb, scratch, WEFT_OUTER_HEADERS_MAX)) return WEFT_DROP_not_vxlan;
+    if (!host || !weft_read_headers(skb, scratch, WEFT_OUTER_HEADERS_MAX, WEFT_TUNNEL_READ))
+        return WEFT_DROP_not_vxlan;
     int reason = scratch->handed_over ? WEFT_DROP_none : weft_enter_tunnel(skb, scratch, host, &view);
     if (reason != WEFT_DROP_none) return reason;
     if (scratch->length < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
