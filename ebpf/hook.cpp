@@ -16,6 +16,8 @@ namespace {
 /// Our place among a device's filters: it says to whom they belong.
 constexpr std::uint32_t handle = 0x77656674;
 constexpr std::uint32_t priority = 1;
+/// Older headers than the kernel's own do not know it.
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
 
 bpf_tc_hook hook_of(std::uint32_t ifindex) {
     bpf_tc_hook hook{};
@@ -35,19 +37,26 @@ bpf_tc_opts our_place() {
 
 } // namespace
 
+IngressHook::IngressHook(std::uint32_t ifindex, const std::optional<std::string>& directory, Device device) :
+    ifindex_(ifindex), qdisc_(ifindex, device == Device::of_the_host ? directory : std::nullopt) {
+    if (directory) link_.emplace(ifindex, tcx_ingress, fmt::format("{}/tcx-{}", *directory, ifindex));
+}
+
 Result<void> IngressHook::attach(int program) const {
     const bpf_tc_hook hook = hook_of(ifindex_);
-    auto linked = link_.attach(program);
-    if (!linked) return std::unexpected(std::move(linked).error());
-    if (*linked) return {};
+    const auto refuse = [&](int number) {
+        return fail(ErrorCode::internal, fmt::format("interface {}: the eBPF program cannot be attached: {}",
+                                                     device_name(ifindex_), std::strerror(number)));
+    };
+    const int refused = link_ ? link_->attach(program) : EOPNOTSUPP;
+    if (refused == 0) return {};
+    if (refused != EINVAL && refused != EOPNOTSUPP) return refuse(refused); // as of a kernel without such links
     if (auto added = qdisc_.add(); !added) return added;
     bpf_tc_opts options = our_place();
     options.prog_fd = program;
     options.flags = BPF_TC_F_REPLACE;
-    if (const int attached = bpf_tc_attach(&hook, &options); attached != 0)
-        return fail(ErrorCode::internal, fmt::format("interface {}: the eBPF program cannot be attached: {}",
-                                                     device_name(ifindex_), std::strerror(-attached)));
-    return {};
+    const int attached = bpf_tc_attach(&hook, &options);
+    return attached == 0 ? Result<void>{} : refuse(-attached);
 }
 
 Result<std::vector<std::string>> IngressHook::detach() const {
@@ -55,7 +64,7 @@ Result<std::vector<std::string>> IngressHook::detach() const {
     const bpf_tc_opts options = our_place();
     const std::string name = device_name(ifindex_);
     std::vector<std::string> removed;
-    const bool linked = link_.detach();
+    const bool linked = link_ && link_->detach();
     if (bpf_tc_detach(&hook, &options) == 0 || linked) removed.push_back("the eBPF program at " + name);
     auto qdisc = qdisc_.remove();
     if (!qdisc) return std::unexpected(std::move(qdisc).error());
@@ -64,7 +73,7 @@ Result<std::vector<std::string>> IngressHook::detach() const {
 }
 
 std::uint32_t IngressHook::attached() const {
-    if (const std::uint32_t linked = link_.attached(); linked != 0) return linked;
+    if (const std::uint32_t linked = link_ ? link_->attached() : 0; linked != 0) return linked;
     const bpf_tc_hook hook = hook_of(ifindex_);
     bpf_tc_opts options = our_place();
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hook: where a program meets a device's packets. That is a link where the kernel has them (tcx.hpp), and a filter on
-// a clsact qdisc elsewhere; both are replaced in one step.
+// Hook: where a program meets a device's packets. That is a link where the kernel has them (TCX, device_link.hpp),
+// and a filter on a clsact qdisc elsewhere; both are replaced in one step.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ebpf/clsact.hpp"
-#include "ebpf/tcx.hpp"
+#include "ebpf/device_link.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::ebpf {
@@ -22,10 +22,7 @@ class IngressHook {
     /// `directory` is where links are pinned, and noted is what was made on the host's devices and goes with the
     /// hook; none: there are no links, and what was made stays.
     explicit IngressHook(std::uint32_t ifindex, const std::optional<std::string>& directory = std::nullopt,
-                         Device device = Device::of_the_host) :
-        ifindex_(ifindex),
-        link_(ifindex, directory),
-        qdisc_(ifindex, device == Device::of_the_host ? directory : std::nullopt) {}
+                         Device device = Device::of_the_host);
 
     /// Puts the program there, or in the place of an earlier one of ours, between two packets. Filters of others on
     /// the device stay.
@@ -37,7 +34,7 @@ class IngressHook {
 
   private:
     std::uint32_t ifindex_;
-    Tcx link_;
+    std::optional<DeviceLink> link_;
     Clsact qdisc_;
 };
 

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // XdpHook: where a program meets a device's frames before the kernel has made packets of them, run by the device's
-// driver. A link holds it, and a pin holds the link:
-//
-//   <bpffs>/weft/xdp-IFINDEX
-//
-// so that it outlives us, changes its program between two frames, and goes when the pin or the device goes.
+// driver. A link holds it (device_link.hpp).
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "ebpf/device_link.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::ebpf {
@@ -22,14 +19,16 @@ class XdpHook {
     /// Puts the program there, or in the place of an earlier one of ours. Refused where the driver cannot, or where
     /// another's program is; the error names the device, the reason and the remedy.
     [[nodiscard]] Result<void> attach(int program) const;
+
     /// Takes it away; returns whether there was one.
-    bool detach() const;
+    bool detach() const { return link_.detach(); }
+
     /// The kernel's number of the program that is there; 0: none of ours.
-    [[nodiscard]] std::uint32_t attached() const;
+    [[nodiscard]] std::uint32_t attached() const { return link_.attached(); }
 
   private:
     std::uint32_t ifindex_;
-    std::string pin_;
+    DeviceLink link_;
 };
 
 /// Is there hardware behind the device, rather than this machine's own software?

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DeviceLink: what holds a program at a device, since Linux 5.9 for XDP and 6.6 for tc. It is pinned beside the maps,
+//
+//   <bpffs>/weft/xdp-IFINDEX, <bpffs>/weft/tcx-IFINDEX
+//
+// so that it outlives the agent, changes its program between two packets, and goes when the pin or the device goes.
+#pragma once
+
+#include <cstdint>
+
+#include <linux/bpf.h>
+
+#include <string>
+
+namespace weft::ebpf {
+
+class DeviceLink {
+  public:
+    DeviceLink(std::uint32_t ifindex, bpf_attach_type place, std::string pin) :
+        ifindex_(ifindex), place_(place), pin_(std::move(pin)) {}
+
+    /// Puts the program there, or in the place of an earlier one of ours; 0, or the errno of the kernel's refusal.
+    [[nodiscard]] int attach(int program, std::uint32_t flags = 0) const;
+    /// Takes it away, at once; returns whether there was one.
+    bool detach() const;
+    /// The kernel's number of the program that is there; 0: none of ours.
+    [[nodiscard]] std::uint32_t attached() const;
+
+  private:
+    std::uint32_t ifindex_;
+    bpf_attach_type place_;
+    std::string pin_;
+};
+
+} // namespace weft::ebpf
