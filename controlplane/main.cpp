@@ -26,6 +26,7 @@
 #include "controlplane/local_fast_path.hpp"
 #include "ebpf/fast_path.hpp"
 #include "ebpf/map_size.hpp"
+#include "ebpf/pin_directory.hpp"
 #include "ebpf/purge.hpp"
 
 namespace {
@@ -55,6 +56,10 @@ weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io
             return std::make_unique<weft::agent::LocalFastPath>(*std::move(fast_path));
         }
         if (config.fast_path == FastPathKind::ebpf) return fail_in(std::move(fast_path), "--fastpath ebpf");
+        // Programs that are there go on by themselves, and two fast paths would take each other's packets.
+        if (const auto pins = weft::ebpf::PinDirectory::at(config.bpf_dir); pins && !pins->layouts().empty())
+            return fail_in(std::move(fast_path),
+                           "an eBPF fast path is here and cannot be taken over (weftd --purge removes it)");
         spdlog::warn("no eBPF fast path here, so it will be DPDK: {}", fast_path.error().message);
         config.fast_path = FastPathKind::dpdk;
     }

@@ -16,7 +16,8 @@ namespace {
 /// Our place among a device's filters: it says to whom they belong.
 constexpr std::uint32_t handle = 0x77656674;
 constexpr std::uint32_t priority = 1;
-/// Older headers than the kernel's own do not know it.
+/// Older headers than the kernel's own do not know them.
+constexpr std::uint32_t first_of_all = 1U << 3;
 constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
 
 bpf_tc_hook hook_of(std::uint32_t ifindex) {
@@ -38,7 +39,7 @@ bpf_tc_opts our_place() {
 } // namespace
 
 IngressHook::IngressHook(std::uint32_t ifindex, const std::optional<std::string>& directory, Device device) :
-    ifindex_(ifindex), qdisc_(ifindex, device == Device::of_the_host ? directory : std::nullopt) {
+    ifindex_(ifindex), device_(device), qdisc_(ifindex, device == Device::of_the_host ? directory : std::nullopt) {
     if (directory) link_.emplace(ifindex, tcx_ingress, fmt::format("{}/tcx-{}", *directory, ifindex));
 }
 
@@ -48,8 +49,9 @@ Result<void> IngressHook::attach(int program) const {
         return fail(ErrorCode::internal, fmt::format("interface {}: the eBPF program cannot be attached: {}",
                                                      device_name(ifindex_), std::strerror(number)));
     };
-    const int refused = link_ ? link_->attach(program) : EOPNOTSUPP;
-    if (refused == 0) return {};
+    // In front of others', which may end a packet's way.
+    const int refused = link_ ? link_->attach(program, first_of_all) : EOPNOTSUPP;
+    if (refused == 0) return leave_filter();
     if (refused != EINVAL && refused != EOPNOTSUPP) return refuse(refused); // as of a kernel without such links
     if (auto added = qdisc_.add(); !added) return added;
     bpf_tc_opts options = our_place();
@@ -57,6 +59,15 @@ Result<void> IngressHook::attach(int program) const {
     options.flags = BPF_TC_F_REPLACE;
     const int attached = bpf_tc_attach(&hook, &options);
     return attached == 0 ? Result<void>{} : refuse(-attached);
+}
+
+Result<void> IngressHook::leave_filter() const {
+    if (device_ == Device::of_ours) return {}; // whose filter no packet gets to
+    const bpf_tc_hook hook = hook_of(ifindex_);
+    const bpf_tc_opts options = our_place();
+    static_cast<void>(bpf_tc_detach(&hook, &options));
+    auto removed = qdisc_.remove();
+    return removed ? Result<void>{} : std::unexpected(std::move(removed).error());
 }
 
 Result<std::vector<std::string>> IngressHook::detach() const {

@@ -33,7 +33,11 @@ class IngressHook {
     [[nodiscard]] std::uint32_t attached() const;
 
   private:
+    /// What a version before links has left.
+    [[nodiscard]] Result<void> leave_filter() const;
+
     std::uint32_t ifindex_;
+    Device device_;
     std::optional<DeviceLink> link_;
     Clsact qdisc_;
 };

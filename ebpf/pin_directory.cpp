@@ -35,6 +35,13 @@ bool is_bpf_file_system(const std::string& path) {
     return statfs(path.c_str(), &system) == 0 && system.f_type == BPF_FS_MAGIC;
 }
 
+/// What is mounted in another ends with who mounted it.
+bool is_in_hosts_mount_namespace() {
+    std::error_code ours, hosts;
+    const auto here = std::filesystem::read_symlink("/proc/self/ns/mnt", ours);
+    return here == std::filesystem::read_symlink("/proc/1/ns/mnt", hosts) && !ours && !hosts;
+}
+
 } // namespace
 
 std::unexpected<Error> fail_pin(const std::string& doing, int number) {
@@ -46,7 +53,8 @@ std::unexpected<Error> fail_pin(const std::string& doing, int number) {
 Result<PinDirectory> PinDirectory::at(std::string path) {
     const std::string parent = std::filesystem::path(path).parent_path();
     if (is_bpf_file_system(parent)) return PinDirectory(std::move(path));
-    if (parent == usual_place && mount("bpf", usual_place, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
+    if (parent == usual_place && is_in_hosts_mount_namespace() &&
+        mount("bpf", usual_place, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
         return PinDirectory(std::move(path));
     return fail(
         ErrorCode::unavailable,

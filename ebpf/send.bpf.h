@@ -3,11 +3,13 @@
  * in the host's stack, or behind an outer header to the uplink. What is sent is what the scratch says. */
 #pragma once
 
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 #include "dataplane/pipeline/vxlan.h"
 #include "ebpf/count.bpf.h"
 #include "ebpf/scratch.bpf.h"
+#include "ebpf/sum.bpf.h"
 #include "ebpf/trace.bpf.h"
 
 /* Older headers than the kernel's own do not know these. */
@@ -30,6 +32,8 @@ WEFT_INLINE int weft_leave(struct __sk_buff* skb, __u32 port_number) {
     weft_trace_leaves(port_number);
     if (!port || !port->up) return WEFT_DROP_port_down;
     weft_count_sent(port_number, skb->len);
+    /* A container's kernel takes what is for its host; older ones do not see to it at the crossing. */
+    if (port->role == WEFT_PORT_ENDPOINT && skb->pkt_type != PACKET_HOST) bpf_skb_change_type(skb, PACKET_HOST);
     const long done =
         port->role == WEFT_PORT_ENDPOINT ? bpf_redirect_peer(port->ifindex, 0) : bpf_redirect(port->ifindex, 0);
     return done == TC_ACT_REDIRECT ? WEFT_SENT : WEFT_DROP_port_down;
@@ -130,7 +134,8 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
     const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
                         BPF_F_ADJ_ROOM_ENCAP_L2(WEFT_ETHERNET_SIZE) |
                         (v4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
-    if (bpf_skb_adjust_room(skb, (int)size, BPF_ADJ_ROOM_MAC, flags) != 0) return WEFT_DROP_no_buffer;
+    if (bpf_skb_adjust_room(skb, (int)size, BPF_ADJ_ROOM_MAC, flags) != 0)
+        return weft_is_in_tunnel(skb) ? WEFT_DROP_unsupported_offload : WEFT_DROP_no_buffer;
     __u8* const data = (__u8*)(long)skb->data;
     const __u8* const end = (const __u8*)(long)skb->data_end;
     const __u32 more = WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE;

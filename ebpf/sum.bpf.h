@@ -9,6 +9,11 @@
 /* The kernel's own packet: of it what __sk_buff does not tell. */
 struct sk_buff___weft {
     __u8 ip_summed : 2;
+    __u8 encapsulation : 1;
+    __u16 csum_start; /* of an open checksum: what it covers begins so many bytes behind `head` */
+    __u16 csum_offset;
+    unsigned char* head;
+    unsigned char* data;
 } __attribute__((preserve_access_index));
 
 extern void* bpf_cast_to_kern_ctx(void* context) __ksym;
@@ -18,6 +23,46 @@ WEFT_INLINE int weft_is_unfinished(struct __sk_buff* skb) {
     enum { CHECKSUM_PARTIAL = 3 };
     const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
     return BPF_CORE_READ_BITFIELD(kernels, ip_summed) == CHECKSUM_PARTIAL;
+}
+
+/* Has the sender put it into a tunnel, and left something of the packet inside open? The kernel keeps such notes
+ * about one tunnel only. */
+WEFT_INLINE int weft_is_in_tunnel(struct __sk_buff* skb) {
+    const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
+    return BPF_CORE_READ_BITFIELD(kernels, encapsulation) != 0;
+}
+
+/* Is an open checksum one that may be completed after the stages have looked at the packet, whose IP header begins
+ * `frame` bytes behind its first byte? It is written at a place that the sender chose: that of the protocol, or in
+ * the payload, as by a tunnel of the container's own, but not in what was judged. */
+WEFT_STAGE int weft_open_sum_is_harmless(struct __sk_buff* skb, const struct weft_ip* ip, __u32 frame, int segments) {
+    const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
+    const __u32 in_front = (__u32)((unsigned long)kernels->data - (unsigned long)kernels->head) + frame;
+    const __u32 start = (__u32)kernels->csum_start - in_front;
+    const __u32 offset = kernels->csum_offset;
+    const __u32 l4 = ip->l4_offset;
+    __u32 place, size;
+    if (ip->fragment != WEFT_FRAGMENT_NONE || start > 65535) return 0;
+    switch (ip->protocol) {
+    case WEFT_PROTO_TCP:
+        place = 16;
+        size = WEFT_TCP_SIZE;
+        break;
+    case WEFT_PROTO_UDP:
+        place = 6;
+        size = WEFT_UDP_SIZE;
+        break;
+    case WEFT_PROTO_SCTP:
+        place = 8;
+        size = 12;
+        break;
+    case WEFT_PROTO_ICMP:
+    case WEFT_PROTO_ICMPV6:
+        return 0;
+    default:
+        return !segments && start >= l4;
+    }
+    return (start == l4 && offset == place) || (!segments && start + offset >= l4 + size);
 }
 
 /* What a loop over a packet's pieces has summed, in the byte order of the wire. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* What a trace that runs looks like to the programs (trace.bpf.h), which share it with who runs it
- * (trace_variant.hpp). It ends with the tracing programs, and is pinned nowhere. */
+ * (traced_programs.hpp). It ends with the tracing programs, and is pinned nowhere. */
 #pragma once
 
 #include "dataplane/pipeline/trace.h"

@@ -114,5 +114,5 @@ WEFT_INLINE int weft_before_kernel(struct xdp_md* context, struct weft_scratch* 
     if (length < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     if (!weft_mac_equal(weft_at(scratch->headers, outer->inner_offset), host->router_mac))
         return WEFT_DROP_wrong_router_mac;
-    return weft_take_off(context, scratch, length, has_sum || weft_segment_sum_is_good(context, scratch, length));
+    return weft_take_off(context, scratch, length, weft_segment_sum_is_good(context, scratch, length));
 }

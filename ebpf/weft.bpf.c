@@ -26,7 +26,11 @@ WEFT_INLINE int weft_parse(struct __sk_buff* skb, struct weft_scratch* scratch) 
     if (scratch->linear > scratch->length) scratch->linear = scratch->length;
     scratch->segment = skb->gso_size;
     scratch->segment_headers = 0;
+    if (weft_is_unfinished(skb) && !weft_open_sum_is_harmless(skb, ip, scratch->inner, scratch->segment != 0))
+        return WEFT_DROP_unsupported_offload;
     if (scratch->segment == 0) return WEFT_DROP_none;
+    /* What is behind the packet could not be cut off without forgetting that it is to be cut. */
+    if (skb->len != scratch->inner + scratch->length) return WEFT_DROP_unsupported_offload;
     if (ip->protocol != WEFT_PROTO_TCP || ip->fragment != WEFT_FRAGMENT_NONE ||
         scratch->length > scratch->segment * WEFT_SEGMENTS_MAX)
         return WEFT_DROP_unsupported_offload;
@@ -57,7 +61,8 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
         if (reason == WEFT_DROP_none && exit.fit == WEFT_FRAGMENTS) reason = WEFT_DROP_packet_too_big;
     }
     if (reason != WEFT_DROP_none || !next_hop) return weft_send_icmp_error(skb, scratch, view, &path, (__u32)reason);
-    if (found && !recent) weft_keep_recent(view, packet, &scratch->session);
+    if (found && !recent && !weft_session_begins_anew(&scratch->session, ip, (int)packet->from_low))
+        weft_keep_recent(view, packet, &scratch->session);
     if (!weft_trim(skb, scratch)) return WEFT_DROP_no_buffer;
     if (exit.fit == WEFT_SMALLER_SEGMENTS &&
         !weft_shrink_segments(skb, scratch->segment_headers + scratch->segment - next_hop->mtu))
@@ -111,6 +116,7 @@ WEFT_PIPELINE int weft_from_endpoint(struct __sk_buff* skb, struct weft_scratch*
         return WEFT_DROP_malformed_ethernet;
     int reason = weft_check_ethernet(scratch->headers, scratch->linear, endpoint);
     if (reason != WEFT_DROP_none) return reason;
+    if (skb->vlan_present) return WEFT_DROP_unknown_ethertype; /* the kernel has put the tag aside */
     if (weft_is_arp(scratch->headers)) return weft_answer_arp(skb, scratch, endpoint, host);
     reason = weft_parse(skb, scratch);
     if (reason != WEFT_DROP_none) return reason;
@@ -209,11 +215,12 @@ int uplink(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
     if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_UNSPEC;
     const __u32 length = skb->len;
+    if (skb->vlan_present) return TC_ACT_UNSPEC; /* it belongs to a device of its own */
     scratch->handed_over = (__u32)weft_take_over(skb, &scratch->outer);
     /* What has been handed over is counted, and came before the trace. */
     if (!scratch->handed_over) weft_trace_received(skb, scratch->port, 1);
     const int reason = weft_from_underlay(skb, scratch);
-    if (reason == WEFT_DROP_not_vxlan) return TC_ACT_UNSPEC;
+    if (reason == WEFT_DROP_not_vxlan && !scratch->handed_over) return TC_ACT_UNSPEC;
     if (!scratch->handed_over) {
         weft_count_received(scratch->port, length);
         weft_trace_done(skb, reason);

@@ -11,7 +11,7 @@ import signal
 import harness
 from harness import check, fact
 from lablib import hosts, namespaces, processes, transfer
-from lablib.command import LabError, attempt, wait_until
+from lablib.command import LabError, attempt, run, wait_until
 from lablib.state import State
 
 DEFAULT_SOCKET = '/run/weft'
@@ -25,7 +25,11 @@ class SingleHost:
         self.made_directory = not os.path.exists(DEFAULT_SOCKET)
         pathlib.Path(DEFAULT_SOCKET).mkdir(exist_ok=True)
         self.log = self.state.directory / 'weftd.log'
-        private = f'mount -t tmpfs none /var/lib && mount -t tmpfs none {DEFAULT_SOCKET} && exec {hosts.programs() / "weftd"}'
+        # Seen from outside too, as a host's is: what is pinned there outlives the agent's mount namespace.
+        self.bpf = self.state.directory / 'bpf'
+        self.bpf.mkdir()
+        run('mount', '-t', 'bpf', 'bpf', self.bpf)
+        private = f'mount --bind {self.bpf} /sys/fs/bpf && mount -t tmpfs none /var/lib && mount -t tmpfs none {DEFAULT_SOCKET} && exec {hosts.programs() / "weftd"}'
         self.agent = processes.start(self.state, 'weftd', ['unshare', '--mount', 'sh', '-c', private], self.host, self.log)
 
     def weft(self, *words):
@@ -41,6 +45,7 @@ class SingleHost:
         processes.end_all(self.state.data['processes'], namespaces.ours(self.state))
         for name in namespaces.ours(self.state):
             namespaces.delete(self.state, name)
+        run('umount', self.bpf)
         self.state.remove()
         if self.made_directory:
             pathlib.Path(DEFAULT_SOCKET).rmdir()
@@ -50,6 +55,7 @@ def comes_up_without_any_configuration(single):
     wait_until(lambda: single.weft('status').returncode == 0, f'weftd answers; its log:\n{single.log.read_text()}', 20)
     wait_until(lambda: single.weft_json('status')['fast_path']['in_sync'], 'the fast path', 20)
     status = single.weft_json('status')
+    assert status['fast_path']['kind'] == 'ebpf', status
     assert status['uplink'] == '' and status['networks'][0]['name'] == 'default', status
 
 
