@@ -42,7 +42,8 @@ WEFT_STAGE int weft_open_sum_is_harmless(struct __sk_buff* skb, const struct wef
     const __u32 offset = kernels->csum_offset;
     const __u32 l4 = ip->l4_offset;
     __u32 place, size;
-    if (ip->fragment != WEFT_FRAGMENT_NONE || start > 65535) return 0;
+    if (start > 65535) return frame != 0; /* the outer packet's, made by another host of this machine */
+    if (ip->fragment != WEFT_FRAGMENT_NONE) return 0;
     switch (ip->protocol) {
     case WEFT_PROTO_TCP:
         place = 16;
