@@ -21,5 +21,5 @@ struct weft_handover {
 
 WEFT_STATIC_ASSERT(sizeof(struct weft_handover) == 32, "metadata has 32 bytes on every kernel that has any");
 
-/* Of the seed that the programs are loaded with; one way, as containers may see it. */
+/* Of the seed that the programs are loaded with. */
 WEFT_INLINE uint32_t weft_handover_mark(uint64_t seed) { return (uint32_t)(seed * 0x9e3779b97f4a7c15ULL >> 32); }

@@ -3,7 +3,7 @@
 //
 //   <bpffs>/weft/layout-N/{host,epoch,...,told}    a whole set of maps; N is the WEFT_LAYOUT of who made it
 //   <bpffs>/weft/layout-N-new/                     one that is being made; without its maker it is worth nothing
-//   <bpffs>/weft/xdp-IFINDEX                       the link of the XDP program there (xdp_hook.hpp)
+//   <bpffs>/weft/{tcx,xdp}-IFINDEX                 the links of the programs there (device_link.hpp)
 //   <bpffs>/weft/clsact-IFINDEX/                   that qdisc was made here (clsact.hpp)
 #pragma once
 
