@@ -30,6 +30,16 @@ Result<void> set_options(bpf_object* object, const ProgramOptions& options) {
     return {};
 }
 
+/// Some maps have an entry for each CPU that is larger than the kernel's per-CPU memory has room for.
+Result<void> make_one_for_each_cpu(bpf_object* object, const char* name) {
+    bpf_map* const map = bpf_object__find_map_by_name(object, name);
+    const int failed = map == nullptr
+                           ? -ENOENT
+                           : bpf_map__set_max_entries(map, static_cast<std::uint32_t>(libbpf_num_possible_cpus()));
+    if (failed == 0) return {};
+    return fail(ErrorCode::internal, fmt::format("the eBPF programs' map {}: {}", name, std::strerror(-failed)));
+}
+
 } // namespace
 
 void Programs::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -42,6 +52,8 @@ Result<Programs> Programs::load(const MapSet& maps, const ProgramOptions& option
     if (programs.object_ == nullptr)
         return fail(ErrorCode::internal, fmt::format("the eBPF programs: {}", std::strerror(errno)));
     if (auto set = set_options(programs.object(), options); !set) return std::unexpected(std::move(set).error());
+    if (auto set = make_one_for_each_cpu(programs.object(), "cuts"); !set)
+        return std::unexpected(std::move(set).error());
     if (auto lent = maps.lend(programs.object()); !lent) return std::unexpected(std::move(lent).error());
     if (const int failed = bpf_object__load(programs.object()); failed != 0) {
         const bool denied = failed == -EPERM;

@@ -53,6 +53,14 @@ WEFT_INLINE struct weft_scratch* weft_scratch_of_cpu(void) {
     return bpf_map_lookup_elem(&scratches, &zero);
 }
 
+/* `number`, which is 1 to `most`, a power of two, as the verifier has to see it. */
+#define weft_from_1_to(number, most)                                                                                 \
+    ({                                                                                                               \
+        __u32 weft_last = (number) - 1;                                                                              \
+        __asm__ volatile("%0 &= %1" : "+r"(weft_last) : "i"((most) - 1));                                            \
+        weft_last + 1;                                                                                               \
+    })
+
 /* The frame that the stages speak of, in the headers. */
 WEFT_INLINE __u8* weft_frame(struct weft_scratch* scratch) {
     __u32 inner = scratch->inner;
@@ -64,9 +72,7 @@ WEFT_INLINE int weft_read(struct __sk_buff* skb, struct weft_scratch* scratch, _
     if (size > WEFT_READ_MAX) size = WEFT_READ_MAX;
     scratch->read = size;
     if (size == 0) return 0;
-    __u32 last = size - 1; /* the verifier has to see that there is one */
-    __asm__ volatile("%0 &= 511" : "+r"(last));
-    return bpf_skb_load_bytes(skb, 0, scratch->headers, last + 1) == 0;
+    return bpf_skb_load_bytes(skb, 0, scratch->headers, weft_from_1_to(size, 512)) == 0;
 }
 
 /* Reads whole words until `end`, `most` bytes at most; returns how many. Word by word: what a call of the kernel has

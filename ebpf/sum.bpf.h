@@ -66,6 +66,18 @@ WEFT_STAGE int weft_open_sum_is_harmless(struct __sk_buff* skb, const struct wef
     return (start == l4 && offset == place) || (!segments && start + offset >= l4 + size);
 }
 
+/* Where TCP and UDP have their checksum. */
+WEFT_INLINE __u32 weft_checksum_place(__u8 protocol) { return protocol == WEFT_PROTO_TCP ? 16 : 6; }
+
+/* Is the open checksum that of TCP or UDP, of a packet that an endpoint sent? */
+WEFT_INLINE int weft_open_sum_is_transports(struct __sk_buff* skb, const struct weft_ip* ip) {
+    const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
+    const __u32 in_front = (__u32)((unsigned long)kernels->data - (unsigned long)kernels->head);
+    return (ip->protocol == WEFT_PROTO_TCP || ip->protocol == WEFT_PROTO_UDP) &&
+           kernels->csum_start == in_front + ip->l4_offset &&
+           kernels->csum_offset == weft_checksum_place(ip->protocol);
+}
+
 /* The one's complement sum of `size` bytes from `offset` on, piece by piece: of a packet, or of a frame that is none
  * yet. In the byte order of the wire. */
 WEFT_INLINE __u32 weft_sum_pieces(void* context, int is_packet, __u32 offset, __u32 size) {
@@ -76,9 +88,7 @@ WEFT_INLINE __u32 weft_sum_pieces(void* context, int is_packet, __u32 offset, __
         __u32 step = size < WEFT_QUOTE_STEP ? size : WEFT_QUOTE_STEP;
         if (step < WEFT_QUOTE_STEP) __builtin_memset(scratch->quoted, 0, WEFT_QUOTE_STEP);
         size -= step;
-        step--; /* for the verifier's eyes: 1 to WEFT_QUOTE_STEP */
-        __asm__ volatile("%0 &= 255" : "+r"(step));
-        step++;
+        step = weft_from_1_to(step, WEFT_QUOTE_STEP);
         if ((is_packet ? bpf_skb_load_bytes(context, offset, scratch->quoted, step)
                        : bpf_xdp_load_bytes(context, offset, scratch->quoted, step)) != 0)
             return 0;

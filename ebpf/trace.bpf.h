@@ -200,7 +200,7 @@ WEFT_INLINE void weft_trace_read_sent(struct __sk_buff* skb, struct weft_trace_s
     struct weft_trace_event* const event = &scratch->event;
     const __u32 port_out = event->port_out;
     const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_out);
-    event->parts = 1;
+    if (event->parts == 0) event->parts = 1;
     event->length_out = skb->len;
     scratch->after_size = weft_trace_copy(skb, scratch->after, scratch->snap_length, WEFT_TRACE_SNAP_MAX);
     if (event->from_underlay || !port || port->role != WEFT_PORT_UPLINK) return;
@@ -246,6 +246,30 @@ WEFT_INLINE void weft_trace_leaves(__u32 port) {
     if (scratch) scratch->event.port_out = port;
 #else
     (void)port;
+#endif
+}
+
+/* It leaves in so many parts. */
+WEFT_INLINE void weft_trace_parts(__u32 count) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (scratch) scratch->event.parts = (__u16)count;
+#else
+    (void)count;
+#endif
+}
+
+/* This is one of them, and not the last. */
+WEFT_INLINE void weft_trace_part(struct __sk_buff* skb, __u32 port) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    weft_trace_leaves(port);
+    weft_trace_end(skb, -1);
+    if (!scratch) return;
+    scratch->event.part++;
+    scratch->before_size = 0;
+#else
+    (void)skb, (void)port;
 #endif
 }
 

@@ -5,6 +5,7 @@
 // includes too. Built twice, the second time for packets that somebody traces (trace.bpf.h).
 #include "dataplane/pipeline/sender.h"
 #include "dataplane/pipeline/underlay.h"
+#include "ebpf/fragment.bpf.h"
 #include "ebpf/icmp_error.bpf.h"
 #include "ebpf/recent.bpf.h"
 #include "ebpf/send.bpf.h"
@@ -57,8 +58,9 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     if (reason == WEFT_DROP_none) {
         const struct weft_segments segments = {scratch->segment, scratch->segment_headers};
         reason = weft_way_out(view, ip, next_hop, segments, &exit);
-        /* These programs make one packet of one: the sender is told to cut it. */
-        if (reason == WEFT_DROP_none && exit.fit == WEFT_FRAGMENTS) reason = WEFT_DROP_packet_too_big;
+        /* Then its sender is told to cut it. */
+        if (reason == WEFT_DROP_none && exit.fit == WEFT_FRAGMENTS && !weft_is_divisible(skb, ip, next_hop->mtu))
+            reason = WEFT_DROP_packet_too_big;
     }
     if (reason != WEFT_DROP_none || !next_hop) return weft_send_icmp_error(skb, scratch, view, &path, (__u32)reason);
     if (found && !recent && !weft_session_begins_anew(&scratch->session, ip, (int)packet->from_low))
@@ -71,6 +73,7 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     if (from_underlay) return WEFT_DROP_not_local; /* as weft_way_out() has said; the compiler leaves the rest out */
     __u8* const l3 = weft_frame(scratch) + WEFT_ETHERNET_SIZE;
     weft_decrement_ttl(l3, ip->family);
+    if (exit.fit == WEFT_FRAGMENTS) return weft_leave_to_be_cut(packet, next_hop);
     return weft_encapsulate(skb, scratch, next_hop, l3, weft_tunnel_hash(packet), 1);
 }
 
@@ -203,7 +206,8 @@ int endpoint(struct __sk_buff* skb) {
     if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_SHOT;
     weft_count_received(scratch->port, skb->len);
     weft_trace_received(skb, scratch->port, 0);
-    const int reason = weft_from_endpoint(skb, scratch);
+    int reason = weft_from_endpoint(skb, scratch);
+    if (reason == WEFT_TO_BE_CUT) reason = weft_send_fragments(skb, scratch);
     weft_trace_done(skb, reason);
     return weft_finish(scratch, reason);
 }

@@ -57,10 +57,14 @@ def refused(lab):
     return harness.drops(lab.host('h1')).get('unsupported_offload', 0)
 
 
-def received(lab):
+def counter(lab, protocol, name):
     counters = run('cat', '/proc/net/snmp', netns=lab.netns('h2-e1')).splitlines()
-    names, values = (line.split()[1:] for line in counters if line.startswith('Udp:'))
-    return int(dict(zip(names, values))['NoPorts'])
+    names, values = (line.split()[1:] for line in counters if line.startswith(protocol + ':'))
+    return int(dict(zip(names, values))[name])
+
+
+def received(lab):
+    return counter(lab, 'Udp', 'NoPorts')
 
 
 def checksum_at_its_place_is_completed(lab):
@@ -75,6 +79,19 @@ def checksum_over_what_was_judged_is_refused(lab):
         before = refused(lab)
         send(lab, frame(lab, UDP, datagram(b'x' * 40), ipv6).hex(), start, offset)
         wait_until(lambda before=before: refused(lab) == before + 1, f'refused: {start} + {offset}, IPv6 {ipv6}', 5)
+
+
+def datagram_too_large_for_the_way_arrives_in_fragments(lab):
+    """The container was given a greater MTU than its host has: what it sends without DF is cut, its checksum completed before."""
+    link = json.loads(run('ip', '-n', lab.netns('h1-e1'), '-j', 'link', 'show', 'dev', 'eth0'))[0]
+    near = next(each['ifname'] for each in json.loads(run('ip', '-n', lab.netns('h1'), '-j', 'link')) if each['ifindex'] == link['link_index'])
+    run('ip', '-n', lab.netns('h1'), 'link', 'set', 'dev', near, 'mtu', 9000)
+    run('ip', '-n', lab.netns('h1-e1'), 'link', 'set', 'dev', 'eth0', 'mtu', 9000)
+    before = received(lab), counter(lab, 'Ip', 'ReasmOKs')
+    for size in (1500, 4001, 8800):
+        send(lab, frame(lab, UDP, datagram(b'x' * size)).hex(), 34, 6)
+    wait_until(lambda: (received(lab), counter(lab, 'Ip', 'ReasmOKs')) == tuple(count + 3 for count in before), 'all arrive, each of fragments', 5)
+    harness.ping(lab, 'h1-e1', lab.address('h2-e1'), options=('-M', 'dont', '-s', 8000))
 
 
 def frame_to_be_cut_with_more_behind_it_is_refused(lab):
@@ -94,5 +111,6 @@ def tagged_frame_is_no_packet(lab):
 harness.need_root()
 # weft-dataplane completes such a checksum when it takes the frame in, so what it judges is what it wrote.
 with_lab('raw offloads', {'hosts': 2}, checksum_at_its_place_is_completed, tagged_frame_is_no_packet, fastpaths=BOTH)
-with_lab('raw offloads', {'hosts': 2}, checksum_over_what_was_judged_is_refused, frame_to_be_cut_with_more_behind_it_is_refused, fastpaths=('ebpf',))
+with_lab('raw offloads', {'hosts': 2}, checksum_over_what_was_judged_is_refused, frame_to_be_cut_with_more_behind_it_is_refused,
+         datagram_too_large_for_the_way_arrives_in_fragments, fastpaths=('ebpf',))
 harness.finish()

@@ -107,7 +107,8 @@ def check_host_bench(fastpath):
 
 def host_bench_leaves_nothing_behind_when_interrupted():
     with subprocess.Popen([ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', 'dpdk', '--rounds', '100'], cwd=ROOT,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:  # in the background it may be ignored
         prefix = f'hb{process.pid}'
         ours = lambda: [path for folder in ('/run/netns', '/run/weft-lab') for path in pathlib.Path(folder).glob(prefix + '*')]  # noqa: E731
         for line in process.stderr:

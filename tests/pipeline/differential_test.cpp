@@ -114,7 +114,7 @@ const std::vector<Arrival>& frames_of_cases(int inner, int outer) {
 struct Tally {
     std::uint64_t compared = 0;
     std::uint64_t with_the_host = 0; ///< not VXLAN at all
-    std::uint64_t in_fragments = 0;  ///< a test run shows one packet
+    std::uint64_t in_fragments = 0;  ///< of these: that we made
     std::uint64_t cannot_run = 0;
     std::uint64_t told = 0; ///< to traces
     std::uint64_t sent = 0;
@@ -150,7 +150,7 @@ class Round {
         traced_(number / 4 % 4 == 3),
         sessions_max_(random_.chance(30) ? 64 : 1024),
         dpdk_(TestHost::get().pool(), sessions_max_),
-        ebpf_(sessions_max_) {}
+        ebpf_(sessions_max_, EbpfDevices::get(), EbpfFixture::Entrance::test_run) {}
 
     /// Stops at the first difference, which fails the test.
     void run() {
@@ -209,10 +209,6 @@ class Round {
         auto dpdk_events = traced_ ? events_of(trace_) : std::vector<fastpath::TraceEvent>();
         if (dpdk.drops.contains(WEFT_DROP_not_vxlan))
             dpdk_events.clear(); // the host's, and none of a trace's business
-        if (dpdk.sent.size() > 1) {
-            ++tally_.in_fragments;
-            return;
-        }
         ASSERT_EQ(difference(dpdk, ebpf), "")
             << how_to_repeat() << "\nin on port " << step.port << " at second " << step.now_s << ", inner IPv"
             << world_.inner << ", outer IPv" << world_.outer << "\nframe " << hex(step.frame);
@@ -223,6 +219,7 @@ class Round {
 
     void count(const Outcome& outcome, bool opened_none) {
         ++tally_.compared;
+        tally_.in_fragments += outcome.sent.size() > 1 ? 1 : 0;
         if (outcome.drops.empty()) {
             ++tally_.sent;
             tally_.in_sessions += opened_none ? 1 : 0;
@@ -259,7 +256,7 @@ void expect_variety(const Tally& tally) {
     EXPECT_GT(tally.sent * 10, tally.compared) << "less than a tenth of the packets went on";
     EXPECT_GT(tally.in_sessions * 20, tally.compared) << "less than a twentieth of the packets had a session";
     EXPECT_LT(tally.cannot_run * 20, tally.compared) << "too many packets that no test run can do";
-    EXPECT_LT(tally.in_fragments * 20, tally.compared) << "too many packets in fragments";
+    EXPECT_GT(tally.in_fragments, 100U) << "hardly any packet was cut";
     EXPECT_GT(tally.told * 10, tally.compared) << "less than a tenth of the packets were told to traces";
     EXPECT_GT(tally.updates, 2 * tally.updates_refused) << "too many table updates were refused";
 }
@@ -298,7 +295,7 @@ TEST(Differential, TracesTellTheSameOfEveryCase) {
             continue;
         SCOPED_TRACE(each.name);
         Fixture dpdk(TestHost::get().pool(), each.sessions_max);
-        EbpfFixture ebpf(each.sessions_max);
+        EbpfFixture ebpf(each.sessions_max, EbpfDevices::get(), EbpfFixture::Entrance::test_run);
         dataplane::Trace trace = trace_of_everything();
         for (const Step& step : each.steps) {
             ASSERT_TRUE(dpdk.apply(step.tables) && ebpf.apply(step.tables));

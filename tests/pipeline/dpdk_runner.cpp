@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "tests/pipeline/open_checksum.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::cases {
@@ -16,34 +17,14 @@ using namespace weft::dataplane;
 constexpr std::size_t first_buffer_min = 200; // the headers of every case
 constexpr std::size_t buffer_max = 2048;
 
-/// Sum of the upper layer's pseudo-header and `more`, folded but not inverted.
-std::uint16_t pseudo_sum(const Bytes& ip, std::size_t l4_size, std::uint8_t protocol, const Bytes& more) {
-    const bool v4 = ip.at(0) >> 4 == 4;
-    const auto begin = ip.begin() + (v4 ? 12 : 8);
-    const Bytes addresses(begin, begin + (v4 ? 8 : 32));
-    return static_cast<std::uint16_t>(
-        ~internet_checksum(addresses + be32(static_cast<std::uint32_t>(l4_size)) + be32(protocol) + more));
-}
-
-/// Replaces the checksum by what virtio leaves in its place: the pseudo-header's sum.
-void open_checksum(Bytes& frame) {
-    const std::size_t l4 = ethernet_size + ip_size(frame);
-    const std::uint8_t protocol = frame.at(is_v4(frame) ? 23 : 20);
-    put16(frame, l4 + (protocol == 17 ? 6 : 16),
-          pseudo_sum({frame.begin() + ethernet_size, frame.end()}, frame.size() - l4, protocol, {}));
-}
-
 /// Completes what is still open in a packet that came out.
-void complete_checksum(const rte_mbuf* packet, Bytes& frame) {
+void complete(const rte_mbuf* packet, Bytes& frame) {
     const std::uint64_t kind = packet->ol_flags & RTE_MBUF_F_TX_L4_MASK;
     if (kind == 0) return;
     const bool tunnel = (packet->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == RTE_MBUF_F_TX_TUNNEL_VXLAN;
     const std::size_t l3 = (tunnel ? std::size_t{packet->outer_l2_len} + packet->outer_l3_len : 0) + packet->l2_len;
     const std::size_t l4 = l3 + packet->l3_len;
-    const bool udp = kind == RTE_MBUF_F_TX_UDP_CKSUM;
-    const std::size_t field = l4 + (udp ? 6 : 16);
-    const std::uint16_t sum = internet_checksum({frame.begin() + static_cast<std::ptrdiff_t>(l4), frame.end()});
-    put16(frame, field, udp && sum == 0 ? 0xffff : sum);
+    complete_checksum(frame, l4, kind == RTE_MBUF_F_TX_UDP_CKSUM ? 6 : 16);
 }
 
 class Collector final : public ObservedOutput {
@@ -52,7 +33,7 @@ class Collector final : public ObservedOutput {
 
     void push(std::uint32_t port, rte_mbuf* packet) override {
         Sent sent{port, bytes_of(packet), static_cast<std::uint16_t>(is_gso(packet) ? packet->tso_segsz : 0)};
-        complete_checksum(packet, sent.frame);
+        complete(packet, sent.frame);
         add_sent(outcome_, std::move(sent));
         rte_pktmbuf_free(packet);
     }

@@ -21,6 +21,7 @@
 #include "ebpf/veth.hpp"
 #include "ebpf/xdp_hook.hpp"
 #include "tests/pipeline/must.hpp"
+#include "tests/pipeline/open_checksum.hpp"
 #include "tests/pipeline/outcome.hpp"
 #include "tests/pipeline/world.hpp"
 
@@ -31,6 +32,18 @@ namespace {
 constexpr std::uint32_t frame_max = 9000;
 constexpr std::uint16_t follower_type = 0x88b5; // for experiments; nobody's
 constexpr int patience_ms = 5000;
+
+/// struct virtio_net_hdr, as packet sockets have it; the kernel's own header is not C++.
+struct VirtioHeader {
+    std::uint8_t flags = 0;
+    std::uint8_t gso_type = 0;
+    std::uint16_t header_length = 0;
+    std::uint16_t gso_size = 0;
+    std::uint16_t csum_start = 0;
+    std::uint16_t csum_offset = 0;
+};
+
+constexpr std::uint8_t needs_checksum = 1;
 
 int must(int status, const char* what) {
     if (status < 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
@@ -46,11 +59,12 @@ int enter_new_namespace() {
 
 void enter(int space) { must(setns(space, CLONE_NEWNET), "setns"); }
 
-/// What arrives at a device, and a way to send there.
+/// What arrives at a device, and a way to send there. A VirtioHeader stands in front of each frame.
 int packet_socket(std::uint32_t ifindex, std::uint16_t type) {
     const int socket = must(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
     const int yes = 1;
     must(setsockopt(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes), "PACKET_IGNORE_OUTGOING");
+    must(setsockopt(socket, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof yes), "PACKET_VNET_HDR");
     sockaddr_ll place{};
     place.sll_family = AF_PACKET;
     place.sll_protocol = htons(type);
@@ -66,9 +80,31 @@ bool readable(int socket, int timeout_ms) {
 
 Bytes read_frame(int socket) {
     Bytes frame(65536);
-    const ssize_t size = recv(socket, frame.data(), frame.size(), 0);
-    frame.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    VirtioHeader header{};
+    iovec parts[] = {{&header, sizeof header}, {frame.data(), frame.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = std::size(parts);
+    const ssize_t size = recvmsg(socket, &message, 0);
+    frame.resize(size > static_cast<ssize_t>(sizeof header) ? static_cast<std::size_t>(size) - sizeof header : 0);
+    if ((header.flags & needs_checksum) != 0) complete_checksum(frame, header.csum_start, header.csum_offset);
     return frame;
+}
+
+void send_frame(int socket, Bytes frame, bool open) {
+    VirtioHeader header{};
+    if (open) {
+        header.flags = needs_checksum;
+        header.csum_start = static_cast<std::uint16_t>(ethernet_size + ip_size(frame));
+        header.csum_offset = static_cast<std::uint16_t>(checksum_place(frame));
+        open_checksum(frame);
+    }
+    iovec parts[] = {{&header, sizeof header}, {frame.data(), frame.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = std::size(parts);
+    if (sendmsg(socket, &message, 0) != static_cast<ssize_t>(sizeof header + frame.size()))
+        throw std::runtime_error(fmt::format("send {} bytes: {}", frame.size(), std::strerror(errno)));
 }
 
 } // namespace
@@ -112,14 +148,10 @@ void EbpfDevices::attach(const ebpf::Programs& programs) {
     must(ebpf::XdpHook(ports_.at(World::uplink).near, pins_.path()).attach(programs.uplink_xdp()));
 }
 
-void EbpfDevices::send(std::uint32_t port, const Bytes& frame) const {
+void EbpfDevices::send(std::uint32_t port, const Bytes& frame, bool open_checksum) const {
     const int socket = ports_.at(port).far;
-    const auto put = [&](const Bytes& bytes) {
-        if (::send(socket, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-            throw std::runtime_error(fmt::format("send {} bytes: {}", bytes.size(), std::strerror(errno)));
-    };
-    put(frame);
-    if (port == World::uplink) put(Bytes(12, 2) + be16(follower_type) + zeros(46));
+    send_frame(socket, frame, open_checksum);
+    if (port == World::uplink) send_frame(socket, Bytes(12, 2) + be16(follower_type) + zeros(46), false);
 }
 
 bool EbpfDevices::follower_arrived() {

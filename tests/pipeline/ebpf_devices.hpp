@@ -26,15 +26,17 @@ class EbpfDevices {
 
     [[nodiscard]] std::uint32_t near_ifindex(std::uint32_t port) const { return ports_.at(port).near; }
 
-    /// Sends the frame at the port's far end, and behind it one that no program wants.
-    void send(std::uint32_t port, const Bytes& frame) const;
+    /// Sends the frame at the port's far end, if wanted with its TCP or UDP checksum left open; at the uplink's,
+    /// behind it one that no program wants.
+    void send(std::uint32_t port, const Bytes& frame, bool open_checksum = false) const;
     /// Has that one arrived at the host? Then what came before it was seen by the programs.
     [[nodiscard]] bool follower_arrived();
 
     /// What the kernel last made a packet of at the uplink, before the tc program saw it. Empty: nothing.
     [[nodiscard]] const Bytes& seen() const { return seen_; }
 
-    /// The next frame that comes out at a far end; fails the test when none does within seconds.
+    /// The next frame that comes out at a far end, its checksum completed; fails the test when none does within
+    /// seconds.
     [[nodiscard]] Bytes receive(std::uint32_t port) const;
     /// Throws away what came out unasked.
     void drain();

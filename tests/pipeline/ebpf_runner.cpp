@@ -96,20 +96,24 @@ void EbpfHost::empty() const {
     }
 }
 
-EbpfFixture::EbpfFixture(std::size_t sessions_max, EbpfDevices* devices) :
-    host_(EbpfHost::get(sessions_max)), devices_(devices) {
+EbpfFixture::EbpfFixture(std::size_t sessions_max, EbpfDevices* devices, Entrance entrance) :
+    host_(EbpfHost::get(sessions_max)), devices_(devices), entrance_(entrance) {
     host_.empty();
     store_ = must(ebpf::MapStore::open(host_.maps()));
     writer_ = std::make_unique<fastpath::TableWriter>(*store_);
     for (const std::uint32_t port : known_ports) {
-        const std::uint32_t ifindex = devices_ != nullptr ? devices_->near_ifindex(port) : device_of_port + port;
+        const std::uint32_t ifindex = ifindex_of(port);
         set_port(port, ifindex);
         const std::vector<weft_drop_counts> none(cpus());
         must(host_.maps()["drops"].set(&port, none.data()));
         must(host_.maps()["counters"].erase(&port));
         counts_[port] = {};
-        if (devices_ != nullptr) must(host_.maps()["port_of_ifindex"].set(&ifindex, &port));
+        if (entrance_ == Entrance::devices) must(host_.maps()["port_of_ifindex"].set(&ifindex, &port));
     }
+}
+
+std::uint32_t EbpfFixture::ifindex_of(std::uint32_t port) const {
+    return devices_ != nullptr ? devices_->near_ifindex(port) : device_of_port + port;
 }
 
 void EbpfFixture::set_port(std::uint32_t port, std::uint32_t ifindex) const {
@@ -136,10 +140,13 @@ const char* EbpfFixture::cannot_run(const Step& step) {
     if (step.frame.size() > frame_max) return "the frame is longer than a test run takes";
     if (step.offload.segment != 0) return "a test run has no frames to be cut";
     if (step.offload.wrong_l3_by != 0) return "a test run has no open checksums";
-    if (step.sent.size() > 1) return "of several packets a test run shows one";
     for (const Sent& sent : step.sent)
         if (sent.frame.size() > frame_max) return "the frame is longer than a test run takes";
     return nullptr;
+}
+
+const char* EbpfFixture::cannot_run_alone(const Step& step) {
+    return step.sent.size() > 1 ? "of several packets a test run shows one" : cannot_run(step);
 }
 
 weft_drop_reason EbpfFixture::expected_reason(const Step& step) {
@@ -227,14 +234,14 @@ std::size_t EbpfFixture::sessions() const {
 
 void EbpfFixture::enter_by(std::uint32_t port) {
     if (entering_port_ == port) return;
-    if (entering_port_ != 0) set_port(entering_port_, device_of_port + entering_port_);
+    if (entering_port_ != 0) set_port(entering_port_, ifindex_of(entering_port_));
     set_port(port, loopback_ifindex);
     must(host_.maps()["port_of_ifindex"].set(&loopback_ifindex, &port));
     entering_port_ = port;
 }
 
 Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
-    assert(devices_ != nullptr || cannot_run(step) == nullptr);
+    assert(entrance_ == Entrance::devices || cannot_run(step) == nullptr);
     // The kernel's clock runs by itself, the case's when it says so.
     const std::uint32_t clock_s = ebpf::SessionSweeper::clock_s();
     const std::uint32_t seconds = now_s_ ? step.now_s - *now_s_ - (clock_s - clock_s_) : 0;
@@ -246,9 +253,9 @@ Outcome EbpfFixture::run_by(const ebpf::Programs& programs, const Step& step) {
     clock_s_ = clock_s;
     refill_icmp_budget(programs);
     changes_.clear();
-    if (devices_ == nullptr) enter_by(step.port);
-
-    return devices_ != nullptr ? run_on_devices(programs, step) : run_in_test(programs, step);
+    if (entrance_ == Entrance::devices) return run_on_devices(programs, step);
+    enter_by(step.port);
+    return run_in_test(programs, step);
 }
 
 Outcome EbpfFixture::run_in_test(const ebpf::Programs& programs, const Step& step) {
@@ -258,6 +265,7 @@ Outcome EbpfFixture::run_in_test(const ebpf::Programs& programs, const Step& ste
     options.data_size_in = static_cast<std::uint32_t>(step.frame.size());
     options.data_out = out.data();
     options.data_size_out = static_cast<std::uint32_t>(out.size());
+    if (devices_ != nullptr) devices_->drain();
     const bool underlay = step.port == World::uplink;
     if (const int failed = bpf_prog_test_run_opts(underlay ? programs.uplink() : programs.endpoint(), &options))
         throw std::runtime_error(std::string("BPF_PROG_TEST_RUN: ") + std::strerror(-failed));
@@ -265,8 +273,12 @@ Outcome EbpfFixture::run_in_test(const ebpf::Programs& programs, const Step& ste
 
     Outcome outcome;
     if (static_cast<int>(options.retval) == TC_ACT_UNSPEC) outcome.drops[WEFT_DROP_not_vxlan] = 1;
-    for (const auto& [port, change] : count())
-        if (change.sent != 0 && options.retval == TC_ACT_REDIRECT) add_sent(outcome, {port, out});
+    for (const auto& [port, change] : count()) {
+        if (change.sent == 0 || options.retval != TC_ACT_REDIRECT) continue;
+        for (std::uint64_t i = 1; devices_ != nullptr && i < change.sent; ++i)
+            add_sent(outcome, {port, devices_->receive(port)});
+        add_sent(outcome, {port, out});
+    }
     add_drops(outcome);
     return outcome;
 }
@@ -274,7 +286,7 @@ Outcome EbpfFixture::run_in_test(const ebpf::Programs& programs, const Step& ste
 Outcome EbpfFixture::run_on_devices(const ebpf::Programs& programs, const Step& step) {
     devices_->attach(programs);
     devices_->drain();
-    devices_->send(step.port, step.frame);
+    devices_->send(step.port, step.frame, step.offload.checksum);
     Outcome outcome;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
     for (bool follower = step.port != World::uplink, ended = false; !ended;) {

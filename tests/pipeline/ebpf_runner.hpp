@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Runs a case's steps through the eBPF programs in the kernel, one packet at a time. By BPF_PROG_TEST_RUN no device
 // is needed, and the redirect at the end is told by the counters; what such a run cannot do is skipped by name. On
-// devices (ebpf_devices.hpp) the uplink's packets meet its XDP program first.
+// devices (ebpf_devices.hpp) the uplink's packets meet its XDP program first. Fragments but the last leave by a
+// device in either way.
 #pragma once
 
 #include <map>
@@ -49,13 +50,20 @@ class EbpfHost {
 
 class EbpfFixture {
   public:
-    /// With devices, packets go through those, and meet the uplink's XDP program first.
-    explicit EbpfFixture(std::size_t sessions_max = 1024, EbpfDevices* devices = nullptr);
+    enum class Entrance { test_run, devices };
+
+    explicit EbpfFixture(std::size_t sessions_max = 1024) : EbpfFixture(sessions_max, nullptr, Entrance::test_run) {}
+
+    /// `entrance`: by what packets come in.
+    EbpfFixture(std::size_t sessions_max, EbpfDevices& devices, Entrance entrance = Entrance::devices) :
+        EbpfFixture(sessions_max, &devices, entrance) {}
 
     [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
 
     /// Why BPF_PROG_TEST_RUN cannot do this step; null: it can.
     [[nodiscard]] static const char* cannot_run(const Step& step);
+    /// The same where there are no devices.
+    [[nodiscard]] static const char* cannot_run_alone(const Step& step);
 
     /// What the programs must make of the step. Stays with the host what is not VXLAN's at all, which the DPDK fast
     /// path never gets to see.
@@ -75,6 +83,8 @@ class EbpfFixture {
     [[nodiscard]] std::size_t sessions() const;
 
   private:
+    EbpfFixture(std::size_t sessions_max, EbpfDevices* devices, Entrance entrance);
+
     /// Of all CPUs together.
     struct Counts {
         std::uint64_t received = 0;
@@ -84,6 +94,8 @@ class EbpfFixture {
 
     [[nodiscard]] Outcome run_by(const ebpf::Programs& programs, const Step& step);
     void set_port(std::uint32_t port, std::uint32_t ifindex) const;
+    /// Of the device that a port has where packets do not come in by it in a test run.
+    [[nodiscard]] std::uint32_t ifindex_of(std::uint32_t port) const;
     [[nodiscard]] Outcome run_in_test(const ebpf::Programs& programs, const Step& step);
     [[nodiscard]] Outcome run_on_devices(const ebpf::Programs& programs, const Step& step);
     [[nodiscard]] Counts counts_of(std::uint32_t port) const;
@@ -97,6 +109,7 @@ class EbpfFixture {
 
     EbpfHost& host_;
     EbpfDevices* devices_;
+    Entrance entrance_;
     std::unique_ptr<ebpf::MapStore> store_;
     std::unique_ptr<fastpath::TableWriter> writer_;
     std::map<std::uint32_t, Counts> counts_;

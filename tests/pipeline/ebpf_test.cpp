@@ -19,7 +19,7 @@ std::vector<std::size_t> runnable_cases() {
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < cases_of_the_table().size(); ++i)
         if (std::ranges::none_of(cases_of_the_table()[i].steps,
-                                 [](const Step& step) { return EbpfFixture::cannot_run(step) != nullptr; }))
+                                 [](const Step& step) { return EbpfFixture::cannot_run_alone(step) != nullptr; }))
             numbers.push_back(i);
     return numbers;
 }

@@ -85,7 +85,7 @@ void RandomPackets::add_extensions(Packet& packet) {
 
 void RandomPackets::choose_upper_layer(Packet& packet) {
     const std::uint32_t choice = random_.below(100);
-    packet.payload = pattern(random_.chance(85) ? random_.below(64) : 400 + random_.below(1200));
+    packet.payload = pattern(random_.chance(70) ? random_.below(64) : 400 + random_.below(1200));
     packet.source_port = random_.one_of<std::uint16_t>({40000, 40000, 40001, 53, 8080});
     packet.destination_port = random_.one_of<std::uint16_t>({8080, 8080, 53, 80, 40000, 4789});
     if (choice < 45) {
@@ -118,7 +118,7 @@ RandomPackets::Flow RandomPackets::first_of_flow() {
     packet.destination = destination(flow.world());
     packet.ttl = random_.chance(85) ? 64 : random_.one_of<std::uint8_t>({0, 1, 2, 3, 255});
     packet.id = static_cast<std::uint16_t>(random_.below(6));
-    packet.dont_fragment = random_.chance(75);
+    packet.dont_fragment = random_.chance(50);
     packet.tos = random_.chance(80) ? 0 : random_.byte();
     choose_upper_layer(packet);
     if (packet.v4() && random_.chance(8)) packet.options = random_.bytes(4U * (1 + random_.below(10)));
