@@ -238,9 +238,10 @@ void Burst::run_sessions() {
 
 [[gnu::noinline]] weft_drop_reason Burst::admit(Context& context, weft_path& path) const {
     weft_session_value session;
+    weft_ip about;
     const bool found = sessions_.find(context.packet.key, context.packet.hash, context.hint, session);
     return weft_admit(&view_, &context.packet, data_of(context.frame), headers_size(context.frame),
-                      rte_pktmbuf_pkt_len(context.frame), found ? &session : nullptr, &path);
+                      rte_pktmbuf_pkt_len(context.frame), &about, found ? &session : nullptr, &path);
 }
 
 weft_drop_reason Burst::forward(const Context& context, const weft_path& path) {

@@ -2,9 +2,10 @@
 /* The sessions that a CPU has found lately, so that of a train of packets only the first of each second asks the
  * table of sessions, which costs more than all else that a program looks up.
  *
- * A copy may be older than the table's entry. It is used only where that cannot matter: for an established session
- * and a packet that changes nothing about it, in the very second in which this CPU saw the entry (so nobody has
- * deleted it for its age), and in the epoch of the tables that decided it. Who takes sessions away by command moves
+ * A copy may be older than the table's entry. It is used only where that cannot matter: for a packet that changes
+ * nothing about the session (established, or still without an answer and the packet its initiator's), in the very
+ * second in which this CPU saw the entry (so nobody has deleted it for its age), and in the epoch of the tables that
+ * decided it. Who takes sessions away by command moves
  * the epoch. */
 #pragma once
 
@@ -35,8 +36,9 @@ WEFT_INLINE int weft_key_equal(const struct weft_session_key* a, const struct we
 
 WEFT_INLINE int weft_may_be_recent(const struct weft_view* view, const struct weft_packet* packet,
                                    const struct weft_session_value* session) {
-    return session->state == WEFT_SESSION_ESTABLISHED && session->last_seen_s == view->now_s &&
-           session->epoch == view->epoch &&
+    const int from_initiator = weft_session_initiator_is_low(session) == (packet->from_low != 0);
+    return (session->state == WEFT_SESSION_ESTABLISHED || (session->state == WEFT_SESSION_NEW && from_initiator)) &&
+           session->last_seen_s == view->now_s && session->epoch == view->epoch &&
            (packet->ip.tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_FIN | WEFT_TCP_RST)) == 0;
 }
 

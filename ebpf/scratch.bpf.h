@@ -22,6 +22,7 @@ struct weft_scratch {
     __u8 written[WEFT_WRITE_MAX];
     __u8 quoted[WEFT_QUOTE_STEP];
     struct weft_packet packet;
+    struct weft_ip about; /* that the packet, an ICMP error, is about */
     struct weft_outer outer;
     struct weft_session_value session;
     /* Of the last packet that came from a known VTEP for a known network, at the time of this epoch. */

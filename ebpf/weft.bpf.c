@@ -52,7 +52,7 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     const int recent = weft_find_recent(view, packet, &scratch->session);
     const int found = recent || weft_find_session(view, &packet->key, &scratch->session);
     int reason = weft_admit(view, packet, weft_frame(scratch), weft_headers_size(scratch), scratch->length,
-                            found ? &scratch->session : 0, &path);
+                            &scratch->about, found ? &scratch->session : 0, &path);
     const struct weft_next_hop* const next_hop = path.forward;
     if (reason == WEFT_DROP_none && !next_hop) reason = WEFT_DROP_no_route; /* never; the verifier asks */
     if (reason == WEFT_DROP_none) {

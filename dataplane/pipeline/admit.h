@@ -18,7 +18,6 @@ struct weft_packet {
     uint64_t hash;                    /* of the key, where the backend has a use for it */
     uint32_t vni;
     uint32_t from_low;
-    struct weft_ip about; /* of an ICMP error: the packet inside it, as weft_parse_ip() read it */
 };
 
 /* The two ends of a packet's way. Null: no route. */
@@ -155,8 +154,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_later_fragment(const struct weft_vie
 
 /* S5. The packet that the error is about went the other way, and so stands in the table under its own key. */
 WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* view, const struct weft_packet* packet,
-                                                       struct weft_path* path) {
-    const struct weft_ip* const about = &packet->about;
+                                                       const struct weft_ip* about, struct weft_path* path) {
     if (!weft_address_equal(&about->source, &packet->ip.destination)) return WEFT_DROP_icmp_error_unrelated;
     /* An endpoint is no router: it speaks of what was sent to itself. */
     if (view->sender && !weft_address_equal(&about->destination, &packet->ip.source))
@@ -203,11 +201,12 @@ WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, co
     return WEFT_DROP_none;
 }
 
-/* S2. `frame` of `linear` and `length` bytes is the packet's, for the packet inside an ICMP error. `session`: what
- * the table has under the packet's key; null: nothing. */
-WEFT_INLINE enum weft_drop_reason weft_admit(const struct weft_view* view, struct weft_packet* packet,
+/* S2. `frame` of `linear` and `length` bytes is the packet's, and `about` memory, for the packet inside an ICMP
+ * error. `session`: what the table has under the packet's key; null: nothing. */
+WEFT_INLINE enum weft_drop_reason weft_admit(const struct weft_view* view, const struct weft_packet* packet,
                                              const uint8_t* frame, uint32_t linear, uint32_t length,
-                                             struct weft_session_value* session, struct weft_path* path) {
+                                             struct weft_ip* about, struct weft_session_value* session,
+                                             struct weft_path* path) {
     const struct weft_ip* const ip = &packet->ip;
     const int found = session && weft_session_is_live(view, &packet->key, session);
     if (ip->fragment == WEFT_FRAGMENT_LATER)
@@ -216,6 +215,6 @@ WEFT_INLINE enum weft_drop_reason weft_admit(const struct weft_view* view, struc
         return weft_admit_known(view, packet, session, path);
     if (!weft_is_icmp_error(ip)) return weft_admit_new(view, packet, path);
     const enum weft_drop_reason damaged =
-        weft_parse_ip(frame, linear, length, ip->l4_offset + (uint32_t)WEFT_ICMP_SIZE, ip->family, 0, &packet->about);
-    return damaged != WEFT_DROP_none ? damaged : weft_admit_icmp_error(view, packet, path);
+        weft_parse_ip(frame, linear, length, ip->l4_offset + (uint32_t)WEFT_ICMP_SIZE, ip->family, 0, about);
+    return damaged != WEFT_DROP_none ? damaged : weft_admit_icmp_error(view, packet, about, path);
 }

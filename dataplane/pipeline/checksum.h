@@ -43,9 +43,8 @@ WEFT_INLINE void weft_checksum_replace(uint8_t* field, uint16_t before, uint16_t
 WEFT_INLINE int weft_ipv4_checksum_is_good(const uint8_t* header) {
     /* A sum of ones is a sum of ones in either byte order. */
     const uint32_t words = header[0] & 0x0fU;
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < 5; i++)
-        sum += weft_load32(header + i * 4);
+    uint64_t sum = (uint64_t)weft_load32(header) + weft_load32(header + 4) + weft_load32(header + 8) +
+                   weft_load32(header + 12) + weft_load32(header + 16);
     for (uint32_t i = 5; i < 15 && i < words; i++) /* options */
         sum += weft_load32(header + i * 4);
     sum = (sum & 0xffffffffU) + (sum >> 32);

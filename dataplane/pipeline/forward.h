@@ -37,7 +37,7 @@ WEFT_INLINE enum weft_drop_reason weft_way_out(const struct weft_view* view, con
     exit->fit = WEFT_FITS;
     if (next_hop->kind == WEFT_NEXT_HOP_DROP) return WEFT_DROP_blackhole;
     if (ip->ttl <= 1) return WEFT_DROP_ttl_exceeded;
-    if (next_hop->mtu != 0 && weft_wire_length(ip, segments) > next_hop->mtu) {
+    if (ip->l3_length > next_hop->mtu && next_hop->mtu != 0 && weft_wire_length(ip, segments) > next_hop->mtu) {
         if (!weft_may_fragment(ip)) return WEFT_DROP_packet_too_big;
         if (segments.payload != 0 && segments.headers >= next_hop->mtu) return WEFT_DROP_packet_too_big;
         exit->fit = segments.payload != 0 ? WEFT_SMALLER_SEGMENTS : WEFT_FRAGMENTS;
