@@ -236,7 +236,7 @@ void Burst::run_sessions() {
     }
 }
 
-[[gnu::noinline]] weft_drop_reason Burst::admit(Context& context, weft_path& path) const {
+[[gnu::always_inline]] inline weft_drop_reason Burst::admit(Context& context, weft_path& path) const {
     weft_session_value session;
     weft_ip about;
     const bool found = sessions_.find(context.packet.key, context.packet.hash, context.hint, session);
