@@ -94,6 +94,26 @@ Result<std::optional<Map>> open_pinned(bpf_map* defined, const std::string& path
     return std::move(*pinned);
 }
 
+std::unexpected<Error> refusal(int number) {
+    const std::string what = fmt::format("cannot make the eBPF maps: {}", std::strerror(number));
+    switch (number) {
+    case EPERM:
+        return fail(ErrorCode::denied, what + ": this needs CAP_BPF and CAP_NET_ADMIN");
+    case ENOMEM:
+    case E2BIG:
+        return fail(ErrorCode::exhausted, what + ": make them smaller with --map-size NAME=NUMBER");
+    default:
+        return fail(ErrorCode::internal, what + "; `weft doctor` tells what they need");
+    }
+}
+
+/// Packets that met programs which are no longer on their hooks are through with them: all CPUs have been elsewhere.
+Result<void> wait_for_packets_under_way() {
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return {};
+    return fail(ErrorCode::internal, fmt::format("membarrier: {}: what packets under way still write there is lost",
+                                                 std::strerror(errno)));
+}
+
 /// All or none.
 Result<void> pin(std::span<bpf_map* const> maps, const std::string& layout) {
     for (std::size_t i = 0; i < maps.size(); ++i) {
@@ -127,11 +147,7 @@ Result<MapSet> MapSet::assemble(const Sizes& sizes, const std::optional<std::str
     }
     set.adopted_ = missing.empty();
     // This makes what is missing.
-    if (const int failed = bpf_object__load(object->get()); failed != 0)
-        return fail(failed == -EPERM ? ErrorCode::denied : ErrorCode::exhausted,
-                    fmt::format("cannot make the eBPF maps: {}: {}", std::strerror(-failed),
-                                failed == -EPERM ? "this needs CAP_BPF and CAP_NET_ADMIN"
-                                                 : "make them smaller with --map-size NAME=NUMBER"));
+    if (const int failed = bpf_object__load(object->get()); failed != 0) return refusal(-failed);
     for (bpf_map* made : missing) {
         auto own = Map::own(fcntl(bpf_map__fd(made), F_DUPFD_CLOEXEC, 0), bpf_map__name(made));
         if (!own) return std::unexpected(std::move(own).error());
@@ -176,9 +192,8 @@ Result<void> MapSet::carry_sessions() const {
 
 Result<void> MapSet::retire_predecessors() {
     if (predecessors_.empty()) return {};
-    // Packets that met the old programs are through with them once all CPUs have been elsewhere.
-    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-    Result<void> first = carry_sessions();
+    Result<void> first = wait_for_packets_under_way();
+    if (auto carried = carry_sessions(); first) first = std::move(carried);
     for (const std::string& layout : std::exchange(predecessors_, {}))
         if (auto removed = remove_layout(layout); first && !removed) first = std::move(removed);
     return first;

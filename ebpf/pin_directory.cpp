@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/pin_directory.hpp"
 
-#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
 
 #include <linux/magic.h>
 
+#include <map>
+#include <optional>
+#include <ranges>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -29,6 +33,17 @@ constexpr std::string_view set_prefix = "layout-";
 constexpr std::string_view unfinished_suffix = "-new";
 /// Where the kernel has a place for one, and distributions mount it as they start.
 constexpr const char* usual_place = "/sys/fs/bpf";
+
+/// Of a set's directory: whole ones end with the number, others say so behind it.
+std::optional<unsigned> layout_number(std::string_view name, bool whole) {
+    if (!name.starts_with(set_prefix) || name.ends_with(unfinished_suffix) == whole) return std::nullopt;
+    name.remove_prefix(set_prefix.size());
+    if (!whole) name.remove_suffix(unfinished_suffix.size());
+    unsigned number = 0;
+    const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (read.ec != std::errc{} || read.ptr != name.data() + name.size()) return std::nullopt;
+    return number;
+}
 
 bool is_bpf_file_system(const std::string& path) {
     struct statfs system{};
@@ -78,14 +93,12 @@ std::string PinDirectory::layout(unsigned number) const { return fmt::format("{}
 std::string PinDirectory::unfinished(const std::string& layout) { return layout + std::string(unfinished_suffix); }
 
 std::vector<std::string> PinDirectory::sets(bool whole) const {
-    std::vector<std::string> found;
+    std::map<unsigned, std::string> found;
     std::error_code ignored; // without the directory there is none
-    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
-        const std::string name = entry.path().filename();
-        if (name.starts_with(set_prefix) && name.ends_with(unfinished_suffix) != whole) found.push_back(entry.path());
-    }
-    std::ranges::sort(found);
-    return found;
+    for (const auto& entry : std::filesystem::directory_iterator(path_, ignored))
+        if (const auto number = layout_number(entry.path().filename().native(), whole)) found[*number] = entry.path();
+    const auto paths = found | std::views::values;
+    return {paths.begin(), paths.end()};
 }
 
 std::vector<std::string> PinDirectory::layouts() const { return sets(true); }

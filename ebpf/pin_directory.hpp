@@ -33,7 +33,7 @@ class PinDirectory {
     /// Where the set of a layout is pinned, and where it is made; may be missing.
     [[nodiscard]] std::string layout(unsigned number) const;
     [[nodiscard]] static std::string unfinished(const std::string& layout);
-    /// The directories of whole sets, of every layout.
+    /// The directories of whole sets, of every layout, by their numbers.
     [[nodiscard]] std::vector<std::string> layouts() const;
     /// The directories of sets that are not whole.
     [[nodiscard]] std::vector<std::string> unfinished() const;

@@ -144,6 +144,24 @@ TEST_F(PinnedMaps, OfAMakerThatWasKilledAreNobodys) {
     EXPECT_FALSE(PinDirectory::exists(left));
 }
 
+TEST_F(PinnedMaps, AreOrderedByTheirNumbers) {
+    ASSERT_TRUE(pins().make());
+    for (const char* const name : {"layout-10", "layout-2", "layout-33-new", "layout-4-new", "layout-x", "layout-"})
+        ASSERT_TRUE(PinDirectory::make_directory(pins().path() + "/" + name));
+    EXPECT_EQ(pins().layouts(), (std::vector{pins().layout(2), pins().layout(10)}));
+    EXPECT_EQ(pins().unfinished(),
+              (std::vector{PinDirectory::unfinished(pins().layout(4)), PinDirectory::unfinished(pins().layout(33))}));
+}
+
+TEST_F(PinnedMaps, SmallerMapsAreTheAdviceWhereMemoryIsShortAlone) {
+    EXPECT_NE(refusal(unpinned({{"sessions", 0xffffffff}})).find("make them smaller"), std::string::npos)
+        << refusal(unpinned({{"sessions", 0xffffffff}}));
+    const NothingOpens now;
+    const std::string said = refusal(unpinned());
+    EXPECT_NE(said.find("cannot make the eBPF maps"), std::string::npos) << said;
+    EXPECT_EQ(said.find("smaller"), std::string::npos) << said;
+}
+
 TEST_F(PinnedMaps, AreOneAgentsAtATime) {
     ASSERT_TRUE(pins().make());
     auto first = std::make_optional(PinLock::take(pins()).value());
