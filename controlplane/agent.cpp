@@ -170,12 +170,12 @@ void Agent::watch_ports() {
         if (error) return;
         if (auto* const fast_path = provider_->fast_path(); fast_path != nullptr && sync_.idle()) {
             fast_path->counters([this](Result<fastpath::CountersReply> reply) {
-                std::set<std::uint32_t> down = sync_.ports.refused();
+                std::set<std::uint32_t> gone = sync_.ports.refused();
                 if (reply)
                     for (const auto& port : reply->ports())
-                        if (!port.up()) down.insert(port.port());
-                down.erase(uplink_port);
-                if (!down.empty()) endpoints_->ports_down(down);
+                        if (!port.up() && !port.present()) gone.insert(port.port());
+                gone.erase(uplink_port);
+                if (!gone.empty()) endpoints_->ports_gone(gone);
             });
             sync_.retry_refused();
             sync_.commit();

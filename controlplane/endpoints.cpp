@@ -349,7 +349,7 @@ void Endpoints::refresh(const std::string& name) {
     announce(found->second);
 }
 
-void Endpoints::ports_down(const std::set<std::uint32_t>& ports) {
+void Endpoints::ports_gone(const std::set<std::uint32_t>& ports) {
     for (auto& [name, endpoint] : endpoints_)
         if (endpoint.state() == ready && ports.contains(endpoint.port()))
             wait_for_namespace(endpoint,

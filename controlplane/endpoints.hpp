@@ -44,7 +44,7 @@ class Endpoints {
     /// again.
     void configure_all();
     /// Tells which ports the fast path found dead: their namespaces went, or were made anew.
-    void ports_down(const std::set<std::uint32_t>& ports);
+    void ports_gone(const std::set<std::uint32_t>& ports);
     /// Policy knows it by another identity or other labels now: writes and announces it again.
     void refresh(const std::string& name);
 

@@ -97,11 +97,12 @@ int purge(const Config& config) {
         lock.emplace(std::move(*taken));
     }
     bool any = false;
-    const auto purged = weft::ebpf::purge(config.bpf_dir, [&](const std::string& what) {
+    const auto removed = [&](const std::string& what) {
         any = true;
         fmt::print("removed {}\n", what);
-    });
-    if (!purged) return complain(purged.error());
+    };
+    const auto kept = [](const Error& why) { complain(why); };
+    if (!weft::ebpf::purge(config.bpf_dir, {.removed = removed, .kept = kept})) return EXIT_FAILURE;
     if (!any) fmt::print("nothing of the eBPF fast path is here\n");
     return EXIT_SUCCESS;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/neighbor_resolver.hpp"
 
-#include <fstream>
-
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+
+#include <utility>
+
 #include <fmt/format.h>
-#include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/neighbour.h>
@@ -26,6 +26,8 @@ struct Put {
     void operator()(rtnl_neigh* neighbor) const { rtnl_neigh_put(neighbor); }
 
     void operator()(rtnl_route* route) const { rtnl_route_put(route); }
+
+    void operator()(rtnl_link* link) const { rtnl_link_put(link); }
 
     void operator()(nl_cache* cache) const { nl_cache_free(cache); }
 };
@@ -51,12 +53,6 @@ void NeighborResolver::FreeSocket::operator()(nl_sock* socket) const { nl_socket
 
 Result<std::unique_ptr<NeighborResolver>> NeighborResolver::start(boost::asio::io_context& loop, std::string uplink,
                                                                   OnChange on_change) {
-    const auto index = static_cast<int>(if_nametoindex(uplink.c_str()));
-    if (index == 0) return fail(ErrorCode::not_found, fmt::format("uplink {}: no such interface", uplink));
-    std::string text;
-    std::ifstream("/sys/class/net/" + uplink + "/address") >> text;
-    auto source = net::Mac::parse(text);
-    if (!source) return fail_in(std::move(source), "uplink " + uplink);
     Socket events(nl_socket_alloc());
     Socket questions(nl_socket_alloc());
     nl_socket_disable_seq_check(events.get());
@@ -65,18 +61,20 @@ Result<std::unique_ptr<NeighborResolver>> NeighborResolver::start(boost::asio::i
         return fail(ErrorCode::internal, "netlink: cannot watch neighbours");
     nl_socket_set_nonblocking(events.get());
     std::unique_ptr<NeighborResolver> resolver(
-        new NeighborResolver(loop, std::move(events), std::move(questions), index, *source, std::move(on_change)));
+        new NeighborResolver(loop, std::move(events), std::move(questions), std::move(uplink), std::move(on_change)));
+    if (!resolver->find_uplink())
+        return fail(ErrorCode::not_found,
+                    fmt::format("uplink {}: no such interface with an Ethernet address", resolver->uplink_));
     resolver->listen();
     resolver->keep_fresh();
     return resolver;
 }
 
-NeighborResolver::NeighborResolver(boost::asio::io_context& loop, Socket events, Socket questions, int interface,
-                                   net::Mac source, OnChange on_change) :
+NeighborResolver::NeighborResolver(boost::asio::io_context& loop, Socket events, Socket questions, std::string uplink,
+                                   OnChange on_change) :
     events_(std::move(events)),
     questions_(std::move(questions)),
-    interface_(interface),
-    source_(source),
+    uplink_(std::move(uplink)),
     on_change_(std::move(on_change)),
     descriptor_(loop, dup(nl_socket_get_fd(events_.get()))),
     timer_(loop),
@@ -105,6 +103,17 @@ void NeighborResolver::keep_fresh() {
         refresh();
         keep_fresh();
     });
+}
+
+bool NeighborResolver::find_uplink() {
+    rtnl_link* found = nullptr;
+    if (rtnl_link_get_kernel(questions_.get(), 0, uplink_.c_str(), &found) < 0) return false;
+    const Owned<rtnl_link> link(found);
+    nl_addr* const address = rtnl_link_get_addr(link.get());
+    if (address == nullptr || nl_addr_get_len(address) != 6) return false;
+    source_ = *net::Mac::from_bytes({static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(address)), 6});
+    interface_ = rtnl_link_get_ifindex(link.get());
+    return true;
 }
 
 net::Address NeighborResolver::hop_to(const net::Address& address) const {
@@ -144,13 +153,15 @@ void NeighborResolver::refresh_soon() {
 
 void NeighborResolver::refresh() {
     if (watched_.empty()) return;
+    find_uplink();
     nl_cache* found = nullptr;
     if (rtnl_neigh_alloc_cache(questions_.get(), &found) < 0) return;
     const Owned<nl_cache> cache(found);
     std::map<net::Address, std::optional<ResolvedNeighbor>> changed;
     for (auto& [address, known] : watched_) {
-        const auto hop = raw(hop_to(address));
-        const Owned<rtnl_neigh> neighbor(rtnl_neigh_get(cache.get(), interface_, hop.get()));
+        const net::Address hop = hop_to(address);
+        const Owned<rtnl_neigh> neighbor(rtnl_neigh_get(cache.get(), interface_, raw(hop).get()));
+        if (!neighbor) ask_kernel(hop); // as on an uplink that was made anew
         std::optional<ResolvedNeighbor> now;
         if (neighbor && (rtnl_neigh_get_state(neighbor.get()) & (NUD_FAILED | NUD_INCOMPLETE)) == 0)
             if (nl_addr* const lladdr = rtnl_neigh_get_lladdr(neighbor.get());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // NeighborResolver: from a VTEP's address to the link-layer addresses of the way there, by the kernel's own routes
-// and neighbour table, watched for changes. The kernel resolves; we ask it to and read.
+// and neighbour table, watched for changes. The kernel resolves; we ask it to and read. The uplink is known by its
+// name: one that is made anew, with another number and address, is followed.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -44,11 +45,13 @@ class NeighborResolver {
 
     using Socket = std::unique_ptr<nl_sock, FreeSocket>;
 
-    NeighborResolver(boost::asio::io_context& loop, Socket events, Socket questions, int interface, net::Mac source,
+    NeighborResolver(boost::asio::io_context& loop, Socket events, Socket questions, std::string uplink,
                      OnChange on_change);
 
     void listen();
     void keep_fresh();
+    /// The uplink as it is now; false: there is none, and it stays what it was.
+    bool find_uplink();
     /// On-link address on the way: the VTEP itself, or the gateway.
     [[nodiscard]] net::Address hop_to(const net::Address& address) const;
     void ask_kernel(const net::Address& hop) const;
@@ -58,7 +61,8 @@ class NeighborResolver {
 
     Socket events_;
     Socket questions_;
-    int interface_;
+    std::string uplink_;
+    int interface_ = 0; ///< its number; 0: not found yet
     net::Mac source_;
     OnChange on_change_;
     boost::asio::posix::stream_descriptor descriptor_;

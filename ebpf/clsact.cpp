@@ -2,13 +2,12 @@
 #include "ebpf/clsact.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
-#include <filesystem>
 
 #include <linux/pkt_sched.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <netlink/route/classifier.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,8 +17,6 @@
 namespace weft::ebpf {
 
 namespace {
-
-constexpr std::string_view prefix = "clsact-";
 
 bpf_tc_hook both_hooks(std::uint32_t ifindex) {
     bpf_tc_hook hook{};
@@ -46,7 +43,7 @@ bool is_empty(std::uint32_t ifindex) {
 } // namespace
 
 Clsact::Clsact(std::uint32_t ifindex, const std::optional<std::string>& notes) : ifindex_(ifindex) {
-    if (notes) note_ = fmt::format("{}/{}{}", *notes, prefix, ifindex);
+    if (notes) note_ = fmt::format("{}/clsact-{}", *notes, ifindex);
 }
 
 Result<void> Clsact::add() const {
@@ -61,7 +58,13 @@ Result<void> Clsact::add() const {
 }
 
 Result<bool> Clsact::remove() const {
-    if (!note_ || access(note_->c_str(), F_OK) != 0 || !is_empty(ifindex_)) return false;
+    if (!note_ || access(note_->c_str(), F_OK) != 0) return false;
+    // It went with its device.
+    if (char name[IF_NAMESIZE]; if_indextoname(ifindex_, name) == nullptr) {
+        rmdir(note_->c_str());
+        return false;
+    }
+    if (!is_empty(ifindex_)) return false;
     bpf_tc_hook hook = both_hooks(ifindex_);
     const int destroyed = bpf_tc_hook_destroy(&hook);
     const bool gone = destroyed == -EINVAL || destroyed == -ENODEV || destroyed == -ENOENT; // with its device, say
@@ -70,19 +73,6 @@ Result<bool> Clsact::remove() const {
                                                      device_name(ifindex_), std::strerror(-destroyed)));
     rmdir(note_->c_str());
     return destroyed == 0;
-}
-
-std::vector<std::uint32_t> Clsact::noted(const std::string& notes) {
-    std::vector<std::uint32_t> devices;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(notes, error)) {
-        const std::string name = entry.path().filename();
-        std::uint32_t ifindex = 0;
-        if (name.starts_with(prefix) &&
-            std::from_chars(name.data() + prefix.size(), name.data() + name.size(), ifindex).ec == std::errc{})
-            devices.push_back(ifindex);
-    }
-    return devices;
 }
 
 } // namespace weft::ebpf

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "routing/net/result.hpp"
 
@@ -25,9 +24,6 @@ class Clsact {
     [[nodiscard]] Result<void> add() const;
     /// Removes it if it was made here and is empty; returns whether it was removed.
     [[nodiscard]] Result<bool> remove() const;
-
-    /// Devices on which it was made here.
-    [[nodiscard]] static std::vector<std::uint32_t> noted(const std::string& notes);
 
   private:
     std::uint32_t ifindex_;

@@ -12,6 +12,8 @@
 
 #include <string>
 
+#include "routing/net/result.hpp"
+
 namespace weft::ebpf {
 
 class DeviceLink {
@@ -22,9 +24,12 @@ class DeviceLink {
     /// Puts the program there, or in the place of an earlier one of ours; 0, or the errno of the kernel's refusal.
     [[nodiscard]] int attach(int program, std::uint32_t flags = 0) const;
     /// Takes it away, at once; returns whether there was one.
-    bool detach() const;
+    [[nodiscard]] Result<bool> detach() const;
     /// The kernel's number of the program that is there; 0: none of ours.
     [[nodiscard]] std::uint32_t attached() const;
+    /// Refuses a pin that holds a program at a device of another network namespace, which has the same number: who
+    /// looks from here would take it for this device's.
+    [[nodiscard]] Result<void> check_is_here() const;
 
   private:
     std::uint32_t ifindex_;

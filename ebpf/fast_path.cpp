@@ -62,8 +62,9 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
         new EbpfFastPath(loop, std::move(lock), *std::move(tables), *std::move(programs), program_options));
     // To load programs takes long; from here to the last hook it is a matter of milliseconds.
     const auto carried = fast_path->tables_->carry_sessions();
-    fast_path->ports_.adopt(*told);
+    if (auto adopted = fast_path->ports_.adopt(*told); !adopted) return std::unexpected(std::move(adopted).error());
     const auto retired = fast_path->tables_->retire_predecessors();
+    fast_path->ports_.sweep();
     for (const auto* const result : {&carried, &retired})
         if (!*result) spdlog::error("sessions of the eBPF maps of another version: {}", result->error().message);
     boost::asio::post(fast_path->worker_, [self = fast_path.get()] { self->chore(); });
@@ -108,11 +109,19 @@ void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
 Result<void> EbpfFastPath::apply_now(const fastpath::TableUpdate& update) {
     // A container whose namespace went must not keep the others from what they need.
     Result<void> first;
+    const auto note = [&](Result<void> done) {
+        if (!done && first) first = std::move(done);
+    };
+    // A number that another container had is nobody's until the tables know whose it is: that one's interface goes
+    // first, this one's comes last.
     for (const auto& port : update.ports())
-        if (auto set = ports_.set(port); !set && first) first = std::move(set);
-    if (auto applied = tables_->apply(update); !applied && first) first = std::move(applied);
+        static_cast<void>(ports_.make_way(port)); // set() meets the same error, and tells it
+    auto applied = tables_->apply(update);
+    for (const auto& port : update.ports())
+        note(ports_.set(port));
+    note(std::move(applied));
     for (const std::uint32_t id : update.deleted_ports())
-        ports_.remove(id);
+        note(ports_.remove(id));
     return first;
 }
 

@@ -51,7 +51,11 @@ Result<void> IngressHook::attach(int program) const {
     };
     // In front of others', which may end a packet's way.
     const int refused = link_ ? link_->attach(program, first_of_all) : EOPNOTSUPP;
-    if (refused == 0) return leave_filter();
+    if (refused == 0) {
+        if (device_ == Device::of_ours) return {}; // to whose filter no packet gets
+        const auto removed = remove_filter();      // of a version before links
+        return removed ? Result<void>{} : std::unexpected(removed.error());
+    }
     if (refused != EINVAL && refused != EOPNOTSUPP) return refuse(refused); // as of a kernel without such links
     if (auto added = qdisc_.add(); !added) return added;
     bpf_tc_opts options = our_place();
@@ -61,25 +65,26 @@ Result<void> IngressHook::attach(int program) const {
     return attached == 0 ? Result<void>{} : refuse(-attached);
 }
 
-Result<void> IngressHook::leave_filter() const {
-    if (device_ == Device::of_ours) return {}; // whose filter no packet gets to
+Result<IngressHook::Filter> IngressHook::remove_filter() const {
     const bpf_tc_hook hook = hook_of(ifindex_);
     const bpf_tc_opts options = our_place();
-    static_cast<void>(bpf_tc_detach(&hook, &options));
-    auto removed = qdisc_.remove();
-    return removed ? Result<void>{} : std::unexpected(std::move(removed).error());
+    Filter removed;
+    removed.filter = bpf_tc_detach(&hook, &options) == 0;
+    const auto qdisc = qdisc_.remove();
+    if (!qdisc) return std::unexpected(qdisc.error());
+    removed.qdisc = *qdisc;
+    return removed;
 }
 
 Result<std::vector<std::string>> IngressHook::detach() const {
-    const bpf_tc_hook hook = hook_of(ifindex_);
-    const bpf_tc_opts options = our_place();
     const std::string name = device_name(ifindex_);
+    const auto linked = link_ ? link_->detach() : Result<bool>(false);
+    const auto filter = remove_filter();
+    if (!linked) return std::unexpected(linked.error());
+    if (!filter) return std::unexpected(filter.error());
     std::vector<std::string> removed;
-    const bool linked = link_ && link_->detach();
-    if (bpf_tc_detach(&hook, &options) == 0 || linked) removed.push_back("the eBPF program at " + name);
-    auto qdisc = qdisc_.remove();
-    if (!qdisc) return std::unexpected(std::move(qdisc).error());
-    if (*qdisc) removed.push_back("the clsact qdisc of " + name);
+    if (*linked || filter->filter) removed.push_back("the eBPF program at " + name);
+    if (filter->qdisc) removed.push_back("the clsact qdisc of " + name);
     return removed;
 }
 

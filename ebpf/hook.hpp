@@ -32,9 +32,17 @@ class IngressHook {
     /// The kernel's number of the program that is there; 0: none of ours.
     [[nodiscard]] std::uint32_t attached() const;
 
+    /// See DeviceLink.
+    [[nodiscard]] Result<void> check_is_here() const { return link_ ? link_->check_is_here() : Result<void>{}; }
+
   private:
-    /// What a version before links has left.
-    [[nodiscard]] Result<void> leave_filter() const;
+    /// Takes the filter away, and the qdisc that was made for it; returns which of them were there.
+    struct Filter {
+        bool filter = false;
+        bool qdisc = false;
+    };
+
+    [[nodiscard]] Result<Filter> remove_filter() const;
 
     std::uint32_t ifindex_;
     Device device_;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/ports.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <ranges>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -10,8 +13,10 @@
 #include <spdlog/spdlog.h>
 
 #include "dataplane/api/limits.hpp"
+#include "ebpf/device_pins.hpp"
 #include "ebpf/hook.hpp"
 #include "ebpf/layout.h"
+#include "ebpf/netlink.hpp"
 #include "ebpf/veth.hpp"
 #include "ebpf/xdp_hook.hpp"
 
@@ -42,6 +47,11 @@ bool is_same_device(const fastpath::Port& a, const fastpath::Port& b) {
     return like_b.SerializeAsString() == b.SerializeAsString();
 }
 
+bool is_there(const std::string& name, std::uint32_t ifindex, const Devices& devices) {
+    const auto found = devices.find(name);
+    return found != devices.end() && found->second.ifindex == ifindex;
+}
+
 } // namespace
 
 Result<Ports::Entry> Ports::make(const fastpath::Port& message) const {
@@ -57,14 +67,18 @@ Result<Ports::Entry> Ports::make(const fastpath::Port& message) const {
         if (!settings) return std::unexpected(std::move(settings).error());
         auto ifindex = make_veth(*settings);
         if (!ifindex) return std::unexpected(std::move(ifindex).error());
-        return Entry{.message = message, .device = settings->near, .ifindex = *ifindex, .up = true};
+        return Entry{.message = message, .device = settings->near, .ifindex = *ifindex, .mtu = message.mtu()};
     }
     const auto device = find_device(message.device().ifname());
-    if (!device)
+    if (!device) return std::unexpected(device.error());
+    if (!*device)
         return fail(ErrorCode::not_found, fmt::format("interface {}: there is none of this name (ip link shows them)",
                                                       message.device().ifname()));
-    return Entry{
-        .message = message, .device = message.device().ifname(), .ifindex = device->ifindex, .up = device->up};
+    return Entry{.message = message,
+                 .device = message.device().ifname(),
+                 .ifindex = (*device)->ifindex,
+                 .mtu = (*device)->mtu,
+                 .up = (*device)->up};
 }
 
 Result<void> Ports::write(const Entry& entry) const {
@@ -93,7 +107,7 @@ Result<void> Ports::attach_xdp(Entry& entry) const {
     const XdpHook hook(entry.ifindex, *pins);
     const bool physical = is_physical(entry.device);
     if (wanted == fastpath::UPLINK_HOOK_TC || (wanted == fastpath::UPLINK_HOOK_AUTO && !physical)) {
-        hook.detach();
+        if (auto detached = hook.detach(); !detached) return std::unexpected(std::move(detached).error());
         entry.note = fmt::format("uplink {}: tc{}", entry.device,
                                  wanted == fastpath::UPLINK_HOOK_TC ? "" : ", as there is no hardware behind it");
         return {};
@@ -124,63 +138,137 @@ Result<void> Ports::connect(Entry& entry) const {
         if (auto set = maps_["drops"].set(&id, drops.data()); !set) return set;
     if (auto written = write(entry); !written) return written;
     if (auto set = maps_["port_of_ifindex"].set(&entry.ifindex, &id); !set) return set;
-    if (auto attached = attach(entry); !attached) return attached;
-    return entry.message.has_veth() ? raise_veth(entry.ifindex) : Result<void>{};
+    return attach(entry);
 }
 
-void Ports::disconnect(const Entry& entry) const {
+Result<void> Ports::serve(Entry& entry) const {
+    entry.note.clear();
+    auto served = connect(entry);
+    if (served && entry.message.has_veth() && !entry.up) {
+        served = raise_veth(entry.ifindex);
+        entry.up = served.has_value();
+        if (served) served = write(entry);
+    }
+    entry.served = served.has_value();
+    return served;
+}
+
+Result<void> Ports::check(const Entry& entry) const {
+    return maps_.directory() ? check_pins(entry.ifindex, *maps_.directory()) : Result<void>{};
+}
+
+void Ports::try_to_serve(Entry& entry, Result<void> served) const {
+    const std::string before = entry.note;
+    if (served) served = serve(entry);
+    if (served) return;
+    entry.note =
+        fmt::format("port {} ({}) is not served: {}", entry.message.id(), entry.device, served.error().message);
+    if (entry.note != before) spdlog::error("{}", entry.note);
+}
+
+void Ports::release(const Entry& entry) const {
+    const auto& pins = maps_.directory();
+    const auto released = pins ? release_device(entry.ifindex, *pins) : hook_of(entry).detach();
+    if (!released) spdlog::error("port {}: {}", entry.message.id(), released.error().message);
+    if (auto erased = maps_["port_of_ifindex"].erase(&entry.ifindex); !erased)
+        spdlog::error("port {}: {}", entry.message.id(), erased.error().message);
+}
+
+Result<void> Ports::disconnect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
-    // A pair goes first: without its program the container would meet the host's own stack.
-    if (entry.message.has_veth())
-        remove_veth(entry.ifindex);
-    else if (maps_.directory())
-        XdpHook(entry.ifindex, *maps_.directory()).detach();
-    if (auto detached = hook_of(entry).detach(); !detached)
-        spdlog::error("port {}: {}", id, detached.error().message);
-    for (const auto& [map, key] : {std::pair{"port_of_ifindex", &entry.ifindex}, std::pair{"ports", &id},
-                                   std::pair{"counters", &id}, std::pair{"drops", &id}})
-        if (auto erased = maps_[map].erase(key); !erased) spdlog::error("port {}: {}", id, erased.error().message);
+    if (entry.ifindex != 0) {
+        // A pair goes first, or all stays: without its program the container would meet the host's own stack.
+        if (entry.message.has_veth())
+            if (auto removed = remove_veth(entry.ifindex); !removed) return removed;
+        release(entry);
+    }
+    for (const char* const map : {"ports", "counters", "drops"})
+        if (auto erased = maps_[map].erase(&id); !erased) spdlog::error("port {}: {}", id, erased.error().message);
+    return {};
 }
 
-void Ports::adopt(const fastpath::TableUpdate& told) {
+Result<void> Ports::adopt(const fastpath::TableUpdate& told) {
+    const auto devices = all_devices();
+    if (!devices) return std::unexpected(devices.error());
+    std::map<std::uint32_t, Result<void>> checked;
     for (const auto& message : told.ports()) {
         const bool endpoint = message.has_veth();
-        Entry entry{.message = message, .device = endpoint ? near_name(message.id()) : message.device().ifname()};
-        const auto device = find_device(entry.device);
-        if (device && (!endpoint || device->kind == "veth")) {
-            entry.ifindex = device->ifindex;
-            entry.up = true;
-            if (auto connected = connect(entry); !connected) {
-                spdlog::error("port {}: {}", message.id(), connected.error().message);
-                entry.up = false;
-            }
+        Entry entry{.message = message,
+                    .device = endpoint ? near_name(message.id()) : message.device().ifname(),
+                    .mtu = message.mtu()};
+        const auto device = devices->find(entry.device);
+        if (device != devices->end() && (!endpoint || device->second.kind == "veth")) {
+            entry.ifindex = device->second.ifindex;
+            entry.mtu = device->second.mtu;
+            entry.up = device->second.up;
+            checked[message.id()] = check(entry);
+        } else if (auto written = write(entry); !written) {
+            spdlog::error("port {}: {}", message.id(), written.error().message);
         }
-        if (!entry.up) static_cast<void>(write(entry));
         entries_[message.id()] = std::move(entry);
     }
+    // From the first hook to the last one, packets meet programs of two versions.
+    for (auto& [id, ready] : checked)
+        try_to_serve(entries_[id], std::move(ready));
+    return {};
+}
+
+void Ports::sweep() const {
+    std::set<std::uint32_t> ours;
+    for (const auto& entry : entries_ | std::views::values)
+        if (entry.ifindex != 0) ours.insert(entry.ifindex);
+    std::vector<std::uint32_t> strange;
+    const auto collect = [&](const void* key, const void*) {
+        std::uint32_t ifindex = 0;
+        std::memcpy(&ifindex, key, sizeof ifindex);
+        if (!ours.contains(ifindex)) strange.push_back(ifindex);
+    };
+    if (auto read = maps_["port_of_ifindex"].for_each(collect); !read)
+        spdlog::error("ports: {}", read.error().message);
+    for (const std::uint32_t ifindex : strange)
+        if (auto erased = maps_["port_of_ifindex"].erase(&ifindex); !erased)
+            spdlog::error("ports: {}", erased.error().message);
+    if (!maps_.directory()) return;
+    for (const std::uint32_t ifindex : pinned_devices(*maps_.directory())) {
+        if (ours.contains(ifindex)) continue;
+        // A container that no port serves would meet the host's own stack.
+        auto removed = is_near_name(device_name(ifindex)) ? remove_veth(ifindex) : Result<void>{};
+        if (removed)
+            if (auto released = release_device(ifindex, *maps_.directory()); !released)
+                removed = std::unexpected(std::move(released).error());
+        if (!removed) spdlog::error("what no port has: {}", removed.error().message);
+    }
+}
+
+Result<void> Ports::make_way(const fastpath::Port& message) {
+    const auto found = entries_.find(message.id());
+    if (found == entries_.end() || (found->second.served && is_same_device(found->second.message, message)))
+        return {};
+    if (auto gone = disconnect(found->second); !gone) return gone;
+    entries_.erase(found);
+    return {};
 }
 
 Result<void> Ports::set(const fastpath::Port& message) {
     auto set = told_.tell(WEFT_TOLD_PORT, message.id(), message, [&]() -> Result<void> {
+        if (auto way = make_way(message); !way) return way;
         if (const auto found = entries_.find(message.id()); found != entries_.end()) {
-            Entry& entry = found->second;
-            if (entry.up && is_same_device(entry.message, message)) {
-                if (message.has_veth())
-                    if (auto set = set_veth_mtu(entry.ifindex, message.mtu()); !set) return set;
-                Entry changed = entry;
-                changed.message = message;
-                if (auto connected = connect(changed); !connected) return connected;
-                entry = std::move(changed);
-                return {};
-            }
-            disconnect(entry);
-            entries_.erase(found);
+            Entry changed = found->second;
+            if (message.has_veth())
+                if (auto set = set_veth_mtu(changed.ifindex, message.mtu()); !set) return set;
+            changed.message = message;
+            if (auto connected = connect(changed); !connected) return connected;
+            found->second = std::move(changed);
+            return {};
         }
         auto entry = make(message);
         if (!entry) return std::unexpected(std::move(entry).error());
-        if (auto connected = connect(*entry); !connected) {
-            disconnect(*entry);
-            return connected;
+        auto served = check(*entry);
+        if (served) served = serve(*entry);
+        if (!served) {
+            if (auto gone = disconnect(*entry); !gone)
+                spdlog::error("port {}: {}", message.id(), gone.error().message);
+            return served;
         }
         entries_[message.id()] = std::move(*entry);
         return {};
@@ -193,22 +281,20 @@ Result<void> Ports::set(const fastpath::Port& message) {
     return fail_in(std::move(set), fmt::format("port {}", message.id()));
 }
 
-void Ports::remove(std::uint32_t id) {
+Result<void> Ports::remove(std::uint32_t id) {
     const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
-    disconnect(found->second);
+    if (found == entries_.end()) return {};
+    if (auto gone = disconnect(found->second); !gone) return fail_in(std::move(gone), fmt::format("port {}", id));
     entries_.erase(found);
-    if (auto forgotten = told_.forget(WEFT_TOLD_PORT, id); !forgotten)
-        spdlog::error("port {}: {}", id, forgotten.error().message);
+    return told_.forget(WEFT_TOLD_PORT, id);
 }
 
 Result<void> Ports::serve_by(const Programs& programs) {
     programs_ = &programs;
+    const auto devices = all_devices(); // if the kernel does not say, all are tried
     Result<void> first;
     for (auto& [id, entry] : entries_) {
-        // A port that is down may come up again; one whose device is gone will not.
-        const auto device = find_device(entry.device);
-        if (!device || device->ifindex != entry.ifindex) continue;
+        if (entry.ifindex == 0 || (devices && !is_there(entry.device, entry.ifindex, *devices))) continue;
         if (auto attached = attach(entry); !attached && first)
             first = fail_in(std::move(attached), fmt::format("port {}", id));
     }
@@ -224,34 +310,54 @@ std::vector<std::string> Ports::notes() const {
 
 void Ports::dump(fastpath::TableUpdate& update) const {
     for (const auto& [id, entry] : entries_)
-        if (entry.up) *update.add_ports() = entry.message;
+        if (entry.served) *update.add_ports() = entry.message;
 }
 
-Result<std::uint32_t> Ports::look_at(Entry& entry) const {
-    const auto device = find_device(entry.device);
-    const bool up = device && device->ifindex == entry.ifindex && device->up;
-    if (std::exchange(entry.up, up) != up)
-        if (auto written = write(entry); !written) return std::unexpected(std::move(written).error());
-    return up ? device->mtu : entry.message.mtu();
+Result<void> Ports::look_at(Entry& entry, const Devices& devices) const {
+    const bool was_up = entry.up;
+    const std::uint32_t was = entry.ifindex;
+    if (was != 0 && !is_there(entry.device, was, devices)) {
+        release(entry);
+        entry.ifindex = 0;
+        entry.mtu = entry.message.mtu();
+        entry.up = entry.served = false;
+        entry.note = fmt::format("port {}: its interface {} has gone", entry.message.id(), entry.device);
+        spdlog::warn("{}", entry.note);
+    }
+    // A pair is made by set() alone; another device of its name would be a stranger's.
+    if (const auto device = devices.find(entry.device);
+        device != devices.end() && (entry.ifindex != 0 || !entry.message.has_veth())) {
+        entry.ifindex = device->second.ifindex;
+        entry.mtu = device->second.mtu;
+        entry.up = device->second.up;
+        if (!entry.served) try_to_serve(entry, check(entry));
+    }
+    if (entry.up == was_up && entry.ifindex == was) return {};
+    auto written = write(entry);
+    if (!written) entry.served = false; // to be tried again
+    return written;
 }
 
 Result<void> Ports::look() {
+    const auto devices = all_devices();
+    if (!devices) return std::unexpected(devices.error());
+    Result<void> first;
     for (auto& entry : entries_ | std::views::values)
-        if (auto mtu = look_at(entry); !mtu) return std::unexpected(std::move(mtu).error());
-    return {};
+        if (auto looked = look_at(entry, *devices); !looked && first) first = std::move(looked);
+    return first;
 }
 
 Result<void> Ports::counters(fastpath::CountersReply& reply) {
+    if (auto looked = look(); !looked) return looked;
     std::vector<weft_port_counts> counts(cpus());
     std::vector<weft_drop_counts> drops(cpus());
-    for (auto& [id, entry] : entries_) {
-        const auto mtu = look_at(entry);
-        if (!mtu) return std::unexpected(mtu.error());
+    for (const auto& [id, entry] : entries_) {
         auto& port = *reply.add_ports();
         port.set_port(id);
         port.set_name(entry.device);
         port.set_up(entry.up);
-        port.set_mtu(*mtu);
+        port.set_present(entry.ifindex != 0);
+        port.set_mtu(entry.mtu);
         for (const auto& [map, values] : {std::pair{"counters", static_cast<void*>(counts.data())},
                                           std::pair{"drops", static_cast<void*>(drops.data())}})
             if (auto found = maps_[map].find(&id, values); !found) return std::unexpected(std::move(found).error());

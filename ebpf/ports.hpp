@@ -2,10 +2,15 @@
 // Ports: the devices by which packets reach the programs. An endpoint's is a veth pair that is made here; the uplink
 // is there already. Their entries stand in the maps `ports`, `port_of_ifindex` and `counters`; what they were made of
 // is in `told`, so that whoever comes later takes them over.
+//
+// A port is up or down as its device is, whoever sets it so. If the device goes, an endpoint's port is gone: the
+// agent makes it anew. An uplink's waits for the next device of its name (a driver that is loaded again), and serves
+// that.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +19,7 @@
 #include "ebpf/map_set.hpp"
 #include "ebpf/programs.hpp"
 #include "ebpf/told.hpp"
+#include "ebpf/veth.hpp"
 
 namespace weft::ebpf {
 
@@ -23,32 +29,40 @@ class Ports {
     Ports(const MapSet& maps, Told& told, const Programs& programs) :
         maps_(maps), told_(told), programs_(&programs) {}
 
-    /// Takes over the ports that were told of before: from now on these programs serve them. What has gone meanwhile
-    /// is a port that is down.
-    void adopt(const fastpath::TableUpdate& told);
+    /// Takes over the ports that were told of before: from now on these programs serve them. One whose device has
+    /// gone meanwhile is a port that is gone. An error changes nothing.
+    [[nodiscard]] Result<void> adopt(const fastpath::TableUpdate& told);
+    /// Removes what is left of devices that no port has: pins, and entries of `port_of_ifindex`.
+    void sweep() const;
 
     /// Makes the port, or changes it to this. A container's interface has no carrier before the program is in place.
     [[nodiscard]] Result<void> set(const fastpath::Port& message);
-    void remove(std::uint32_t id);
+    /// Takes away what set() would replace by another device, so that the tables may speak of the new one.
+    [[nodiscard]] Result<void> make_way(const fastpath::Port& message);
+    /// A port whose device cannot be removed stays, with its program.
+    [[nodiscard]] Result<void> remove(std::uint32_t id);
 
     /// From now on these programs serve all ports, those to come too; each port changes over between two packets.
     /// Every port that can be served is, whatever the error, which is the first.
     [[nodiscard]] Result<void> serve_by(const Programs& programs);
 
     void dump(fastpath::TableUpdate& update) const;
-    /// Tells the programs which ports are up and which are down now, or gone.
+    /// Tells the programs which ports are up, down or gone now, and serves the uplinks that have come back. If the
+    /// kernel does not say, all is as it was.
     [[nodiscard]] Result<void> look();
-    /// What is worth knowing of how uplinks are served, for people.
+    /// What is worth knowing of how ports are served, for people.
     [[nodiscard]] std::vector<std::string> notes() const;
-    /// What was counted, and who is up.
+    /// What was counted, and who is up, after a look.
     [[nodiscard]] Result<void> counters(fastpath::CountersReply& reply);
 
   private:
     struct Entry {
         fastpath::Port message;
-        std::string device; ///< in the host's namespace
-        std::uint32_t ifindex = 0;
+        std::string device;        ///< in the host's namespace
+        std::uint32_t ifindex = 0; ///< 0: it has gone
+        std::uint32_t mtu = 0;     ///< that it really carries
         bool up = false;
+        bool served = false; ///< the programs are there, and know it
         std::string note;
     };
 
@@ -60,10 +74,17 @@ class Ports {
     Result<void> attach_xdp(Entry& entry) const;
     /// The entries that lead packets to the port and from it, then the program.
     Result<void> connect(Entry& entry) const;
-    void disconnect(const Entry& entry) const;
+    /// That nothing is pinned under its number for another namespace.
+    Result<void> check(const Entry& entry) const;
+    /// The same for a device that was not served yet; then it comes up.
+    Result<void> serve(Entry& entry) const;
+    /// The same unless it may not be, to be tried again: an error is noted.
+    void try_to_serve(Entry& entry, Result<void> served) const;
+    Result<void> disconnect(const Entry& entry) const;
+    /// What is pinned for the device, and what leads from it.
+    void release(const Entry& entry) const;
     Result<void> write(const Entry& entry) const;
-    /// Its device as it is now; returns the MTU.
-    Result<std::uint32_t> look_at(Entry& entry) const;
+    Result<void> look_at(Entry& entry, const Devices& devices) const;
 
     const MapSet& maps_;
     Told& told_;

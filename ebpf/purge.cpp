@@ -4,65 +4,95 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
-#include "ebpf/hook.hpp"
+#include "ebpf/device_pins.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/veth.hpp"
-#include "ebpf/xdp_hook.hpp"
 
 namespace weft::ebpf {
 
 namespace {
 
-void remember(Result<void>& first, Error error) {
-    if (first) first = std::unexpected(std::move(error));
+/// What was done so far.
+class Progress {
+  public:
+    explicit Progress(const PurgeReport& report) : report_(report) {}
+
+    void removed(const std::string& what) const { report_.removed(what); }
+
+    void kept(const Error& why) {
+        whole_ = false;
+        report_.kept(why);
+    }
+
+    [[nodiscard]] bool whole() const { return whole_; }
+
+  private:
+    const PurgeReport& report_;
+    bool whole_ = true;
+};
+
+/// Containers lose their interface; one that stays keeps its program. Returns the devices that may be without.
+std::set<std::uint32_t> remove_veths(const Devices& devices, std::set<std::uint32_t> pinned, Progress& progress) {
+    std::set<std::uint32_t> others = std::move(pinned);
+    for (const auto& [name, device] : devices) {
+        if (device.kind != "veth" || !is_near_name(name)) {
+            others.insert(device.ifindex);
+        } else if (const auto gone = remove_veth(device.ifindex); gone) {
+            progress.removed(fmt::format("the veth pair of {}", name));
+        } else {
+            others.erase(device.ifindex);
+            progress.kept(gone.error());
+        }
+    }
+    return others;
 }
 
-/// Containers lose their interface, other devices our program.
-Result<void> clear(const Device& device, const std::string& notes, const Removed& removed) {
-    if (device.kind == "veth" && is_near_name(device.name)) {
-        remove_veth(device.ifindex);
-        removed(fmt::format("the veth pair of {}", device.name));
-        return {};
-    }
-    // Before the program of tc, which takes what it leaves.
-    if (XdpHook(device.ifindex, notes).detach()) removed("the XDP program at " + device.name);
-    auto detached = IngressHook(device.ifindex, notes).detach();
-    if (!detached) return std::unexpected(std::move(detached).error());
-    std::ranges::for_each(*detached, removed);
-    return {};
+void remove_sets(const PinDirectory& pins, Progress& progress) {
+    for (const auto& layouts : {pins.layouts(), pins.unfinished()})
+        for (const std::string& layout : layouts) {
+            std::error_code ignored;
+            progress.removed(fmt::format("{} eBPF maps in {}",
+                                         std::distance(std::filesystem::directory_iterator(layout, ignored), {}),
+                                         layout));
+        }
+    if (const auto gone = pins.remove(); gone)
+        progress.removed(pins.path());
+    else
+        progress.kept(gone.error());
 }
 
 } // namespace
 
-Result<void> purge(const std::string& directory, const Removed& removed) {
+bool purge(const std::string& directory, const PurgeReport& report) {
+    Progress progress(report);
+    const auto refuse = [&](const Error& why) {
+        progress.kept(why);
+        return false;
+    };
     const auto pins = PinDirectory::at(directory);
-    if (!pins) return std::unexpected(pins.error());
+    if (!pins) return refuse(pins.error());
     std::optional<PinLock> lock;
     if (pins->exists()) {
         auto taken = PinLock::take(*pins);
-        if (!taken) return std::unexpected(std::move(taken).error());
+        if (!taken) return refuse(taken.error());
         lock.emplace(std::move(*taken));
     }
-    Result<void> first;
     const auto devices = all_devices();
-    if (!devices) return std::unexpected(devices.error());
-    for (const Device& device : *devices)
-        if (auto cleared = clear(device, pins->path(), removed); !cleared)
-            remember(first, std::move(cleared).error());
+    if (!devices) return refuse(devices.error());
+    for (const std::uint32_t ifindex : remove_veths(*devices, pinned_devices(pins->path()), progress)) {
+        const auto released = release_device(ifindex, pins->path());
+        if (!released)
+            progress.kept(released.error());
+        else
+            std::ranges::for_each(*released, report.removed);
+    }
     // A set whose devices still bear its programs is worth keeping: the next purge finds it.
-    if (!first || !pins->exists()) return first;
-    for (const auto& layouts : {pins->layouts(), pins->unfinished()})
-        for (const std::string& layout : layouts) {
-            std::error_code ignored;
-            removed(fmt::format("{} eBPF maps in {}",
-                                std::distance(std::filesystem::directory_iterator(layout, ignored), {}), layout));
-        }
-    if (auto gone = pins->remove(); !gone) return gone;
-    removed(pins->path());
-    return {};
+    if (progress.whole() && pins->exists()) remove_sets(*pins, progress);
+    return progress.whole();
 }
 
 } // namespace weft::ebpf

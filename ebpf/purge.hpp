@@ -10,12 +10,15 @@
 
 namespace weft::ebpf {
 
-/// Tells in words what is removed, as it goes.
-using Removed = std::function<void(const std::string& what)>;
+struct PurgeReport {
+    std::function<void(const std::string& what)> removed; ///< in words, as it goes
+    std::function<void(const Error& why)> kept;           ///< what could not be removed, one by one
+};
 
 /// Removes, in this network namespace, the programs at devices, the containers' veth pairs and the qdiscs that were
 /// made here; then all that is pinned in `directory`. Refuses while an agent uses that. Going on after an error, it
-/// leaves as little as possible; the error is the first one.
-[[nodiscard]] Result<void> purge(const std::string& directory, const Removed& removed);
+/// leaves as little as possible; but maps stay as long as a program may use them, of this namespace or another one.
+/// Returns whether all has gone.
+[[nodiscard]] bool purge(const std::string& directory, const PurgeReport& report);
 
 } // namespace weft::ebpf

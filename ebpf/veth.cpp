@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <net/if.h>
+#include <netlink/errno.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <unistd.h>
@@ -45,10 +46,21 @@ class Namespace {
     int descriptor_;
 };
 
-/// By index, or by name when that is 0.
-Link get(nl_sock* socket, std::uint32_t ifindex, const char* name = nullptr) {
+bool is_missing(int status) { return status == -NLE_OBJ_NOTFOUND || status == -NLE_NODEV; }
+
+/// By index, or by name when that is 0; null: there is none.
+Result<Link> get(nl_sock* socket, std::uint32_t ifindex, const char* name = nullptr) {
     rtnl_link* found = nullptr;
-    return rtnl_link_get_kernel(socket, static_cast<int>(ifindex), name, &found) < 0 ? Link() : Link(found);
+    const int status = rtnl_link_get_kernel(socket, static_cast<int>(ifindex), name, &found);
+    if (status < 0 && !is_missing(status))
+        return fail_netlink("interface " + (name != nullptr ? std::string(name) : device_name(ifindex)), status);
+    return Link(status < 0 ? nullptr : found);
+}
+
+Result<void> remove(nl_sock* socket, rtnl_link* link) {
+    const int status = rtnl_link_delete(socket, link);
+    if (status >= 0 || is_missing(status)) return {};
+    return fail_netlink(fmt::format("interface {}: it cannot be removed", rtnl_link_get_name(link)), status);
 }
 
 bool is_veth(rtnl_link* link) {
@@ -69,12 +81,14 @@ template <class Change>
 Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
     auto socket = connect_netlink();
     if (!socket) return std::unexpected(std::move(socket).error());
-    const Link link = get(socket->get(), ifindex);
-    if (!link) return fail(ErrorCode::not_found, fmt::format("interface number {} has gone", ifindex));
+    const auto found = get(socket->get(), ifindex);
+    if (!found) return std::unexpected(found.error());
+    rtnl_link* const link = found->get();
+    if (link == nullptr) return fail(ErrorCode::not_found, fmt::format("interface number {} has gone", ifindex));
     const Link wanted(rtnl_link_alloc());
     set(wanted.get());
-    if (const int status = rtnl_link_change(socket->get(), link.get(), wanted.get(), 0); status < 0)
-        return fail_netlink(fmt::format("interface {}: {}", rtnl_link_get_name(link.get()), what), status);
+    if (const int status = rtnl_link_change(socket->get(), link, wanted.get(), 0); status < 0)
+        return fail_netlink(fmt::format("interface {}: {}", rtnl_link_get_name(link), what), status);
     return {};
 }
 
@@ -99,11 +113,14 @@ Result<std::uint32_t> make_veth(const VethSettings& settings) {
                     fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
     auto socket = connect_netlink();
     if (!socket) return std::unexpected(std::move(socket).error());
-    if (const Link old = get(socket->get(), 0, settings.near.c_str())) {
-        if (!is_veth(old.get()))
+    const auto old = get(socket->get(), 0, settings.near.c_str());
+    if (!old) return std::unexpected(old.error());
+    if (*old) {
+        if (!is_veth(old->get()))
             return fail(ErrorCode::exists,
                         fmt::format("interface {}: one of another kind has this name: rename it", settings.near));
-        rtnl_link_delete(socket->get(), old.get());
+        if (auto removed = remove(socket->get(), old->get()); !removed)
+            return std::unexpected(std::move(removed).error());
     }
     const Link near(rtnl_link_veth_alloc());
     rtnl_link* const far = rtnl_link_veth_get_peer(near.get());
@@ -124,9 +141,10 @@ Result<std::uint32_t> make_veth(const VethSettings& settings) {
     if (made < 0) return fail_netlink(fmt::format("veth pair {} - {}", settings.near, settings.ifname), made);
     // The host itself has nothing to say there.
     std::ofstream("/proc/sys/net/ipv6/conf/" + settings.near + "/disable_ipv6") << "1";
-    const Link link = get(socket->get(), 0, settings.near.c_str());
-    if (!link) return fail(ErrorCode::not_found, fmt::format("interface {} has gone again", settings.near));
-    return static_cast<std::uint32_t>(rtnl_link_get_ifindex(link.get()));
+    const auto link = get(socket->get(), 0, settings.near.c_str());
+    if (!link) return std::unexpected(link.error());
+    if (!*link) return fail(ErrorCode::not_found, fmt::format("interface {} has gone again", settings.near));
+    return static_cast<std::uint32_t>(rtnl_link_get_ifindex(link->get()));
 }
 
 Result<void> raise_veth(std::uint32_t ifindex) {
@@ -137,29 +155,34 @@ Result<void> set_veth_mtu(std::uint32_t ifindex, std::uint32_t mtu) {
     return change(ifindex, "MTU", [&](rtnl_link* link) { rtnl_link_set_mtu(link, mtu); });
 }
 
-void remove_veth(std::uint32_t ifindex) {
-    if (const auto socket = connect_netlink())
-        if (const Link link = get(socket->get(), ifindex); link && is_veth(link.get()))
-            rtnl_link_delete(socket->get(), link.get());
-}
-
-std::optional<Device> find_device(const std::string& name) {
+Result<void> remove_veth(std::uint32_t ifindex) {
     const auto socket = connect_netlink();
-    if (!socket) return std::nullopt;
-    const Link link = get(socket->get(), 0, name.c_str());
-    return link ? std::optional(to_device(link.get())) : std::nullopt;
+    if (!socket) return std::unexpected(socket.error());
+    const auto link = get(socket->get(), ifindex);
+    if (!link) return std::unexpected(link.error());
+    return *link && is_veth(link->get()) ? remove(socket->get(), link->get()) : Result<void>{};
 }
 
-Result<std::vector<Device>> all_devices() {
+Result<std::optional<Device>> find_device(const std::string& name) {
+    const auto socket = connect_netlink();
+    if (!socket) return std::unexpected(socket.error());
+    const auto link = get(socket->get(), 0, name.c_str());
+    if (!link) return std::unexpected(link.error());
+    return *link ? std::optional(to_device(link->get())) : std::nullopt;
+}
+
+Result<Devices> all_devices() {
     const auto socket = connect_netlink();
     if (!socket) return std::unexpected(socket.error());
     nl_cache* found = nullptr;
     if (const int status = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &found); status < 0)
         return fail_netlink("the network interfaces", status);
     const NetlinkCache links(found);
-    std::vector<Device> devices;
-    for (nl_object* link = nl_cache_get_first(found); link != nullptr; link = nl_cache_get_next(link))
-        devices.push_back(to_device(reinterpret_cast<rtnl_link*>(link)));
+    Devices devices;
+    for (nl_object* link = nl_cache_get_first(found); link != nullptr; link = nl_cache_get_next(link)) {
+        Device device = to_device(reinterpret_cast<rtnl_link*>(link));
+        devices[device.name] = std::move(device);
+    }
     return devices;
 }
 

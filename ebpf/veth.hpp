@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "routing/net/address.hpp"
 #include "routing/net/result.hpp"
@@ -34,7 +34,7 @@ struct VethSettings {
 [[nodiscard]] Result<void> raise_veth(std::uint32_t ifindex);
 [[nodiscard]] Result<void> set_veth_mtu(std::uint32_t ifindex, std::uint32_t mtu);
 /// Deletes the pair by its near end; nothing happens when it has gone.
-void remove_veth(std::uint32_t ifindex);
+[[nodiscard]] Result<void> remove_veth(std::uint32_t ifindex);
 
 struct Device {
     std::string name;
@@ -44,8 +44,11 @@ struct Device {
     std::string kind; ///< "veth", "vxlan"; empty: the kernel does not say
 };
 
+using Devices = std::map<std::string, Device>; ///< by name
+
 /// A device of the host's namespace as it is now; none when it does not exist.
-[[nodiscard]] std::optional<Device> find_device(const std::string& name);
-[[nodiscard]] Result<std::vector<Device>> all_devices();
+[[nodiscard]] Result<std::optional<Device>> find_device(const std::string& name);
+/// All of them, by one question to the kernel.
+[[nodiscard]] Result<Devices> all_devices();
 
 } // namespace weft::ebpf

@@ -21,10 +21,12 @@ class XdpHook {
     [[nodiscard]] Result<void> attach(int program) const;
 
     /// Takes it away; returns whether there was one.
-    bool detach() const { return link_.detach(); }
+    [[nodiscard]] Result<bool> detach() const { return link_.detach(); }
 
     /// The kernel's number of the program that is there; 0: none of ours.
     [[nodiscard]] std::uint32_t attached() const { return link_.attached(); }
+
+    [[nodiscard]] Result<void> check_is_here() const { return link_.check_is_here(); }
 
   private:
     std::uint32_t ifindex_;

@@ -336,7 +336,7 @@ TEST_F(EndpointsTest, waits_for_a_namespace_that_went_and_comes_back) {
         Namespace brief;
         ASSERT_TRUE(add("job-1", brief.path()));
     }
-    endpoints->ports_down({endpoints->find("job-1")->port()});
+    endpoints->ports_gone({endpoints->find("job-1")->port()});
     run();
     EXPECT_TRUE(endpoints->find("job-1")->state().starts_with("waiting: "));
     EXPECT_EQ(announced(), 0U);

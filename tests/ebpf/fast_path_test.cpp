@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The eBPF fast path as the agent meets it, on real maps: answers in the order of the questions, the same
-// explanations as DPDK's, and sessions that end by themselves. Its ports are tested in labs.
+// explanations as DPDK's, and sessions that end by themselves. Its ports are tested in ports_test.cpp.
 #include <set>
 #include <thread>
 
 #include "dataplane/explain.hpp"
-#include "ebpf/fast_path.hpp"
-#include "tests/ebpf/answer.hpp"
-#include "tests/ebpf/bpf_maps.hpp"
+#include "tests/ebpf/open_fast_path.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::ebpf {
@@ -20,39 +18,12 @@ using fastpath::TableUpdate;
 
 const World world{4, 4};
 
-class InKernel : public PinnedTest {
+class InKernel : public OpenFastPath {
   protected:
     void SetUp() override {
-        PinnedTest::SetUp();
+        OpenFastPath::SetUp();
         if (!IsSkipped()) restart();
     }
-
-    void restart() {
-        fast_path_.reset();
-        auto opened = EbpfFastPath::open(loop_, options_);
-        ASSERT_TRUE(opened) << opened.error().message;
-        fast_path_ = std::move(*opened);
-    }
-
-    template <class T, class Ask>
-    Result<T> answer(Ask ask) {
-        return answer_of<T>(loop_, std::move(ask));
-    }
-
-    Result<void> apply(const TableUpdate& update) {
-        return answer<void>([&](auto done) { fast_path_->apply(update, done); });
-    }
-
-    TableUpdate dump() {
-        return answer<TableUpdate>([&](auto done) { fast_path_->dump(done); }).value();
-    }
-
-    fastpath::CountersReply counters() {
-        return answer<fastpath::CountersReply>([&](auto done) { fast_path_->counters(done); }).value();
-    }
-
-    boost::asio::io_context loop_;
-    std::unique_ptr<EbpfFastPath> fast_path_;
 };
 
 TEST_F(InKernel, AnswersComeOnTheLoopInTheOrderOfTheQuestions) {

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "ebpf/device_pins.hpp"
 #include "ebpf/hook.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
 
@@ -88,14 +89,14 @@ TEST_F(Hooks, FilterIsReplacedInPlace) {
     // Who made the qdisc is not known without a directory.
     EXPECT_FALSE(Clsact(loopback, options_.directory).remove().value());
     EXPECT_TRUE(Clsact(loopback, options_.directory).add());
-    EXPECT_TRUE(Clsact::noted(*options_.directory).empty()) << "it was there";
+    EXPECT_TRUE(pinned_devices(*options_.directory).empty()) << "it was there";
 }
 
 TEST_F(Hooks, QdiscGoesWithItsLastFilter) {
     ASSERT_EQ(unshare(CLONE_NEWNET), 0); // without the qdisc of the test before
     const Clsact qdisc(loopback, options_.directory);
     ASSERT_TRUE(qdisc.add());
-    EXPECT_EQ(Clsact::noted(*options_.directory), std::vector{loopback});
+    EXPECT_EQ(pinned_devices(*options_.directory), std::set{loopback});
     const IngressHook of_others(loopback);
     ASSERT_TRUE(of_others.attach(first_.descriptor()));
     EXPECT_FALSE(qdisc.remove().value());

@@ -131,7 +131,7 @@ EbpfDevices::EbpfDevices() {
                                                   .mtu = frame_max}));
         must(ebpf::raise_veth(ports_[port].near));
         enter(far_namespace_);
-        const auto device = ebpf::find_device(far);
+        const auto device = must(ebpf::find_device(far));
         if (!device) throw std::runtime_error(far + " is missing");
         must(ebpf::raise_veth(device->ifindex));
         ports_[port].far = packet_socket(device->ifindex, ETH_P_ALL);

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ports while their devices are set down, go, and come back, as the agent is told of it, on devices of two network
+// namespaces of the test's own:
+//
+//   host: uplink up0, weft5 ======= eth0 of the container
+#include <filesystem>
+#include <set>
+
+#include "ebpf/device_pins.hpp"
+#include "ebpf/hook.hpp"
+#include "ebpf/xdp_hook.hpp"
+#include "tests/ebpf/served_devices.hpp"
+#include "tests/pipeline/world.hpp"
+
+namespace weft::ebpf {
+namespace {
+
+using cases::Bytes;
+using cases::World;
+using fastpath::TableUpdate;
+
+const World world{4, 4};
+
+class PortsTest : public ServedDevices {
+  protected:
+    void apply_all(const TableUpdate& update) {
+        const auto applied = apply(update);
+        ASSERT_TRUE(applied) << applied.error().message;
+    }
+
+    /// "up", "down" or "gone".
+    std::string state_of(std::uint32_t id) {
+        const auto reply = counters();
+        for (const auto& port : reply.ports())
+            if (port.port() == id) return port.up() ? "up" : port.present() ? "down" : "gone";
+        return "not told";
+    }
+
+    bool lists(std::uint32_t id) {
+        const TableUpdate tables = dump();
+        return std::ranges::any_of(tables.ports(), [&](const auto& port) { return port.id() == id; });
+    }
+
+    [[nodiscard]] std::uint32_t endpoint_program(std::uint32_t ifindex) const {
+        return IngressHook(ifindex, options_.directory).attached();
+    }
+
+    [[nodiscard]] std::uint32_t uplink_programs(std::uint32_t ifindex) const {
+        return endpoint_program(ifindex) != 0 && XdpHook(ifindex, *options_.directory).attached() != 0 ? 2 : 0;
+    }
+
+    /// What the programs know of a device's number.
+    [[nodiscard]] std::uint32_t port_of(std::uint32_t ifindex) const {
+        const MapSet maps = MapSet::open(options_).value();
+        std::uint32_t port = 0;
+        static_cast<void>(maps["port_of_ifindex"].find(&ifindex, &port).value());
+        return port;
+    }
+};
+
+TEST_F(PortsTest, DeviceThatIsSetDownIsDownAndComesBack) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    EXPECT_EQ(state_of(web), "up");
+    HostNamespaces::set_up("weft5", false);
+    EXPECT_EQ(state_of(web), "down");
+    EXPECT_TRUE(lists(web)) << "or the agent would make it anew";
+    HostNamespaces::set_up("weft5", true);
+    EXPECT_EQ(state_of(web), "up");
+    EXPECT_EQ(HostNamespaces::number_of("weft5"), near);
+    HostNamespaces::remove_device(near);
+    EXPECT_EQ(state_of(web), "gone");
+    EXPECT_FALSE(lists(web));
+    EXPECT_EQ(port_of(near), 0U);
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    EXPECT_EQ(state_of(web), "up");
+}
+
+TEST_F(PortsTest, KernelThatDoesNotAnswerHasTakenNoDeviceAway) {
+    TableUpdate both = uplink_port();
+    both.MergeFrom(web_port());
+    ASSERT_NO_FATAL_FAILURE(apply_all(both));
+    {
+        const NothingOpens now;
+        const auto told = ask_counters();
+        ASSERT_FALSE(told);
+        EXPECT_NE(told.error().message.find("netlink"), std::string::npos) << told.error().message;
+        EXPECT_TRUE(lists(web) && lists(uplink));
+    }
+    EXPECT_EQ(state_of(web), "up");
+    EXPECT_EQ(state_of(uplink), "up");
+}
+
+TEST_F(PortsTest, PairThatCannotBeRemovedKeepsItsProgram) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    TableUpdate away;
+    away.add_deleted_ports(web);
+    {
+        const NothingOpens now;
+        EXPECT_FALSE(apply(away));
+    }
+    EXPECT_TRUE(lists(web));
+    EXPECT_EQ(HostNamespaces::number_of("weft5"), near);
+    EXPECT_NE(endpoint_program(near), 0U);
+    ASSERT_NO_FATAL_FAILURE(apply_all(away));
+    EXPECT_EQ(HostNamespaces::number_of("weft5"), 0U);
+    EXPECT_FALSE(lists(web));
+}
+
+TEST_F(PortsTest, UplinkThatIsMadeAnewIsServedAgain) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(uplink_port()));
+    EXPECT_EQ(uplink_programs(up0_), 2U);
+    for (const bool seen_missing : {true, false}) {
+        const std::uint32_t before = HostNamespaces::number_of("up0");
+        HostNamespaces::remove_device(before);
+        if (seen_missing) {
+            EXPECT_EQ(state_of(uplink), "gone");
+        }
+        const std::uint32_t now = devices_->add_device("up0");
+        ASSERT_NE(now, before);
+        EXPECT_EQ(state_of(uplink), "up");
+        EXPECT_TRUE(lists(uplink));
+        EXPECT_EQ(uplink_programs(now), 2U);
+        EXPECT_EQ(port_of(now), uplink);
+        EXPECT_EQ(port_of(before), 0U);
+        EXPECT_EQ(pinned_devices(*options_.directory), std::set{now});
+        const MapSet maps = MapSet::open(options_).value();
+        weft_port entry{};
+        EXPECT_TRUE(maps["ports"].find(&uplink, &entry).value());
+        EXPECT_EQ(entry.ifindex, now);
+        EXPECT_EQ(entry.up, 1);
+    }
+}
+
+TEST_F(PortsTest, OfDevicesThatWentUnseenNothingIsLeft) {
+    TableUpdate both = uplink_port();
+    both.MergeFrom(web_port());
+    ASSERT_NO_FATAL_FAILURE(apply_all(both));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{up0_, near}));
+    fast_path_.reset();
+    HostNamespaces::remove_device(near);
+    HostNamespaces::remove_device(up0_);
+    const std::uint32_t now = devices_->add_device("up0");
+    restart();
+    EXPECT_EQ(pinned_devices(*options_.directory), std::set{now});
+    EXPECT_EQ(port_of(near) + port_of(up0_), 0U);
+    EXPECT_EQ(port_of(now), uplink);
+    EXPECT_EQ(state_of(web), "gone");
+    EXPECT_EQ(uplink_programs(now), 2U);
+}
+
+// The container that had the number before left an endpoint behind, which the same update takes away.
+TEST_F(PortsTest, NumberThatIsUsedAgainIsNobodysUntilTheTablesSaySo) {
+    options_.entries["host_routes"] = 65536;
+    std::filesystem::remove_all(*options_.directory);
+    restart();
+    TableUpdate before = world.tables();
+    before.MergeFrom(web_port());
+    World::add_endpoint(before, web, "web-1", world.web_mac, world.address(0, 9), 101);
+    ASSERT_NO_FATAL_FAILURE(apply_all(before));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    TableUpdate after = web_port("eth1");
+    after.add_deleted_endpoints(web);
+    for (unsigned i = 0; i < 40000; ++i) // so that there is time to look
+        World::add_route(after, {10, 200, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)}, 32,
+                         World::to_c, 5);
+    const MapSet maps = MapSet::open(options_).value();
+    bool done = false;
+    unsigned looks = 0;
+    fast_path_->apply(after, [&](auto applied) { done = applied.has_value(); });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    loop_.restart();
+    while (!done && std::chrono::steady_clock::now() < deadline) {
+        const auto device = find_device("weft5").value();
+        weft_endpoint endpoint{};
+        EXPECT_TRUE(maps["endpoints"].find(&web, &endpoint).value());
+        if (device && device->ifindex != near) {
+            ASSERT_EQ(endpoint.port, 0U) << "the new container would be taken for the one before";
+        }
+        ++looks;
+        loop_.poll();
+    }
+    ASSERT_TRUE(done);
+    EXPECT_GT(looks, 20U);
+    EXPECT_NE(HostNamespaces::number_of("weft5"), near);
+    EXPECT_EQ(state_of(web), "up");
+}
+
+} // namespace
+} // namespace weft::ebpf

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a purge may not claim: it names what it cannot remove, and leaves alone what is at work in another network
+// namespace. tests/lab/purge_test.py has what it removes.
+#include <filesystem>
+
+#include "ebpf/device_pins.hpp"
+#include "ebpf/hook.hpp"
+#include "ebpf/purge.hpp"
+#include "tests/ebpf/served_devices.hpp"
+
+namespace weft::ebpf {
+namespace {
+
+class Purge : public ServedDevices {
+  protected:
+    void SetUp() override {
+        ServedDevices::SetUp();
+        if (IsSkipped()) return;
+        fastpath::TableUpdate update = uplink_port();
+        update.MergeFrom(web_port());
+        const auto applied = apply(update);
+        ASSERT_TRUE(applied) << applied.error().message;
+        fast_path_.reset();
+        if (!std::filesystem::exists(fmt::format("{}/tcx-{}", *options_.directory, up0_)))
+            GTEST_SKIP() << "this kernel has no links at devices (Linux 6.6)";
+    }
+
+    bool purge_here() {
+        removed_.clear();
+        kept_.clear();
+        return purge(*options_.directory, {.removed = [&](const std::string& what) { removed_ += what + "\n"; },
+                                           .kept = [&](const Error& why) { kept_ += why.message + "\n"; }});
+    }
+
+    [[nodiscard]] bool is_served() const { return IngressHook(up0_, options_.directory).attached() != 0; }
+
+    std::string removed_;
+    std::string kept_;
+};
+
+TEST_F(Purge, LeavesWhatIsAtWorkInAnotherNamespaceAndNamesIt) {
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    {
+        const NetworkNamespace other = NetworkNamespace::make();
+        EXPECT_FALSE(purge_here());
+        for (const std::string& pin : {fmt::format("xdp-{}", up0_), fmt::format("tcx-{}", near)})
+            EXPECT_NE(kept_.find(fmt::format("{}/{} ", *options_.directory, pin)), std::string::npos) << kept_;
+        EXPECT_EQ(removed_, "");
+        // A device that happens to have the same number changes nothing.
+        while (HostNamespaces::number_of("other") < up0_) {
+            if (const auto made = HostNamespaces::number_of("other"); made != 0) HostNamespaces::remove_device(made);
+            devices_->add_device("other");
+        }
+        EXPECT_EQ(HostNamespaces::number_of("other"), up0_);
+        EXPECT_FALSE(purge_here());
+        EXPECT_NE(kept_.find(fmt::format("/xdp-{} ", up0_)), std::string::npos) << kept_;
+    }
+    devices_->host().enter();
+    EXPECT_TRUE(is_served());
+    EXPECT_EQ(HostNamespaces::number_of("weft5"), near);
+    EXPECT_TRUE(purge_here()) << kept_;
+    EXPECT_NE(removed_.find("the veth pair of weft5"), std::string::npos) << removed_;
+    EXPECT_NE(removed_.find("program at up0"), std::string::npos) << removed_;
+    EXPECT_FALSE(std::filesystem::exists(*options_.directory));
+}
+
+TEST_F(Purge, SaysSoWhenTheKernelDoesNotAnswer) {
+    {
+        const NothingOpens now;
+        EXPECT_FALSE(purge_here());
+    }
+    EXPECT_NE(kept_, "");
+    EXPECT_EQ(removed_, "");
+    EXPECT_TRUE(is_served());
+    EXPECT_NE(HostNamespaces::number_of("weft5"), 0U);
+}
+
+TEST_F(Purge, PinsOfDevicesThatHaveGoneAreOnlyFiles) {
+    HostNamespaces::remove_device(up0_);
+    EXPECT_TRUE(purge_here()) << kept_;
+    EXPECT_FALSE(std::filesystem::exists(*options_.directory));
+}
+
+} // namespace
+} // namespace weft::ebpf
