@@ -4,13 +4,13 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
-#include <fstream>
 #include <new>
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "dataplane/api/explain.hpp"
+#include "ebpf/seed.hpp"
 
 namespace weft::ebpf {
 
@@ -19,14 +19,6 @@ namespace {
 /// A million sessions are swept in five seconds, at 6 % of a CPU.
 constexpr std::chrono::milliseconds between_slices{5};
 constexpr std::chrono::milliseconds between_sweeps{1000};
-
-/// For outer source ports: nobody outside can choose flows that share a way, and an agent that comes back changes
-/// none.
-std::uint64_t seed_of_boot() {
-    std::string id;
-    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), id);
-    return std::hash<std::string>{}("weft " + id);
-}
 
 Result<PinLock> lock_directory(const std::string& path) {
     auto directory = PinDirectory::at(path);
@@ -53,7 +45,9 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
     }
     auto tables = Tables::open(options);
     if (!tables) return std::unexpected(std::move(tables).error());
-    const ProgramOptions program_options{.hash_seed = seed_of_boot()};
+    const auto seed = seed_of_boot(options.directory);
+    if (!seed) return std::unexpected(seed.error());
+    const ProgramOptions program_options{.hash_seed = *seed};
     auto programs = Programs::load((*tables)->maps(), program_options);
     if (!programs) return std::unexpected(std::move(programs).error());
     auto told = (*tables)->told().read();

@@ -6,7 +6,7 @@
 
 #include "dataplane/pipeline/types.h"
 
-enum { WEFT_HANDOVER = 0x77657831 }; /* "wex1": changes with the struct */
+enum { WEFT_HANDOVER = 0x77657831 }; /* "wex1": changes with the struct, but for its first two members */
 
 /* GRO makes one frame of segments only if this is the same in all. */
 struct weft_handover {

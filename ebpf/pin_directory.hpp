@@ -5,6 +5,7 @@
 //   <bpffs>/weft/layout-N-new/                     one that is being made; without its maker it is worth nothing
 //   <bpffs>/weft/{tcx,xdp}-IFINDEX                 the links of the programs there (device_link.hpp)
 //   <bpffs>/weft/clsact-IFINDEX/                   that qdisc was made here (clsact.hpp)
+//   <bpffs>/weft/seed-HEX/                         what programs of all versions are loaded with (seed.hpp)
 #pragma once
 
 #include <optional>

@@ -220,7 +220,9 @@ int uplink(struct __sk_buff* skb) {
     if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_UNSPEC;
     const __u32 length = skb->len;
     if (skb->vlan_present) return TC_ACT_UNSPEC; /* it belongs to a device of its own */
-    scratch->handed_over = (__u32)weft_take_over(skb, &scratch->outer);
+    const enum weft_handed handed = weft_take_over(skb, &scratch->outer);
+    if (handed == WEFT_HANDED_STRANGELY) return weft_finish(scratch, WEFT_DROP_unknown_handover);
+    scratch->handed_over = handed == WEFT_HANDED_OVER;
     /* What has been handed over is counted, and came before the trace. */
     if (!scratch->handed_over) weft_trace_received(skb, scratch->port, 1);
     const int reason = weft_from_underlay(skb, scratch);

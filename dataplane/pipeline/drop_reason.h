@@ -48,7 +48,8 @@
     X(39, endpoint_not_ready, "the port has no endpoint yet, or no longer")                                          \
     X(40, icmp_error_unrelated, "an ICMP error about a packet that no session sent")                                 \
     X(41, fragmented_outer, "fragments of VXLAN packets are not reassembled")                                        \
-    X(42, rx_overrun, "it came faster than the port was read")
+    X(42, rx_overrun, "it came faster than the port was read")                                                       \
+    X(43, unknown_handover, "the uplink's XDP program is of another version than the program behind it")
 
 #define WEFT_DROP_REASON_ENUM(number, name, text) WEFT_DROP_##name = number,
 

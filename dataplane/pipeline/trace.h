@@ -306,6 +306,7 @@ WEFT_INLINE enum weft_stage weft_trace_stage(const struct weft_trace_event* even
     case WEFT_DROP_port_down:
     case WEFT_DROP_port_full:
     case WEFT_DROP_rx_overrun:
+    case WEFT_DROP_unknown_handover:
         return WEFT_STAGE_port;
     case WEFT_DROP_no_buffer:
         return event->port_out != 0 ? WEFT_STAGE_port : neighbours ? WEFT_STAGE_neighbours : WEFT_STAGE_encapsulate;

@@ -5,10 +5,15 @@
 //   host: uplink up0, weft5 ======= eth0 of the container
 #include <filesystem>
 #include <set>
+#include <stdexcept>
+#include <vector>
 
 #include "ebpf/device_pins.hpp"
 #include "ebpf/hook.hpp"
+#include "ebpf/pin_directory.hpp"
+#include "ebpf/seed.hpp"
 #include "ebpf/xdp_hook.hpp"
+#include "tests/ebpf/maps_of_program.hpp"
 #include "tests/ebpf/served_devices.hpp"
 #include "tests/pipeline/world.hpp"
 
@@ -186,6 +191,32 @@ TEST_F(PortsTest, NumberThatIsUsedAgainIsNobodysUntilTheTablesSaySo) {
     EXPECT_GT(looks, 20U);
     EXPECT_NE(HostNamespaces::number_of("weft5"), near);
     EXPECT_EQ(state_of(web), "up");
+}
+
+/// What a program was loaded with.
+std::uint64_t seed_of(std::uint32_t program) {
+    for (const Map& map : maps_of_program(program)) {
+        if (!map.name().ends_with(".rodata")) continue;
+        std::vector<std::uint64_t> words(map.value_room() / sizeof(std::uint64_t) + 1);
+        const std::uint32_t zero = 0;
+        if (map.find(&zero, words.data()).value()) return words.front();
+    }
+    throw std::runtime_error("the program has no constants");
+}
+
+// The programs of an uplink are of two versions for a moment, and know each other's handover by it.
+TEST_F(PortsTest, ProgramsOfAllVersionsHaveTheSeedThatTheFirstOneNoted) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(uplink_port()));
+    const std::uint64_t first = seed_of(endpoint_program(up0_));
+    EXPECT_EQ(seed_of_boot(options_.directory).value(), first);
+    restart();
+    EXPECT_EQ(seed_of(endpoint_program(up0_)), first);
+    const std::string note = fmt::format("{}/seed-", *options_.directory);
+    std::filesystem::remove(note + fmt::format("{:016x}", first));
+    PinDirectory::make_directory(note + "0123456789abcdef").value();
+    restart();
+    for (const std::uint32_t program : {endpoint_program(up0_), XdpHook(up0_, *options_.directory).attached()})
+        EXPECT_EQ(seed_of(program), 0x0123456789abcdefULL);
 }
 
 } // namespace

@@ -2,13 +2,13 @@
 // Traces on the eBPF fast path as the agent meets them, on a real hook: the loopback device of a network namespace of
 // the test's own is the uplink. What is told of packets is compared with the DPDK fast path's in
 // tests/pipeline/differential_test.cpp.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
 
 #include <linux/if_ether.h>
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,6 +19,7 @@
 #include "ebpf/hook.hpp"
 #include "tests/ebpf/answer.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
+#include "tests/ebpf/maps_of_program.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::ebpf {
@@ -62,25 +63,8 @@ fastpath::TableUpdate host_on_loopback() {
 
 /// A program of the tracing build has the map of traces.
 bool uplink_is_traced(const MapSetOptions& options) {
-    const int program = bpf_prog_get_fd_by_id(IngressHook(loopback_ifindex, options.directory).attached());
-    if (program < 0) throw std::runtime_error("no program of ours serves the uplink");
-    std::uint32_t ids[64];
-    bpf_prog_info info{};
-    info.nr_map_ids = std::size(ids);
-    info.map_ids = reinterpret_cast<std::uint64_t>(ids);
-    std::uint32_t size = sizeof info;
-    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) throw std::runtime_error("the program tells nothing");
-    close(program);
-    bool traced = false;
-    for (std::uint32_t i = 0; i < info.nr_map_ids && i < std::size(ids); ++i) {
-        const int map = bpf_map_get_fd_by_id(ids[i]);
-        bpf_map_info about{};
-        size = sizeof about;
-        if (bpf_obj_get_info_by_fd(map, &about, &size) == 0)
-            traced = traced || std::string(about.name) == "trace_slots";
-        close(map);
-    }
-    return traced;
+    const auto maps = maps_of_program(IngressHook(loopback_ifindex, options.directory).attached());
+    return std::ranges::count(maps, "trace_slots", &Map::name) > 0;
 }
 
 /// Sends datagrams to this host's VXLAN port, with nothing in them that VXLAN knows.

@@ -38,6 +38,7 @@ constexpr weft_drop_reason elsewhere[] = {
     WEFT_DROP_port_down,           // no port is down here
     WEFT_DROP_port_full,           // the sending port's, of the DPDK fast path
     WEFT_DROP_rx_overrun,          // the device's
+    WEFT_DROP_unknown_handover,    // of an upgrade of the eBPF fast path
     WEFT_DROP_no_buffer,           // an exhausted pool's
     WEFT_DROP_unsupported_offload, // a test run has no offloads
     WEFT_DROP_fragmented_outer,    // these stay with the host

@@ -148,6 +148,11 @@ void EbpfDevices::attach(const ebpf::Programs& programs) {
     must(ebpf::XdpHook(ports_.at(World::uplink).near, pins_.path()).attach(programs.uplink_xdp()));
 }
 
+void EbpfDevices::attach_in_front(int xdp_program) {
+    must(ebpf::XdpHook(ports_.at(World::uplink).near, pins_.path()).attach(xdp_program));
+    attached_ = nullptr;
+}
+
 void EbpfDevices::send(std::uint32_t port, const Bytes& frame, bool open_checksum) const {
     const int socket = ports_.at(port).far;
     send_frame(socket, frame, open_checksum);

@@ -24,6 +24,9 @@ class EbpfDevices {
     /// From now on packets meet these programs, which outlive the next ones.
     void attach(const ebpf::Programs& programs);
 
+    /// In front of the uplink's tc program this one, until the next attach().
+    void attach_in_front(int xdp_program);
+
     [[nodiscard]] std::uint32_t near_ifindex(std::uint32_t port) const { return ports_.at(port).near; }
 
     /// Sends the frame at the port's far end, if wanted with its TCP or UDP checksum left open; at the uplink's,

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every packet case on devices: what comes from the underlay goes through the uplink's XDP program and then through
 // its tc program. And what the one tells the other, by BPF_PROG_TEST_RUN.
+#include <chrono>
+#include <cstddef>
 #include <cstring>
 
 #include <linux/bpf.h>
+
+#include <stdexcept>
+#include <thread>
+
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -192,6 +199,78 @@ TEST_P(InFront, TheKernelMakesItsPacketOfTheInnerFrame) {
     const Step step = passes(World::uplink, outer(inner(packet)), world_.at_web(packet));
     ASSERT_NO_FATAL_FAILURE(expect_outcome(step, WEFT_DROP_none, fixture_->run(step)));
     EXPECT_EQ(compare(inner(packet), EbpfDevices::get().seen()), compare(inner(packet), inner(packet)));
+}
+
+/// An XDP program that hands every frame over as it is, in words of its own.
+class StrangeVersion {
+  public:
+    explicit StrangeVersion(std::uint32_t kind) {
+        const auto mark = static_cast<std::int32_t>(weft_handover_mark(EbpfHost::seed));
+        const auto size = static_cast<std::int32_t>(sizeof(weft_handover));
+        const bpf_insn program[] = {
+            instruction(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1),
+            instruction(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, -size),
+            instruction(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_xdp_adjust_meta),
+            instruction(BPF_LDX | BPF_MEM | BPF_W, 2, 6, offsetof(xdp_md, data_meta)),
+            instruction(BPF_LDX | BPF_MEM | BPF_W, 3, 6, offsetof(xdp_md, data)),
+            instruction(BPF_ALU64 | BPF_MOV | BPF_X, 4, 2),
+            instruction(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, size),
+            instruction(BPF_JMP | BPF_JGT | BPF_X, 4, 3, 2), // there is no room: on without a handover
+            instruction(BPF_ST | BPF_MEM | BPF_W, 2, 0, offsetof(weft_handover, kind),
+                        static_cast<std::int32_t>(kind)),
+            instruction(BPF_ST | BPF_MEM | BPF_W, 2, 0, offsetof(weft_handover, mark), mark),
+            instruction(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS),
+            instruction(BPF_JMP | BPF_EXIT, 0)};
+        LIBBPF_OPTS(bpf_prog_load_opts, options);
+        options.expected_attach_type = BPF_XDP;
+        options.prog_flags = 1U << 5; // BPF_F_XDP_HAS_FRAGS, which older headers than the kernel's do not know
+        descriptor_ =
+            bpf_prog_load(BPF_PROG_TYPE_XDP, "strange", "Dual BSD/GPL", program, std::size(program), &options);
+        if (descriptor_ < 0) throw std::runtime_error("cannot load a program");
+    }
+
+    ~StrangeVersion() { close(descriptor_); }
+
+    StrangeVersion(const StrangeVersion&) = delete;
+    StrangeVersion& operator=(const StrangeVersion&) = delete;
+
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  private:
+    static bpf_insn instruction(int code, unsigned to, unsigned from = 0, std::size_t offset = 0,
+                                std::int32_t value = 0) {
+        bpf_insn made{};
+        made.code = static_cast<std::uint8_t>(code);
+        made.dst_reg = static_cast<std::uint8_t>(to & 15);
+        made.src_reg = static_cast<std::uint8_t>(from & 15);
+        made.off = static_cast<std::int16_t>(offset);
+        made.imm = value;
+        return made;
+    }
+
+    int descriptor_ = -1;
+};
+
+/// As in an upgrade, for as long as the uplink's two programs are of two versions. The host would get an inner frame.
+TEST_P(InFront, WhatAnotherVersionHandsOverIsDroppedByName) {
+    fixture_.emplace(1024, EbpfDevices::get());
+    ASSERT_TRUE(fixture_->apply(world_.tables()));
+    EbpfDevices::get().attach(EbpfHost::get(1024).programs());
+    EbpfDevices::get().attach_in_front(StrangeVersion(WEFT_HANDOVER + 1).descriptor());
+    EbpfDevices::get().send(World::uplink, inner(segment()));
+    const std::uint32_t port = World::uplink;
+    const auto drops_wanted = [&] {
+        std::vector<weft_drop_counts> drops(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+        EXPECT_TRUE(EbpfHost::get(1024).maps()["drops"].find(&port, drops.data()).value());
+        std::uint64_t sum = 0;
+        for (const weft_drop_counts& each : drops)
+            sum += each.of_reason[WEFT_DROP_unknown_handover];
+        return sum;
+    };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (drops_wanted() < 2 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_EQ(drops_wanted(), 2U) << "the frame and its follower";
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, InFront,

@@ -108,6 +108,7 @@ TEST(Cases, EveryDropReasonHasOne) {
         {WEFT_DROP_port_down, "the worker and the port that sends: tests/dataplane/one_host_test.py"},
         {WEFT_DROP_port_full, "the port that sends: tests/dataplane/ethdev_port_test.cpp"},
         {WEFT_DROP_rx_overrun, "the device: tests/lab/failures_test.py"},
+        {WEFT_DROP_unknown_handover, "between two eBPF programs: tests/pipeline/ebpf_devices_test.cpp"},
         {WEFT_DROP_no_buffer,
          "an exhausted pool, which is no part of a case: tests/dataplane/fragment_test.cpp, gso_test.cpp"},
     };

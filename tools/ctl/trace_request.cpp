@@ -20,6 +20,7 @@ std::vector<std::string_view> drop_reason_names() {
     };
     names.erase(names.begin());      // none
     std::erase(names, "rx_overrun"); // of packets that nobody has seen
+    std::erase(names, "unknown_handover");
     return names;
 }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ebpf/seed.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "ebpf/pin_directory.hpp"
+
+namespace weft::ebpf {
+
+namespace {
+
+constexpr std::string_view prefix = "seed-";
+constexpr std::size_t digits = 16;
+
+std::optional<std::uint64_t> read(std::string_view name) {
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + digits) return std::nullopt;
+    std::uint64_t seed = 0;
+    const char* const end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, seed, 16);
+    return parsed.ec == std::errc{} && parsed.ptr == end ? std::optional(seed) : std::nullopt;
+}
+
+/// As versions had it that noted none: programs that they left here have the same.
+std::uint64_t make() {
+    std::string id;
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), id);
+    return std::hash<std::string>{}("weft " + id);
+}
+
+} // namespace
+
+Result<std::uint64_t> seed_of_boot(const std::optional<std::string>& directory) {
+    if (!directory) return make();
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(*directory, error))
+        if (const auto seed = read(entry.path().filename().native())) return *seed;
+    if (error) return fail_pin("read the directory " + *directory, error.value());
+    const std::uint64_t seed = make();
+    const std::string note = fmt::format("{}/{}{:0{}x}", *directory, prefix, seed, digits);
+    if (mkdir(note.c_str(), 0700) != 0) return fail_pin("make the directory " + note, errno);
+    return seed;
+}
+
+} // namespace weft::ebpf
