@@ -12,12 +12,23 @@ namespace {
 constexpr std::uint16_t tcp_field = 16;
 constexpr std::uint16_t udp_field = 6;
 
-/// A checksum of neither TCP nor UDP: rare, so it is summed at once.
+/// Is the packet's own header of this protocol at `start`, right behind its IP header? (Anything there is of
+/// extension headers counts as not.)
+bool is_outermost(rte_mbuf* packet, bool v4, std::uint32_t start, std::uint8_t protocol) {
+    const std::uint8_t* const ip = data_of(packet, WEFT_ETHERNET_SIZE);
+    if (v4) return ip[9] == protocol && start == WEFT_ETHERNET_SIZE + (ip[0] & 0xfU) * 4;
+    return ip[6] == protocol && start == WEFT_ETHERNET_SIZE + WEFT_IPV6_SIZE;
+}
+
+/// A checksum that is neither TCP's nor UDP's, or one inside a tunnel of the container's own, where nobody would
+/// look for it: rare, so it is summed at once.
 weft_drop_reason sum_now(rte_mbuf* packet, std::uint32_t start, std::uint32_t field) {
     if (field + 2 > rte_pktmbuf_data_len(packet)) return WEFT_DROP_unsupported_offload;
     const auto sum = sum_chain(packet, start, rte_pktmbuf_pkt_len(packet) - start);
     if (!sum) return WEFT_DROP_unsupported_offload;
-    weft_store_be16(data_of(packet, field), static_cast<std::uint16_t>(~__builtin_bswap16(*sum)));
+    // Zero would be no checksum to UDP, and is to all others the same as this.
+    const auto complement = static_cast<std::uint16_t>(~__builtin_bswap16(*sum));
+    weft_store_be16(data_of(packet, field), complement != 0 ? complement : 0xffff);
     return WEFT_DROP_none;
 }
 
@@ -37,6 +48,12 @@ weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet) {
     if ((!v4 && type != WEFT_ETHERTYPE_IPV6) || start < WEFT_ETHERNET_SIZE + ip_size ||
         start - WEFT_ETHERNET_SIZE > 511)
         return gso == VirtioHeader::gso_none ? sum_now(packet, start, field) : WEFT_DROP_unsupported_offload;
+    if (gso == VirtioHeader::gso_none) {
+        const std::uint8_t protocol = header.csum_offset == tcp_field   ? WEFT_PROTO_TCP
+                                      : header.csum_offset == udp_field ? WEFT_PROTO_UDP
+                                                                        : 0;
+        if (protocol == 0 || !is_outermost(packet, v4, start, protocol)) return sum_now(packet, start, field);
+    }
     packet->l2_len = WEFT_ETHERNET_SIZE;
     packet->l3_len = start - WEFT_ETHERNET_SIZE;
     const std::uint64_t family = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
@@ -51,12 +68,8 @@ weft_drop_reason from_virtio(const VirtioHeader& header, rte_mbuf* packet) {
         packet->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | family;
         return WEFT_DROP_none;
     }
-    if (header.csum_offset == tcp_field)
-        packet->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | family;
-    else if (header.csum_offset == udp_field)
-        packet->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | family;
-    else
-        return sum_now(packet, start, field);
+    packet->ol_flags |=
+        (header.csum_offset == tcp_field ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM) | family;
     return WEFT_DROP_none;
 }
 

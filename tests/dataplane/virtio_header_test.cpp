@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/chain.hpp"
+#include "dataplane/packet.hpp"
 #include "dataplane/virtio_header.hpp"
 #include "tests/pipeline/dpdk_runner.hpp"
 #include "tests/pipeline/test_host.hpp"
@@ -67,6 +69,25 @@ TEST_P(VirtioHeaderTest, NothingAskedIsNothingMarked) {
     EXPECT_EQ(packet->ol_flags & offload_wanted, 0U);
     EXPECT_EQ(to_virtio(packet).flags, 0);
     rte_pktmbuf_free(packet);
+}
+
+TEST_P(VirtioHeaderTest, ChecksumInATunnelIsCompletedAtOnce) {
+    // As of a tunnel of the container's own: TCP or UDP, somewhere in what is TCP or UDP outside.
+    for (const std::uint16_t offset : {16, 6})
+        for (const L4 outside : {L4::tcp, L4::udp}) {
+            rte_mbuf* const packet = plain(outside, 400);
+            VirtioHeader header;
+            header.flags = VirtioHeader::needs_checksum;
+            header.csum_start = static_cast<std::uint16_t>(l4 + 70);
+            header.csum_offset = offset;
+            const std::uint16_t pseudo = weft_load_be16(data_of(packet, header.csum_start + offset));
+            ASSERT_EQ(from_virtio(header, packet), WEFT_DROP_none);
+            EXPECT_EQ(packet->ol_flags & offload_wanted, 0U);
+            const auto sum = sum_chain(packet, header.csum_start, rte_pktmbuf_pkt_len(packet) - header.csum_start);
+            ASSERT_TRUE(sum);
+            EXPECT_EQ(weft_sum_fold(std::uint32_t{__builtin_bswap16(*sum)} + pseudo), 0xffffU);
+            rte_pktmbuf_free(packet);
+        }
 }
 
 TEST_P(VirtioHeaderTest, RefusesWhatNobodyCanComplete) {
