@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controlplane/device_features.hpp"
+#include "dataplane/api/device_features.hpp"
 
 namespace weft::agent {
 
@@ -137,10 +137,14 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_dad", "0");
     write_sysctl("/proc/sys/net/ipv6/conf/" + settings.ifname + "/accept_ra", "0");
     if (is_veth(link.get())) {
-        // What a program forwards stays one frame until a device cuts it, and only TCP is cut behind a tunnel: other
-        // protocols' large sends are the container's own kernel to cut.
-        constexpr std::array<std::string_view, 2> others{"tx-udp-segmentation", "tx-sctp-segmentation"};
-        if (auto disabled = disable_features(settings.ifname, others); !disabled) return disabled;
+        // What a program forwards stays one frame until a device cuts it, and only plain TCP is cut behind a tunnel:
+        // large sends of other protocols, and TCP in tunnels of the container's own, are its own kernel's to cut.
+        constexpr std::array<std::string_view, 8> others{
+            "tx-udp-segmentation",      "tx-sctp-segmentation",         "tx-gre-segmentation",
+            "tx-gre-csum-segmentation", "tx-ipxip4-segmentation",       "tx-ipxip6-segmentation",
+            "tx-udp_tnl-segmentation",  "tx-udp_tnl-csum-segmentation",
+        };
+        if (auto disabled = fastpath::disable_features(settings.ifname, others); !disabled) return disabled;
     }
     const Link change(rtnl_link_alloc());
     rtnl_link_set_mtu(change.get(), settings.mtu);

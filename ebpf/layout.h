@@ -17,7 +17,10 @@ enum { WEFT_LAYOUT = 1000002 };
 enum { WEFT_LAYOUT = 2 };
 #endif
 
-enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2 };
+enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2, WEFT_PORT_COMPLETION = 3 };
+
+/* In `ports`, where the agent has no port: the way in of the completion pair (completion_pair.hpp). */
+enum { WEFT_COMPLETION = 0 };
 
 /* `ports`, by the agent's number. Of arrays an entry of zeros is none; one that stays is written word by word, so
  * what must change together lies in one. */

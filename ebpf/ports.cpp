@@ -210,13 +210,32 @@ Result<void> Ports::adopt(const fastpath::TableUpdate& told) {
     // From the first hook to the last one, packets meet programs of two versions.
     for (auto& [id, ready] : checked)
         try_to_serve(entries_[id], std::move(ready));
+    keep_completion(&*devices, true);
     return {};
+}
+
+void Ports::keep_completion(const Devices* devices, bool anew) {
+    const auto is_uplink = [](const Entry& entry) { return entry.message.has_device(); };
+    if (std::ranges::none_of(entries_ | std::views::values, is_uplink)) {
+        if (completes_) completion_.remove();
+        completes_ = false;
+        completion_note_.clear();
+        return;
+    }
+    if (!anew && completes_ && (devices == nullptr || completion_.is_whole(*devices))) return;
+    const auto attached = completion_.attach(programs_->completed());
+    // Another pair leaves the pin of the one before.
+    if (std::exchange(completes_, attached.has_value()) && completes_) sweep();
+    const std::string note =
+        attached ? "" : "tunnels of containers do not reach other hosts: " + attached.error().message;
+    if (note != std::exchange(completion_note_, note) && !note.empty()) spdlog::error("{}", note);
 }
 
 void Ports::sweep() const {
     std::set<std::uint32_t> ours;
     for (const auto& entry : entries_ | std::views::values)
         if (entry.ifindex != 0) ours.insert(entry.ifindex);
+    if (completes_) ours.insert(completion_.served());
     std::vector<std::uint32_t> strange;
     const auto collect = [&](const void* key, const void*) {
         std::uint32_t ifindex = 0;
@@ -273,6 +292,7 @@ Result<void> Ports::set(const fastpath::Port& message) {
         entries_[message.id()] = std::move(*entry);
         return {};
     });
+    keep_completion(nullptr, false);
     if (set) return set;
     // The one that it was to replace has gone, and is not to come back at the next start.
     if (!entries_.contains(message.id()))
@@ -286,6 +306,7 @@ Result<void> Ports::remove(std::uint32_t id) {
     if (found == entries_.end()) return {};
     if (auto gone = disconnect(found->second); !gone) return fail_in(std::move(gone), fmt::format("port {}", id));
     entries_.erase(found);
+    keep_completion(nullptr, false);
     return told_.forget(WEFT_TOLD_PORT, id);
 }
 
@@ -298,6 +319,7 @@ Result<void> Ports::serve_by(const Programs& programs) {
         if (auto attached = attach(entry); !attached && first)
             first = fail_in(std::move(attached), fmt::format("port {}", id));
     }
+    keep_completion(nullptr, true);
     return first;
 }
 
@@ -305,6 +327,7 @@ std::vector<std::string> Ports::notes() const {
     std::vector<std::string> notes;
     for (const auto& entry : entries_ | std::views::values)
         if (!entry.note.empty()) notes.push_back(entry.note);
+    if (!completion_note_.empty()) notes.push_back(completion_note_);
     return notes;
 }
 
@@ -344,6 +367,7 @@ Result<void> Ports::look() {
     Result<void> first;
     for (auto& entry : entries_ | std::views::values)
         if (auto looked = look_at(entry, *devices); !looked && first) first = std::move(looked);
+    keep_completion(&*devices, false);
     return first;
 }
 

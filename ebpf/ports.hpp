@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dataplane/api/fastpath.pb.h"
+#include "ebpf/completion_pair.hpp"
 #include "ebpf/hook.hpp"
 #include "ebpf/map_set.hpp"
 #include "ebpf/programs.hpp"
@@ -27,7 +28,7 @@ class Ports {
   public:
     /// All must outlive it.
     Ports(const MapSet& maps, Told& told, const Programs& programs) :
-        maps_(maps), told_(told), programs_(&programs) {}
+        maps_(maps), told_(told), programs_(&programs), completion_(maps) {}
 
     /// Takes over the ports that were told of before: from now on these programs serve them. One whose device has
     /// gone meanwhile is a port that is gone. An error changes nothing.
@@ -85,10 +86,16 @@ class Ports {
     void release(const Entry& entry) const;
     Result<void> write(const Entry& entry) const;
     Result<void> look_at(Entry& entry, const Devices& devices) const;
+    /// The completion pair is there while an uplink is; an error is noted, and it is tried again. `anew`: the
+    /// programs are others, or it is not known whether it is there.
+    void keep_completion(const Devices* devices, bool anew);
 
     const MapSet& maps_;
     Told& told_;
     const Programs* programs_;
+    CompletionPair completion_;
+    bool completes_ = false; ///< there is a pair, as far as is known
+    std::string completion_note_;
     std::map<std::uint32_t, Entry> entries_;
 };
 

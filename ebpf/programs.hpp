@@ -28,6 +28,9 @@ class Programs {
 
     [[nodiscard]] int uplink() const { return descriptor("uplink"); }
 
+    /// Of the one for what comes out of the completion pair.
+    [[nodiscard]] int completed() const { return descriptor("completed"); }
+
     /// Of the one for XDP, in front of uplink()'s.
     [[nodiscard]] int uplink_xdp() const { return descriptor("uplink_xdp"); }
 

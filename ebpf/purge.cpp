@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "ebpf/completion_pair.hpp"
 #include "ebpf/device_pins.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/veth.hpp"
@@ -39,7 +40,7 @@ class Progress {
 std::set<std::uint32_t> remove_veths(const Devices& devices, std::set<std::uint32_t> pinned, Progress& progress) {
     std::set<std::uint32_t> others = std::move(pinned);
     for (const auto& [name, device] : devices) {
-        if (device.kind != "veth" || !is_near_name(name)) {
+        if (device.kind != "veth" || !(is_near_name(name) || name == CompletionPair::way_in)) {
             others.insert(device.ifindex);
         } else if (const auto gone = remove_veth(device.ifindex); gone) {
             progress.removed(fmt::format("the veth pair of {}", name));

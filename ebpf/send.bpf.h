@@ -26,6 +26,21 @@ enum { WEFT_CHANGED_SIZE = 12 };
 /* What a stage says: a drop reason, or that the packet has gone. */
 enum { WEFT_SENT = -1 };
 
+/* A packet that its sender has put into a tunnel goes to the uplink by a device that completes it (the pair of
+ * completion_pair.hpp), since the kernel notes what is open in one tunnel only: where the inner checksum would be
+ * that of the container's tunnel is not where a NIC looks for it behind ours. */
+WEFT_STAGE int weft_leave_completed(struct __sk_buff* skb, __u32 port_number) {
+    const __u32 completion = WEFT_COMPLETION;
+    const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_number);
+    const struct weft_port* const way = bpf_map_lookup_elem(&ports, &completion);
+    weft_trace_leaves(port_number);
+    if (!port || !port->up) return WEFT_DROP_port_down;
+    if (!way || !way->up) return WEFT_DROP_unsupported_offload;
+    weft_count_sent(port_number, skb->len);
+    skb->mark = port_number;
+    return bpf_redirect(way->ifindex, 0) == TC_ACT_REDIRECT ? WEFT_SENT : WEFT_DROP_port_down;
+}
+
 /* Hands the packet to a port's device. */
 WEFT_INLINE int weft_leave(struct __sk_buff* skb, __u32 port_number) {
     const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_number);
@@ -131,11 +146,12 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
     const __u32 size = v4 ? WEFT_OUTER_V4_SIZE : WEFT_OUTER_V6_SIZE;
     /* A frame to be cut has the length fields of a packet until it is. */
     if (length + size > 65535) return WEFT_DROP_unsupported_offload;
+    const int in_tunnel = weft_is_in_tunnel(skb);
     const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
                         BPF_F_ADJ_ROOM_ENCAP_L2(WEFT_ETHERNET_SIZE) |
                         (v4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
-    if (bpf_skb_adjust_room(skb, (int)size, BPF_ADJ_ROOM_MAC, flags) != 0)
-        return weft_is_in_tunnel(skb) ? WEFT_DROP_unsupported_offload : WEFT_DROP_no_buffer;
+    if (in_tunnel && skb->gso_size != 0) return WEFT_DROP_unsupported_offload;
+    if (bpf_skb_adjust_room(skb, (int)size, BPF_ADJ_ROOM_MAC, in_tunnel ? 0 : flags) != 0) return WEFT_DROP_no_buffer;
     __u8* const data = (__u8*)(long)skb->data;
     const __u8* const end = (const __u8*)(long)skb->data_end;
     const __u32 more = WEFT_ETHERNET_SIZE + WEFT_CHANGED_SIZE;
@@ -145,7 +161,7 @@ WEFT_INLINE int weft_encapsulate(struct __sk_buff* skb, struct weft_scratch* scr
         weft_write_outer(data, next_hop, 0, l3, length, hash);
     else if (!weft_store_outer(skb, scratch, next_hop, l3, hash))
         return WEFT_DROP_no_buffer;
-    return weft_leave(skb, next_hop->port);
+    return in_tunnel ? weft_leave_completed(skb, next_hop->port) : weft_leave(skb, next_hop->port);
 }
 
 /* What the outer source port is made of: all fragments of a packet take one way through the underlay, so that the

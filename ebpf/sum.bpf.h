@@ -25,8 +25,7 @@ WEFT_INLINE int weft_is_unfinished(struct __sk_buff* skb) {
     return BPF_CORE_READ_BITFIELD(kernels, ip_summed) == CHECKSUM_PARTIAL;
 }
 
-/* Has the sender put it into a tunnel, and left something of the packet inside open? The kernel keeps such notes
- * about one tunnel only. */
+/* Has the sender put it into a tunnel? */
 WEFT_INLINE int weft_is_in_tunnel(struct __sk_buff* skb) {
     const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
     return BPF_CORE_READ_BITFIELD(kernels, encapsulation) != 0;

@@ -234,6 +234,20 @@ int uplink(struct __sk_buff* skb) {
     return weft_finish(scratch, reason);
 }
 
+/* At the way out of the completion pair: on to the uplink, for which it was marked. */
+SEC("tc")
+
+int completed(struct __sk_buff* skb) {
+    const __u32 port_number = skb->mark;
+    const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_number);
+    if (!port || !port->up || port->role != WEFT_PORT_UPLINK) {
+        weft_count_drop(port_number, WEFT_DROP_port_down);
+        return TC_ACT_SHOT;
+    }
+    skb->mark = 0;
+    return (int)bpf_redirect(port->ifindex, 0);
+}
+
 /* In front of `uplink`, on devices whose driver runs it. While somebody traces, it leaves all to that. */
 SEC("xdp.frags")
 

@@ -129,7 +129,7 @@ TEST_F(PortsTest, UplinkThatIsMadeAnewIsServedAgain) {
         EXPECT_EQ(uplink_programs(now), 2U);
         EXPECT_EQ(port_of(now), uplink);
         EXPECT_EQ(port_of(before), 0U);
-        EXPECT_EQ(pinned_devices(*options_.directory), std::set{now});
+        EXPECT_EQ(pinned_devices(*options_.directory), (std::set{now, HostNamespaces::number_of("weft-sum1")}));
         const MapSet maps = MapSet::open(options_).value();
         weft_port entry{};
         EXPECT_TRUE(maps["ports"].find(&uplink, &entry).value());
@@ -143,17 +143,43 @@ TEST_F(PortsTest, OfDevicesThatWentUnseenNothingIsLeft) {
     both.MergeFrom(web_port());
     ASSERT_NO_FATAL_FAILURE(apply_all(both));
     const std::uint32_t near = HostNamespaces::number_of("weft5");
-    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{up0_, near}));
+    const std::uint32_t sum1 = HostNamespaces::number_of("weft-sum1");
+    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{up0_, near, sum1}));
     fast_path_.reset();
     HostNamespaces::remove_device(near);
     HostNamespaces::remove_device(up0_);
     const std::uint32_t now = devices_->add_device("up0");
     restart();
-    EXPECT_EQ(pinned_devices(*options_.directory), std::set{now});
+    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{now, sum1}));
     EXPECT_EQ(port_of(near) + port_of(up0_), 0U);
     EXPECT_EQ(port_of(now), uplink);
     EXPECT_EQ(state_of(web), "gone");
     EXPECT_EQ(uplink_programs(now), 2U);
+}
+
+TEST_F(PortsTest, CompletionPairIsThereWhileAnUplinkIs) {
+    const auto number_of = [](const char* name) { return HostNamespaces::number_of(name); };
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    EXPECT_EQ(number_of("weft-sum0"), 0U);
+    ASSERT_NO_FATAL_FAILURE(apply_all(uplink_port()));
+    const std::uint32_t first = number_of("weft-sum0");
+    ASSERT_NE(first, 0U);
+    HostNamespaces::remove_device(first);
+    EXPECT_EQ(state_of(uplink), "up"); // after a look
+    const std::uint32_t second = number_of("weft-sum0");
+    ASSERT_NE(second, 0U);
+    EXPECT_NE(second, first);
+    const std::uint32_t out = number_of("weft-sum1");
+    EXPECT_NE(endpoint_program(out), 0U);
+    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{up0_, number_of("weft5"), out}));
+    fast_path_.reset();
+    restart();
+    EXPECT_EQ(number_of("weft-sum0"), second);
+    TableUpdate away;
+    away.add_deleted_ports(uplink);
+    ASSERT_NO_FATAL_FAILURE(apply_all(away));
+    EXPECT_EQ(number_of("weft-sum0"), 0U);
+    EXPECT_EQ(pinned_devices(*options_.directory), (std::set{number_of("weft5")}));
 }
 
 // The container that had the number before left an endpoint behind, which the same update takes away.

@@ -5,6 +5,7 @@
   h1-e1 -- h1 ==== underlay ==== h2 (whose weftd is purged) -- h2-e1"""
 import json
 import pathlib
+import re
 import signal
 
 import harness
@@ -70,7 +71,7 @@ def purge_leaves_the_host_as_it_was(lab):
     lab.wait_for_routes()
     harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
     during = listing(host)
-    assert all(during[what] != before[what] for what in before if what != 'filters') and len(links_of(host)) == 3, during
+    assert all(during[what] != before[what] for what in before if what != 'filters') and len(links_of(host)) == 4, during
     objects = kernel_objects(host)
 
     refused = purge(host)
@@ -85,8 +86,9 @@ def purge_leaves_the_host_as_it_was(lab):
     assert listing(host) == during, 'it goes on without an agent'
     purged = purge(host)
     assert purged.returncode == 0, purged.stderr
-    for what in ('veth pair of weft', 'program at uplink', 'eBPF maps in', str(host.bpf / 'weft')):
+    for what in ('veth pair of weft-sum0', 'program at uplink', 'eBPF maps in', str(host.bpf / 'weft')):
         assert what in purged.stdout, purged.stdout
+    assert len(re.findall(r'veth pair of weft\d', purged.stdout)) == 2, purged.stdout
     assert listing(host) == before
     assert 'eth0' not in run('ip', '-n', lab.netns('h2-e1'), '-o', 'link')
     wait_until(lambda: all(is_gone(each) for each in objects), 'no map and no program is left', 10)
@@ -120,7 +122,7 @@ def uplink_that_is_no_longer_one_has_no_program_left(lab):
     path = pathlib.Path(host.directory / 'weftd.conf')
     text = path.read_text(encoding='utf8')
     path.write_text(''.join(line for line in text.splitlines(True) if not line.startswith(('uplink =', 'neighbor ='))), encoding='utf8')
-    assert len(links_of(host)) == 3  # its own, and those of two endpoints
+    assert len(links_of(host)) == 4  # its own, that of the completion pair, and those of two endpoints
     host.start_agent()
     host.wait_until_ready()
     wait_until(lambda: len(links_of(host)) == 2, 'no program at the uplink', 10)

@@ -5,6 +5,7 @@ loaded again, is served again by the weftd that runs; a container's near end tha
 
   h1-e1 -- h1 ==== underlay ==== h2 (whose uplink goes) -- h2-e1"""
 import json
+import re
 import time
 
 import harness
@@ -77,7 +78,7 @@ def port_of_endpoint(host, name):
 
 def a_near_end_that_is_set_down_keeps_its_container(lab):
     host = lab.host('h2')
-    near = next(each['ifname'] for each in json.loads(run('ip', '-n', host.netns, '-j', 'link')) if each['ifname'].startswith('weft'))
+    near = next(each['ifname'] for each in json.loads(run('ip', '-n', host.netns, '-j', 'link')) if re.fullmatch(r'weft\d+', each['ifname']))
     before = number_of(host.netns, near), number_of(lab.netns('h2-e1'), 'eth0')
     run('ip', '-n', host.netns, 'link', 'set', near, 'down')
     wait_until(lambda: not port_of_endpoint(host, 'h2-e1').get('up', False), 'the port is down', 10)

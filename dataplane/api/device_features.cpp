@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/device_features.hpp"
+#include "dataplane/api/device_features.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace weft::agent {
+namespace weft::fastpath {
 
 namespace {
 
@@ -88,4 +88,4 @@ Result<void> disable_features(const std::string& ifname, std::span<const std::st
     return {};
 }
 
-} // namespace weft::agent
+} // namespace weft::fastpath

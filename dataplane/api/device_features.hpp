@@ -8,10 +8,10 @@
 
 #include "routing/net/result.hpp"
 
-namespace weft::agent {
+namespace weft::fastpath {
 
 /// Switches features of a device of the calling thread's namespace off. One that the kernel does not know is none to
 /// switch off.
 [[nodiscard]] Result<void> disable_features(const std::string& ifname, std::span<const std::string_view> features);
 
-} // namespace weft::agent
+} // namespace weft::fastpath
