@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
 #include "ebpf/map_set.hpp"
 #include "tests/controlplane/temporary_directory.hpp"
@@ -56,25 +55,6 @@ class BpfFileSystem {
 
   private:
     TemporaryDirectory directory_;
-};
-
-/// While it lives, this process opens nothing: no file, no socket, no map.
-class NothingOpens {
-  public:
-    NothingOpens() {
-        if (getrlimit(RLIMIT_NOFILE, &before_) != 0 || !set({.rlim_cur = 0, .rlim_max = before_.rlim_max}))
-            throw std::runtime_error("cannot limit descriptors");
-    }
-
-    ~NothingOpens() { set(before_); }
-
-    NothingOpens(const NothingOpens&) = delete;
-    NothingOpens& operator=(const NothingOpens&) = delete;
-
-  private:
-    static bool set(const rlimit& limit) { return setrlimit(RLIMIT_NOFILE, &limit) == 0; }
-
-    rlimit before_{};
 };
 
 class BpfTest : public testing::Test {

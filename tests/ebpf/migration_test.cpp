@@ -4,22 +4,13 @@
 // on the way leaves enough to begin again.
 #include <cerrno>
 #include <csignal>
-#include <cstddef>
-
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-
 #include <random>
 #include <set>
-#include <stdexcept>
-#include <thread>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +19,7 @@
 #include "ebpf/session_sweeper.hpp"
 #include "ebpf/tables.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
+#include "tests/ebpf/refused_call.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::ebpf {
@@ -277,27 +269,12 @@ TEST_F(Migrated, WhatPacketsWroteMeanwhileComesAfter) {
     EXPECT_TRUE(pins().layouts() == std::vector{ours()});
 }
 
-/// As of a kernel that has CPUs which take no part in it (nohz_full). For this thread alone, and for good.
-void refuse_membarrier() {
-    sock_filter rules[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{.len = std::size(rules), .filter = rules};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        throw std::runtime_error("seccomp");
-}
-
+// As of a kernel that has CPUs which take no part in it (nohz_full).
 TEST_F(Migrated, WhoCannotWaitForPacketsUnderWaySaysSo) {
     make_older();
     MapSet maps = MapSet::open(options_).value();
     Result<void> retired;
-    std::thread([&] {
-        refuse_membarrier();
-        retired = maps.retire_predecessors();
-    }).join();
+    with_refused(SYS_membarrier, EINVAL, [&] { retired = maps.retire_predecessors(); });
     ASSERT_FALSE(retired);
     EXPECT_NE(retired.error().message.find("membarrier"), std::string::npos) << retired.error().message;
     EXPECT_EQ(pins().layouts(), std::vector{ours()});

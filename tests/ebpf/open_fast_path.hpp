@@ -33,11 +33,9 @@ class OpenFastPath : public PinnedTest {
         return answer<fastpath::TableUpdate>([&](auto done) { fast_path_->dump(done); }).value();
     }
 
-    Result<fastpath::CountersReply> ask_counters() {
-        return answer<fastpath::CountersReply>([&](auto done) { fast_path_->counters(done); });
+    fastpath::CountersReply counters() {
+        return answer<fastpath::CountersReply>([&](auto done) { fast_path_->counters(done); }).value();
     }
-
-    fastpath::CountersReply counters() { return ask_counters().value(); }
 
     boost::asio::io_context loop_;
     std::unique_ptr<EbpfFastPath> fast_path_;

@@ -3,7 +3,9 @@
 // namespaces of the test's own:
 //
 //   host: uplink up0, weft5 ======= eth0 of the container
+#include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "ebpf/seed.hpp"
 #include "ebpf/xdp_hook.hpp"
 #include "tests/ebpf/maps_of_program.hpp"
+#include "tests/ebpf/refused_call.hpp"
 #include "tests/ebpf/served_devices.hpp"
 #include "tests/pipeline/world.hpp"
 
@@ -81,36 +84,55 @@ TEST_F(PortsTest, DeviceThatIsSetDownIsDownAndComesBack) {
     EXPECT_EQ(state_of(web), "up");
 }
 
-TEST_F(PortsTest, KernelThatDoesNotAnswerHasTakenNoDeviceAway) {
-    TableUpdate both = uplink_port();
-    both.MergeFrom(web_port());
-    ASSERT_NO_FATAL_FAILURE(apply_all(both));
-    {
-        const NothingOpens now;
-        const auto told = ask_counters();
+/// Without a thread of their own.
+class UnansweredPorts : public PortsTest {
+  protected:
+    void SetUp() override {
+        PortsTest::SetUp();
+        if (IsSkipped()) return;
+        fast_path_.reset();
+        tables_ = Tables::open(options_).value();
+        programs_.emplace(Programs::load(tables_->maps(), {.hash_seed = 1}).value());
+        ports_.emplace(tables_->maps(), tables_->told(), *programs_);
+        ASSERT_TRUE(ports_->set(uplink_port().ports(0)));
+        ASSERT_TRUE(ports_->set(web_port().ports(0)));
+    }
+
+    [[nodiscard]] int listed() const {
+        TableUpdate update;
+        ports_->dump(update);
+        return update.ports_size();
+    }
+
+    std::unique_ptr<Tables> tables_;
+    std::optional<Programs> programs_;
+    std::optional<Ports> ports_;
+};
+
+TEST_F(UnansweredPorts, KernelThatDoesNotAnswerHasTakenNoDeviceAway) {
+    with_refused(SYS_socket, EMFILE, [&] {
+        fastpath::CountersReply reply;
+        const auto told = ports_->counters(reply);
         ASSERT_FALSE(told);
         EXPECT_NE(told.error().message.find("netlink"), std::string::npos) << told.error().message;
-        EXPECT_TRUE(lists(web) && lists(uplink));
-    }
-    EXPECT_EQ(state_of(web), "up");
-    EXPECT_EQ(state_of(uplink), "up");
+        EXPECT_FALSE(ports_->look());
+    });
+    EXPECT_EQ(listed(), 2);
+    fastpath::CountersReply reply;
+    ASSERT_TRUE(ports_->counters(reply));
+    ASSERT_EQ(reply.ports_size(), 2);
+    EXPECT_TRUE(reply.ports(0).up() && reply.ports(1).up());
 }
 
-TEST_F(PortsTest, PairThatCannotBeRemovedKeepsItsProgram) {
-    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+TEST_F(UnansweredPorts, PairThatCannotBeRemovedKeepsItsProgram) {
     const std::uint32_t near = HostNamespaces::number_of("weft5");
-    TableUpdate away;
-    away.add_deleted_ports(web);
-    {
-        const NothingOpens now;
-        EXPECT_FALSE(apply(away));
-    }
-    EXPECT_TRUE(lists(web));
+    with_refused(SYS_socket, EMFILE, [&] { EXPECT_FALSE(ports_->remove(web)); });
+    EXPECT_EQ(listed(), 2) << "or the agent would not try again";
     EXPECT_EQ(HostNamespaces::number_of("weft5"), near);
     EXPECT_NE(endpoint_program(near), 0U);
-    ASSERT_NO_FATAL_FAILURE(apply_all(away));
+    ASSERT_TRUE(ports_->remove(web));
     EXPECT_EQ(HostNamespaces::number_of("weft5"), 0U);
-    EXPECT_FALSE(lists(web));
+    EXPECT_EQ(listed(), 1);
 }
 
 TEST_F(PortsTest, UplinkThatIsMadeAnewIsServedAgain) {
