@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // FastPath: what the agent needs of a fast path, whichever it is. `controlplane/` calls it; dataplane/api/client.hpp
 // implements it over a socket for the DPDK process, ebpf/ in process, and tests with a fake. Calls return at once;
-// answers come on the agent's event loop, in the order of the calls.
+// answers come on the agent's event loop, in the order of the calls, but for start_trace()'s, which may take longer.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <string>
 
 #include "dataplane/api/fastpath.pb.h"
 #include "routing/net/result.hpp"
@@ -32,17 +32,10 @@ class FastPath {
 
     /// Packets that match, until stop_trace() or the fast path's end; costs packets nothing while none runs. `sink`
     /// is called after `done`, which gets the trace's number.
-    virtual void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) {
-        static_cast<void>(request);
-        static_cast<void>(sink);
-        done(fail(ErrorCode::unsupported, "this fast path cannot trace packets"));
-    }
-
+    virtual void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) = 0;
     /// What was seen until now still goes to the sink; nothing does after `done`. not_found for one that does not
     /// run.
-    virtual void stop_trace(std::uint64_t trace, Done<void> done) {
-        done(fail(ErrorCode::not_found, "no trace has the number " + std::to_string(trace)));
-    }
+    virtual void stop_trace(std::uint64_t trace, Done<void> done) = 0;
 };
 
 } // namespace weft::fastpath

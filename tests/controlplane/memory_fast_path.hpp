@@ -48,6 +48,14 @@ class MemoryFastPath final : public fastpath::FastPath {
 
     [[nodiscard]] std::size_t due() const { return due_.size(); }
 
+    void start_trace(fastpath::TraceRequest, fastpath::TraceSink, fastpath::Done<std::uint64_t> done) override {
+        done(fail(ErrorCode::unsupported, "this fast path cannot trace packets"));
+    }
+
+    void stop_trace(std::uint64_t trace, fastpath::Done<void> done) override {
+        done(fail(ErrorCode::not_found, "no trace has the number " + std::to_string(trace)));
+    }
+
     void apply(fastpath::TableUpdate update, fastpath::Done<void> done) override {
         updates.push_back(update);
         due_.push_back([this, update = std::move(update), done = std::move(done)] {
