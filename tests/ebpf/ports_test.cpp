@@ -179,6 +179,27 @@ TEST_F(PortsTest, OfDevicesThatWentUnseenNothingIsLeft) {
     EXPECT_EQ(uplink_programs(now), 2U);
 }
 
+TEST_F(PortsTest, OneThatTakesTooManyWordsIsRefusedByName) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    TableUpdate longer = web_port("eth1");
+    auto& port = *longer.mutable_ports(0);
+    port.set_id(web + 1);
+    port.mutable_veth()->mutable_netns()->insert(0, 600, '/'); // the same file
+    const auto refused = apply(longer);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid);
+    for (const char* const part : {"port 6: ", "the eBPF map told has room for 510", "the path of its namespace"})
+        EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+    EXPECT_FALSE(lists(web + 1));
+    EXPECT_EQ(HostNamespaces::number_of("weft6"), 0U);
+    EXPECT_TRUE(lists(web));
+    EXPECT_EQ(HostNamespaces::number_of("weft5"), near);
+    port.mutable_veth()->mutable_netns()->erase(0, 500);
+    ASSERT_NO_FATAL_FAILURE(apply_all(longer));
+    EXPECT_TRUE(lists(web + 1));
+}
+
 TEST_F(PortsTest, CompletionPairIsThereWhileAnUplinkIs) {
     const auto number_of = [](const char* name) { return HostNamespaces::number_of(name); };
     ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
