@@ -19,6 +19,7 @@ namespace {
 /// A million sessions are swept in five seconds, at 6 % of a CPU.
 constexpr std::chrono::milliseconds between_slices{5};
 constexpr std::chrono::milliseconds between_sweeps{1000};
+constexpr const char* no_memory = "no memory for the answer: stop something on this host";
 
 Result<PinLock> lock_directory(const std::string& path) {
     auto directory = PinDirectory::at(path);
@@ -73,8 +74,8 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock>
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
     sweeper_(tables_->maps()["sessions"]),
-    traces_(loop, tables_->maps(), ports_, programs_, options),
-    opened_unix_ms_(unix_ms()) {}
+    opened_unix_ms_(unix_ms()),
+    traces_(loop, worker_, tables_->maps(), ports_, programs_, options) {}
 
 EbpfFastPath::~EbpfFastPath() {
     boost::asio::post(worker_, [this] {
@@ -94,7 +95,7 @@ void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
         try {
             result = work();
         } catch (const std::bad_alloc&) {
-            result = fail(ErrorCode::exhausted, "no memory for the answer: stop something on this host");
+            result = fail(ErrorCode::exhausted, no_memory);
         }
         boost::asio::post(loop, [done, result = std::move(result)]() mutable { done(std::move(result)); });
     });
@@ -171,13 +172,21 @@ void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
 
 void EbpfFastPath::start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
                                fastpath::Done<std::uint64_t> done) {
-    ask(std::move(done), [this, request = std::move(request), sink = std::move(sink)]() mutable {
-        const bool pumping = traces_.running();
-        auto started = traces_.start(request, std::move(sink));
+    // The loop waits for the answer, which the worker may have after others'.
+    auto answer = [this, awaited = boost::asio::make_work_guard(loop_),
+                   done = std::move(done)](Result<std::uint64_t> started) {
         // Behind the answer.
-        if (started && !pumping) boost::asio::post(worker_, [this] { pump(); });
-        return started;
-    });
+        if (started && traces_.running() == 1) boost::asio::post(worker_, [this] { pump(); });
+        boost::asio::post(loop_, [done, started = std::move(started)]() mutable { done(std::move(started)); });
+    };
+    boost::asio::post(
+        worker_, [this, request = std::move(request), sink = std::move(sink), answer = std::move(answer)]() mutable {
+            try {
+                traces_.start(request, std::move(sink), answer);
+            } catch (const std::bad_alloc&) {
+                answer(fail(ErrorCode::exhausted, no_memory));
+            }
+        });
 }
 
 void EbpfFastPath::stop_trace(std::uint64_t trace, fastpath::Done<void> done) {

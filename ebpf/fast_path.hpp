@@ -66,10 +66,10 @@ class EbpfFastPath final : public fastpath::FastPath {
     Programs programs_;
     Ports ports_;
     SessionSweeper sweeper_;
-    Traces traces_;
     std::uint64_t opened_unix_ms_;
     bool ending_ = false;
     boost::asio::thread_pool worker_{1};
+    Traces traces_;
     boost::asio::steady_timer chore_timer_{worker_};
     boost::asio::steady_timer pump_timer_{worker_};
 };

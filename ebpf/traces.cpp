@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -21,15 +22,6 @@ std::uint32_t Traces::free_slot() const {
     return slot;
 }
 
-Result<void> Traces::begin() {
-    auto traced = TracedPrograms::load(maps_, options_);
-    if (!traced) return std::unexpected(std::move(traced).error());
-    traced_ = std::move(*traced);
-    auto served = ports_.serve_by(traced_->programs());
-    if (!served) end();
-    return served;
-}
-
 void Traces::end() {
     // A hook that keeps a tracing program pays for it, and forwards all the same.
     if (auto served = ports_.serve_by(programs_); !served)
@@ -37,22 +29,38 @@ void Traces::end() {
     traced_.reset();
 }
 
-Result<std::uint64_t> Traces::start(const fastpath::TraceRequest& request, fastpath::TraceSink sink) {
-    if (auto room = fastpath::check_trace_room(traces_.size()); !room)
-        return std::unexpected(std::move(room).error());
+void Traces::start(const fastpath::TraceRequest& request, fastpath::TraceSink sink, const Started& started) {
+    if (auto room = fastpath::check_trace_room(traces_.size() + waiting_.size()); !room)
+        return started(std::unexpected(std::move(room).error()));
     auto settings = fastpath::to_settings(request);
-    if (!settings) return std::unexpected(std::move(settings).error());
+    if (!settings) return started(std::unexpected(std::move(settings).error()));
     auto ring = TraceRing::make(fastpath::trace_ring_bytes(settings->snap_length));
-    if (!ring) return std::unexpected(std::move(ring).error());
-    if (!traced_)
-        if (auto begun = begin(); !begun) return std::unexpected(std::move(begun).error());
-    const std::uint32_t slot = free_slot();
-    if (auto begun = traced_->begin(slot, last_number_ + 1, *settings, *ring); !begun) {
-        if (traces_.empty()) end();
-        return std::unexpected(std::move(begun).error());
+    if (!ring) return started(std::unexpected(std::move(ring).error()));
+    Waiting trace{*settings, *std::move(ring), std::make_shared<fastpath::TraceSink>(std::move(sink)), started};
+    if (traced_) return started(begin(trace));
+    waiting_.push_back(std::move(trace));
+    if (waiting_.size() == 1) loader_.load([this](auto loaded) { begin_all(std::move(loaded)); });
+}
+
+void Traces::begin_all(Result<TracedPrograms> loaded) {
+    Result<void> served;
+    if (loaded) {
+        traced_ = std::move(*loaded);
+        served = ports_.serve_by(traced_->programs());
+    } else {
+        served = std::unexpected(std::move(loaded).error());
     }
-    traces_.push_back({++last_number_, slot, *std::move(ring), fastpath::TraceBudget(settings->events_per_s),
-                       std::make_shared<fastpath::TraceSink>(std::move(sink))});
+    for (Waiting& trace : std::exchange(waiting_, {}))
+        trace.started(served ? begin(trace) : std::unexpected(served.error()));
+    if (traced_ && traces_.empty()) end();
+}
+
+Result<std::uint64_t> Traces::begin(Waiting& trace) {
+    const std::uint32_t slot = free_slot();
+    if (auto begun = traced_->begin(slot, last_number_ + 1, trace.settings, trace.ring); !begun)
+        return std::unexpected(std::move(begun).error());
+    traces_.push_back({++last_number_, slot, std::move(trace.ring),
+                       fastpath::TraceBudget(trace.settings.events_per_s), std::move(trace.sink)});
     spdlog::info("trace {} begins", last_number_);
     return last_number_;
 }

@@ -268,6 +268,59 @@ TEST_F(EbpfTraces, ListenerThatDoesNotReadLosesAndHearsHowMuch) {
     EXPECT_EQ(told.events.size() + told.lost, packets);
 }
 
+TEST_F(EbpfTraces, TablesChangeWhileTheTracingProgramsAreLoaded) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    bool started = false;
+    unsigned updates = 0;
+    // The trace was asked for first, and each update is asked for when the one before it is done.
+    fast_path_->start_trace({}, [](auto) {}, [&](auto number) { started = number.has_value(); });
+    const std::function<void()> again = [&] {
+        fast_path_->apply({}, [&](Result<void> done) {
+            EXPECT_TRUE(done);
+            if (started) return;
+            ++updates;
+            again();
+        });
+    };
+    again();
+    loop_.restart();
+    loop_.run();
+    EXPECT_TRUE(started);
+    EXPECT_GT(updates, 1U);
+    EXPECT_TRUE(uplink_is_traced(options_));
+}
+
+TEST_F(EbpfTraces, AllThatWereAskedForMeanwhileBegin) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    std::vector<std::uint64_t> numbers;
+    unsigned refused = 0;
+    for (int i = 0; i <= WEFT_TRACES_MAX; ++i)
+        fast_path_->start_trace(
+            {}, [](auto) {},
+            [&](auto number) {
+                if (number)
+                    numbers.push_back(*number);
+                else
+                    ++refused;
+            });
+    loop_.restart();
+    loop_.run();
+    EXPECT_EQ(numbers.size(), std::size_t{WEFT_TRACES_MAX});
+    EXPECT_EQ(refused, 1U);
+    EXPECT_EQ(gauge().used(), std::uint64_t{WEFT_TRACES_MAX});
+}
+
+TEST_F(EbpfTraces, OneThatIsAskedForLastIsStartedBeforeTheEnd) {
+    ASSERT_NO_FATAL_FAILURE(open());
+    bool started = false;
+    fast_path_->start_trace({}, [](auto) {}, [&](auto number) { started = number.has_value(); });
+    fast_path_.reset();
+    loop_.restart();
+    loop_.run();
+    EXPECT_TRUE(started);
+    EXPECT_FALSE(uplink_is_traced(options_));
+}
+
 TEST_F(EbpfTraces, EndWithTheFastPath) {
     ASSERT_NO_FATAL_FAILURE(open());
     Told told;
