@@ -3,13 +3,15 @@
  * in turn, and its payload is put aside before. */
 #pragma once
 
+#include <linux/errno.h>
+
 #include "dataplane/pipeline/fragment.h"
 #include "ebpf/send.bpf.h"
 
 enum {
     WEFT_FRAGMENT_MAX = 1 << 14, /* the kernel makes no longer packet in one piece, */
     WEFT_CUT_MTU_MAX = 15000,    /* with outer headers and all that it keeps behind */
-    WEFT_CUT_REST = WEFT_ETHERNET_SIZE + WEFT_IPV4_HEADER_MAX,
+    WEFT_CUT_REST = 256,         /* what is left of the packet while it is changed: more than its headers */
 };
 
 /* A packet that is being cut. */
@@ -23,7 +25,7 @@ struct weft_cut {
     __u32 done;
     __u64 hash; /* of all outer headers */
     __u32 ifindex;
-    int reason; /* WEFT_SENT: the packet has become its last fragment */
+    int reason; /* why it goes no further; WEFT_SENT: it does */
 };
 
 /* By CPU: the loader makes one for each. */
@@ -61,15 +63,28 @@ WEFT_INLINE int weft_put_aside(struct __sk_buff* skb, struct weft_scratch* scrat
         weft_store32(cut->later.bytes + i, 0);
     }
     weft_later_header(&cut->first, &cut->later);
-    if (size == 0) return 0;
-    const __u32 sum = weft_is_unfinished(skb) ? weft_sum_packet(skb, l4, size) : 0;
-    if (bpf_skb_load_bytes(skb, l4, cut->payload, weft_from_1_to(size, 1 << 16)) != 0) return 0;
+    if (size == 0 || bpf_skb_load_bytes(skb, l4, cut->payload, weft_from_1_to(size, 1 << 16)) != 0) return 0;
     if (!weft_is_unfinished(skb)) return 1;
-    const __u16 checksum = weft_checksum(sum);
+    const __u16 checksum = weft_checksum(weft_sum_packet(skb, l4, size));
     weft_store_be16(cut->payload + weft_checksum_place(ip->protocol), checksum != 0 ? checksum : 0xffff);
-    /* The kernel forgets that it was open when it lies in front of the packet. */
-    return bpf_skb_adjust_room(skb, -(int)(l4 + 2), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET) == 0 &&
-           !weft_is_unfinished(skb);
+    return 1;
+}
+
+/* Makes the packet, whose payload has been put aside, one that can become anything: short, in one piece, nothing
+ * open.
+ */
+WEFT_INLINE int weft_make_blank(struct __sk_buff* skb, const struct weft_ip* ip, int v4) {
+    if (bpf_skb_change_tail(skb, WEFT_CUT_REST, 0) != 0) return 0;
+    if (weft_is_unfinished(skb)) {
+        /* That its checksum is open the kernel forgets when the place lies in front of the packet. */
+        const int beyond = ip->l4_offset + 2;
+        if (bpf_skb_adjust_room(skb, -beyond, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET) != 0 ||
+            bpf_skb_adjust_room(skb, beyond, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET) != 0 ||
+            weft_is_unfinished(skb))
+            return 0;
+    }
+    /* Devices and filters ask the kernel, not the packet. */
+    return v4 || bpf_skb_change_proto(skb, __builtin_bswap16(WEFT_ETHERTYPE_IPV6), 0) == 0;
 }
 
 /* All headers of the fragment; returns their size. */
@@ -92,8 +107,7 @@ WEFT_STAGE int weft_become_fragment(struct __sk_buff* skb, struct weft_cut* cut,
                                        : weft_write_fragment(cut, next_hop, 0, header, payload, cut->hash);
     __u32 done = cut->done;
     cut->done = done + payload;
-    /* What the verifier has to see, and cannot. */
-    if (payload > WEFT_FRAGMENT_MAX) return 0;
+    if (payload == 0 || payload > WEFT_FRAGMENT_MAX) return 0; /* never; and the verifier has to see it */
     __asm__ volatile("%0 &= 65535" : "+r"(done));
     payload = weft_from_1_to(payload, WEFT_FRAGMENT_MAX);
     headers = weft_from_1_to(headers, 256);
@@ -108,12 +122,17 @@ static long weft_cut_off(__u32 number, struct weft_cutting* cutting) {
     struct weft_cut* const cut = cutting->cut;
     cut->reason = WEFT_DROP_no_buffer;
     if (!weft_become_fragment(skb, cut, number == 0 ? &cut->first : &cut->later)) return 1;
-    if (cut->done != cut->size) {
-        weft_trace_part(skb, cut->next_hop.port);
-        weft_count_sent(cut->next_hop.port, skb->len);
-        if (bpf_clone_redirect(skb, cut->ifindex, 0) != 0) return 1;
-    }
     cut->reason = WEFT_SENT;
+    if (cut->done == cut->size) return 0;
+    const __u32 length = skb->len;
+    weft_trace_part(skb, cut->next_hop.port);
+    /* More than 0: the device has its own opinion of it, as of any packet. */
+    const long failed = bpf_clone_redirect(skb, cut->ifindex, 0);
+    if (failed < 0) {
+        cut->reason = failed == -ENOMEM ? WEFT_DROP_no_buffer : WEFT_DROP_port_down;
+        return 1;
+    }
+    weft_count_sent(cut->next_hop.port, length);
     return 0;
 }
 
@@ -121,7 +140,8 @@ static long weft_cut_off(__u32 number, struct weft_cutting* cutting) {
  * for a tunnel's it does not let grow. */
 WEFT_INLINE int weft_is_divisible(struct __sk_buff* skb, const struct weft_ip* ip, __u32 mtu) {
     return mtu <= WEFT_CUT_MTU_MAX && !weft_is_in_tunnel(skb) &&
-           (!weft_is_unfinished(skb) || weft_open_sum_is_transports(skb, ip));
+           (!weft_is_unfinished(skb) ||
+            (ip->protocol != WEFT_PROTO_SCTP && weft_open_sum_of(skb, ip, 0, 0) == WEFT_SUM_OF_TRANSPORT));
 }
 
 /* A packet that is too large for the next hop, a VTEP, but may be cut: weft_send_fragments() is to do it, which has
@@ -134,21 +154,26 @@ WEFT_STAGE int weft_leave_to_be_cut(const struct weft_packet* packet, const stru
     return WEFT_TO_BE_CUT;
 }
 
-WEFT_STAGE int weft_send_fragments(struct __sk_buff* skb, struct weft_scratch* scratch) {
-    struct weft_cut* const cut = weft_cut_of_cpu();
-    if (!cut) return WEFT_DROP_no_buffer;
+WEFT_INLINE int weft_cut_all(struct __sk_buff* skb, struct weft_scratch* scratch, struct weft_cut* cut) {
     const __u32 mtu = cut->next_hop.mtu;
     const __u32 port_number = cut->next_hop.port;
     const struct weft_port* const port = bpf_map_lookup_elem(&ports, &port_number);
-    if (!port || !port->up) return WEFT_DROP_port_down;
+    if (!port || !port->up) return weft_leave(skb, port_number); /* which knows what becomes of it */
     cut->ifindex = port->ifindex;
-    /* Only what lies in one piece can grow again. */
-    if (!weft_put_aside(skb, scratch, cut) || bpf_skb_change_tail(skb, WEFT_CUT_REST, 0) != 0 ||
-        bpf_skb_pull_data(skb, WEFT_CUT_REST) != 0)
+    cut->reason = WEFT_DROP_no_buffer;
+    if (!weft_put_aside(skb, scratch, cut) || !weft_make_blank(skb, &scratch->packet.ip, cut->next_hop.outer_v4))
         return WEFT_DROP_no_buffer;
     const __u32 count = weft_fragment_count(&cut->first, &cut->later, mtu, cut->size);
     weft_trace_parts(count);
     struct weft_cutting cutting = {skb, cut};
     bpf_loop(count, weft_cut_off, &cutting, 0);
-    return cut->reason == WEFT_SENT ? weft_leave(skb, port_number) : cut->reason;
+    if (cut->reason != WEFT_SENT) return cut->reason;
+    return cut->done == cut->size ? weft_leave(skb, port_number) : WEFT_DROP_no_buffer;
+}
+
+WEFT_STAGE int weft_send_fragments(struct __sk_buff* skb, struct weft_scratch* scratch) {
+    struct weft_cut* const cut = weft_cut_of_cpu();
+    const int reason = cut ? weft_cut_all(skb, scratch, cut) : WEFT_DROP_no_buffer;
+    if (reason == WEFT_DROP_no_buffer) weft_trace_parts(0);
+    return reason;
 }

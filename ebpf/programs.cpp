@@ -2,7 +2,10 @@
 #include "ebpf/programs.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include <bpf/libbpf.h>
@@ -30,14 +33,27 @@ Result<void> set_options(bpf_object* object, const ProgramOptions& options) {
     return {};
 }
 
+/// The highest number of any CPU that there may be; their numbers may have gaps.
+std::uint32_t last_cpu() {
+    std::string possible;
+    std::ifstream("/sys/devices/system/cpu/possible") >> possible; // "0-3", "0,2-3"
+    const std::size_t last = possible.find_last_of(",-");
+    return static_cast<std::uint32_t>(
+        std::strtoul(possible.c_str() + (last == std::string::npos ? 0 : last + 1), nullptr, 10));
+}
+
 /// Some maps have an entry for each CPU that is larger than the kernel's per-CPU memory has room for.
 Result<void> make_one_for_each_cpu(bpf_object* object, const char* name) {
     bpf_map* const map = bpf_object__find_map_by_name(object, name);
-    const int failed = map == nullptr
-                           ? -ENOENT
-                           : bpf_map__set_max_entries(map, static_cast<std::uint32_t>(libbpf_num_possible_cpus()));
+    const int failed = map == nullptr ? -ENOENT : bpf_map__set_max_entries(map, last_cpu() + 1);
     if (failed == 0) return {};
     return fail(ErrorCode::internal, fmt::format("the eBPF programs' map {}: {}", name, std::strerror(-failed)));
+}
+
+bool is_realtime_kernel() {
+    int realtime = 0; // such a kernel alone has the file
+    std::ifstream("/sys/kernel/realtime") >> realtime;
+    return realtime != 0;
 }
 
 } // namespace
@@ -45,6 +61,10 @@ Result<void> make_one_for_each_cpu(bpf_object* object, const char* name) {
 void Programs::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
 Result<Programs> Programs::load(const MapSet& maps, const ProgramOptions& options) {
+    if (is_realtime_kernel())
+        return fail(ErrorCode::unsupported,
+                    "on a real-time kernel one packet's program may interrupt another's on the same CPU, whose "
+                    "memory they would share: boot one without PREEMPT_RT, or use --fastpath dpdk");
     std::size_t size = 0;
     const void* const bytes =
         options.traced ? weft_traced_programs::elf_bytes(&size) : weft_programs::elf_bytes(&size);

@@ -4,9 +4,8 @@
  *
  * A copy may be older than the table's entry. It is used only where that cannot matter: for a packet that changes
  * nothing about the session (established, or still without an answer and the packet its initiator's), in the very
- * second in which this CPU saw the entry (so nobody has deleted it for its age), and in the epoch of the tables that
- * decided it. Who takes sessions away by command moves
- * the epoch. */
+ * second in which this CPU saw the entry (so that its age is no reason to delete it), and in the epoch of the tables
+ * that decided it. Who takes sessions away by command moves the epoch. */
 #pragma once
 
 #include "ebpf/scratch.bpf.h"
@@ -20,12 +19,12 @@ struct weft_recent_session {
 
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct weft_recent_session, WEFT_RECENT_SESSIONS, recent_sessions);
 
-/* Whoever makes keys that share a place makes packets dearer, and nothing worse. */
+/* Whoever makes keys that share a place makes packets dearer, and nothing worse. With the seed it takes luck. */
 WEFT_INLINE struct weft_recent_session* weft_recent_place(const struct weft_packet* packet) {
     const struct weft_session_key* const key = &packet->key;
     const __u64 addresses = key->low.halves[1] + (key->high.halves[1] << 7 | key->high.halves[1] >> 57);
     const __u64 ports = (__u64)key->low_port << 48 ^ (__u64)key->high_port << 32 ^ key->vni_protocol;
-    const __u32 place = (addresses ^ ports) * 0x9e3779b97f4a7c15ULL >> 32 & (WEFT_RECENT_SESSIONS - 1);
+    const __u32 place = (addresses ^ ports) * (hash_seed | 1) >> 32 & (WEFT_RECENT_SESSIONS - 1);
     return bpf_map_lookup_elem(&recent_sessions, &place);
 }
 
@@ -57,6 +56,10 @@ WEFT_INLINE void weft_keep_recent(const struct weft_view* view, const struct wef
                                   const struct weft_session_value* session) {
     struct weft_recent_session* const recent = weft_recent_place(packet);
     if (!recent || !weft_may_be_recent(view, packet, session)) return;
+    /* Nor do those that nobody answers push out those that are: a scan would empty the table. */
+    if (session->state == WEFT_SESSION_NEW && recent->value.state == WEFT_SESSION_ESTABLISHED &&
+        recent->value.last_seen_s == view->now_s)
+        return;
     recent->key = packet->key;
     recent->value = *session;
 }

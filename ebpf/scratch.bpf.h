@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /* What a program knows about the packet at hand, too large for its stack: one for each CPU, since programs run to
- * their end there. The packet's headers are read into it at once, and written from it. */
+ * their end there (not so on a real-time kernel, where they are not loaded). The packet's headers are read into it at
+ * once, and written from it. */
 #pragma once
 
 #include "ebpf/view.bpf.h"

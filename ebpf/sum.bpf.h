@@ -31,25 +31,34 @@ WEFT_INLINE int weft_is_in_tunnel(struct __sk_buff* skb) {
     return BPF_CORE_READ_BITFIELD(kernels, encapsulation) != 0;
 }
 
-/* Is an open checksum one that may be completed after the stages have looked at the packet, whose IP header begins
- * `frame` bytes behind its first byte? It is written at a place that the sender chose: that of the protocol, or in
- * the payload, as by a tunnel of the container's own, but not in what was judged. */
-WEFT_STAGE int weft_open_sum_is_harmless(struct __sk_buff* skb, const struct weft_ip* ip, __u32 frame, int segments) {
+/* Where TCP and UDP have their checksum. */
+WEFT_INLINE __u32 weft_checksum_place(__u8 protocol) { return protocol == WEFT_PROTO_TCP ? 16 : 6; }
+
+enum weft_open_sum {
+    WEFT_SUM_HARMFUL,      /* completing it would change what was judged */
+    WEFT_SUM_OF_TRANSPORT, /* of TCP, UDP or SCTP */
+    WEFT_SUM_ELSEWHERE,    /* in the payload, as by a tunnel of the container's own, or in front of the packet */
+};
+
+/* What an open checksum is to a packet whose IP header begins `frame` bytes behind its first byte. It is completed
+ * after the stages have looked at the packet, at a place that the sender chose. */
+WEFT_STAGE enum weft_open_sum weft_open_sum_of(struct __sk_buff* skb, const struct weft_ip* ip, __u32 frame,
+                                               int segments) {
     const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
     const __u32 in_front = (__u32)((unsigned long)kernels->data - (unsigned long)kernels->head) + frame;
     const __u32 start = (__u32)kernels->csum_start - in_front;
     const __u32 offset = kernels->csum_offset;
     const __u32 l4 = ip->l4_offset;
-    __u32 place, size;
-    if (start > 65535) return frame != 0; /* the outer packet's, made by another host of this machine */
-    if (ip->fragment != WEFT_FRAGMENT_NONE) return 0;
+    __u32 place = weft_checksum_place(ip->protocol);
+    __u32 size;
+    /* The outer packet's, made by another host of this machine. */
+    if (start > 65535) return frame != 0 ? WEFT_SUM_ELSEWHERE : WEFT_SUM_HARMFUL;
+    if (ip->fragment != WEFT_FRAGMENT_NONE) return WEFT_SUM_HARMFUL;
     switch (ip->protocol) {
     case WEFT_PROTO_TCP:
-        place = 16;
         size = WEFT_TCP_SIZE;
         break;
     case WEFT_PROTO_UDP:
-        place = 6;
         size = WEFT_UDP_SIZE;
         break;
     case WEFT_PROTO_SCTP:
@@ -58,23 +67,12 @@ WEFT_STAGE int weft_open_sum_is_harmless(struct __sk_buff* skb, const struct wef
         break;
     case WEFT_PROTO_ICMP:
     case WEFT_PROTO_ICMPV6:
-        return 0;
+        return WEFT_SUM_HARMFUL;
     default:
-        return !segments && start >= l4;
+        return !segments && start >= l4 ? WEFT_SUM_ELSEWHERE : WEFT_SUM_HARMFUL;
     }
-    return (start == l4 && offset == place) || (!segments && start + offset >= l4 + size);
-}
-
-/* Where TCP and UDP have their checksum. */
-WEFT_INLINE __u32 weft_checksum_place(__u8 protocol) { return protocol == WEFT_PROTO_TCP ? 16 : 6; }
-
-/* Is the open checksum that of TCP or UDP, of a packet that an endpoint sent? */
-WEFT_INLINE int weft_open_sum_is_transports(struct __sk_buff* skb, const struct weft_ip* ip) {
-    const struct sk_buff___weft* const kernels = bpf_cast_to_kern_ctx(skb);
-    const __u32 in_front = (__u32)((unsigned long)kernels->data - (unsigned long)kernels->head);
-    return (ip->protocol == WEFT_PROTO_TCP || ip->protocol == WEFT_PROTO_UDP) &&
-           kernels->csum_start == in_front + ip->l4_offset &&
-           kernels->csum_offset == weft_checksum_place(ip->protocol);
+    if (start == l4 && offset == place) return WEFT_SUM_OF_TRANSPORT;
+    return !segments && start + offset >= l4 + size ? WEFT_SUM_ELSEWHERE : WEFT_SUM_HARMFUL;
 }
 
 /* The one's complement sum of `size` bytes from `offset` on, piece by piece: of a packet, or of a frame that is none

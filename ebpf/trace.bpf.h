@@ -249,11 +249,14 @@ WEFT_INLINE void weft_trace_leaves(__u32 port) {
 #endif
 }
 
-/* It leaves in so many parts. */
+/* It leaves in so many parts. 0: not after all. */
 WEFT_INLINE void weft_trace_parts(__u32 count) {
 #if WEFT_TRACING
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
-    if (scratch) scratch->event.parts = (__u16)count;
+    if (!scratch) return;
+    scratch->event.parts = (__u16)count;
+    scratch->event.port_out = 0;
+    scratch->after_size = 0;
 #else
     (void)count;
 #endif

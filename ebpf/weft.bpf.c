@@ -27,7 +27,8 @@ WEFT_INLINE int weft_parse(struct __sk_buff* skb, struct weft_scratch* scratch) 
     if (scratch->linear > scratch->length) scratch->linear = scratch->length;
     scratch->segment = skb->gso_size;
     scratch->segment_headers = 0;
-    if (weft_is_unfinished(skb) && !weft_open_sum_is_harmless(skb, ip, scratch->inner, scratch->segment != 0))
+    if (weft_is_unfinished(skb) &&
+        weft_open_sum_of(skb, ip, scratch->inner, scratch->segment != 0) == WEFT_SUM_HARMFUL)
         return WEFT_DROP_unsupported_offload;
     if (scratch->segment == 0) return WEFT_DROP_none;
     /* What is behind the packet could not be cut off without forgetting that it is to be cut. */

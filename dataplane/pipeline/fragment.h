@@ -27,17 +27,6 @@ WEFT_INLINE uint32_t weft_fragment_count(const struct weft_ipv4_header* first, c
     return 1 + (payload - weft_fragment_payload(first, mtu, payload) + each - 1) / each;
 }
 
-/* Has the kernel's verifier forget what it knows of a number below 128, so that the ways through a loop meet again.
- * `zero` is one that it does not know to be zero. */
-WEFT_INLINE uint32_t weft_forget(uint32_t number, uint32_t zero) {
-#ifdef __bpf__
-    __asm__ volatile("%0 += %1\n%0 &= 127" : "+r"(number) : "r"(zero));
-#else
-    (void)zero;
-#endif
-    return number;
-}
-
 /* The header of every fragment but the first: of the options only those with the copied flag. `later` is all zeros.
  * Byte by byte, since that is one way to verify. */
 WEFT_INLINE void weft_later_header(const struct weft_ipv4_header* first, struct weft_ipv4_header* later) {

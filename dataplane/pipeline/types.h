@@ -31,6 +31,17 @@ WEFT_INLINE const uint8_t* weft_at(const uint8_t* packet, uint32_t offset) {
     return packet + offset;
 }
 
+/* Has the kernel's verifier forget what it knows of a number below 128, so that the ways through a loop meet again.
+ * `zero` is one that it does not know to be zero. */
+WEFT_INLINE uint32_t weft_forget(uint32_t number, uint32_t zero) {
+#ifdef __bpf__
+    __asm__ volatile("%0 += %1\n%0 &= 127" : "+r"(number) : "r"(zero));
+#else
+    (void)zero;
+#endif
+    return number;
+}
+
 /* Words at any alignment, as the machine has them. Of a copy the compiler for BPF makes single bytes, since it does
  * not know that the machines which we run on can do better. */
 WEFT_INLINE uint16_t weft_load16(const uint8_t* at) {

@@ -117,6 +117,11 @@ Check steering_program(const HostFacts& facts) {
 }
 
 Check bpf_kernel(const HostFacts& facts) {
+    if (facts.realtime)
+        return missing("kernel",
+                       facts.kernel_release + " is a real-time one, where one packet's program may interrupt "
+                                              "another's on the same CPU, whose memory they would share",
+                       "boot one without PREEMPT_RT, or run weftd with --fastpath dpdk");
     if (facts.missing_bpf_features.empty()) return fine("kernel", facts.kernel_release);
     return missing("kernel", facts.kernel_release + " lacks " + join(facts.missing_bpf_features, ", "),
                    "update to Linux 6.3 or newer, or run weftd with --fastpath dpdk");

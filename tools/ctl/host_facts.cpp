@@ -206,6 +206,7 @@ HostFacts gather_host_facts(const std::string& agent_socket) {
     facts.bpf = try_bpf();
     facts.btf = access("/sys/kernel/btf/vmlinux", F_OK) == 0;
     if (facts.btf) facts.missing_bpf_features = missing_bpf_features();
+    facts.realtime = read_number("/sys/kernel/realtime") != 0;
     facts.bpffs = mount_of("bpf");
     facts.cgroup2 = mount_of("cgroup2");
     facts.hugepages_2m_total = read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");

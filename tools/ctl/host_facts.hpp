@@ -22,6 +22,7 @@ struct HostFacts {
     Trouble af_xdp;                                ///< socket(AF_XDP)
     Trouble bpf;                                   ///< loading a two-instruction program
     bool btf = false;                              ///< /sys/kernel/btf/vmlinux
+    bool realtime = false;                         ///< PREEMPT_RT
     std::vector<std::string> missing_bpf_features; ///< that the eBPF fast path's programs need; known with BTF only
     std::string bpffs;                             ///< where one is mounted
     std::string cgroup2;

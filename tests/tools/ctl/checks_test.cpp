@@ -63,6 +63,7 @@ TEST(Doctor, EachLackIsNamedWithItsRemedy) {
         {"steer.bpf.o", false, Severity::advice, [](HostFacts& facts) { facts.steering_program.clear(); }},
         {"kernel", true, Severity::missing,
          [](HostFacts& facts) { facts.missing_bpf_features = {"bpf_redirect_peer (Linux 5.10)"}; }},
+        {"kernel", true, Severity::missing, [](HostFacts& facts) { facts.realtime = true; }},
         {"BTF", true, Severity::missing, [](HostFacts& facts) { facts.btf = false; }},
         {"bpffs", true, Severity::advice, [](HostFacts& facts) { facts.bpffs.clear(); }},
         {"cgroup v2", true, Severity::advice, [](HostFacts& facts) { facts.cgroup2.clear(); }},
