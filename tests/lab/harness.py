@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the lab's tests share: cases that print `ok NAME` or `not ok NAME: why`, labs that go away with their test, and the checks that several need.
 A case is a function that raises when the fact in its name does not hold."""
+import contextlib
 import json
 import os
 import pathlib
@@ -91,6 +92,8 @@ def with_one_lab(title, options, *cases):
 
 def print_logs(lab):
     for host in lab.hosts.values():
+        with contextlib.suppress(LabError):
+            print(f'--- drops of {host.name}: {drops(host)}', file=sys.stderr, flush=True)
         for path in (host.log, host.dataplane_log()):
             print(f'--- {path.name} of {host.name}\n{hosts.tail(path, 25)}', file=sys.stderr, flush=True)
 
