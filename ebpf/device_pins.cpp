@@ -2,13 +2,13 @@
 #include "ebpf/device_pins.hpp"
 
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 
 #include "ebpf/hook.hpp"
 #include "ebpf/netlink.hpp"
+#include "ebpf/pin_directory.hpp"
 #include "ebpf/xdp_hook.hpp"
 
 namespace weft::ebpf {
@@ -18,13 +18,8 @@ namespace {
 constexpr std::array<std::string_view, 3> prefixes = {"tcx-", "xdp-", "clsact-"};
 
 std::optional<std::uint32_t> device_of(std::string_view name) {
-    for (const std::string_view prefix : prefixes) {
-        if (!name.starts_with(prefix)) continue;
-        const char* const end = name.data() + name.size();
-        std::uint32_t ifindex = 0;
-        const auto read = std::from_chars(name.data() + prefix.size(), end, ifindex);
-        if (read.ec == std::errc{} && read.ptr == end) return ifindex;
-    }
+    for (const std::string_view prefix : prefixes)
+        if (const auto ifindex = number_behind<std::uint32_t>(prefix, name)) return ifindex;
     return std::nullopt;
 }
 

@@ -2,7 +2,6 @@
 #include "ebpf/pin_directory.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -36,13 +35,9 @@ constexpr const char* usual_place = "/sys/fs/bpf";
 
 /// Of a set's directory: whole ones end with the number, others say so behind it.
 std::optional<unsigned> layout_number(std::string_view name, bool whole) {
-    if (!name.starts_with(set_prefix) || name.ends_with(unfinished_suffix) == whole) return std::nullopt;
-    name.remove_prefix(set_prefix.size());
+    if (name.ends_with(unfinished_suffix) == whole) return std::nullopt;
     if (!whole) name.remove_suffix(unfinished_suffix.size());
-    unsigned number = 0;
-    const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (read.ec != std::errc{} || read.ptr != name.data() + name.size()) return std::nullopt;
-    return number;
+    return number_behind<unsigned>(set_prefix, name);
 }
 
 bool is_bpf_file_system(const std::string& path) {

@@ -2,7 +2,6 @@
 #include "ebpf/seed.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -21,11 +20,7 @@ constexpr std::string_view prefix = "seed-";
 constexpr std::size_t digits = 16;
 
 std::optional<std::uint64_t> read(std::string_view name) {
-    if (!name.starts_with(prefix) || name.size() != prefix.size() + digits) return std::nullopt;
-    std::uint64_t seed = 0;
-    const char* const end = name.data() + name.size();
-    const auto parsed = std::from_chars(name.data() + prefix.size(), end, seed, 16);
-    return parsed.ec == std::errc{} && parsed.ptr == end ? std::optional(seed) : std::nullopt;
+    return name.size() == prefix.size() + digits ? number_behind<std::uint64_t>(prefix, name, 16) : std::nullopt;
 }
 
 /// As versions had it that noted none: programs that they left here have the same.
