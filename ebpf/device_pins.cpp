@@ -40,10 +40,10 @@ Result<void> check_pins(std::uint32_t ifindex, const std::string& directory) {
 
 Result<std::vector<std::string>> release_device(std::uint32_t ifindex, const std::string& directory) {
     if (auto here = check_pins(ifindex, directory); !here) return std::unexpected(std::move(here).error());
-    // XDP first: the program of tc takes what it leaves.
+    // XDP first: the program of tc takes what it leaves, and stays with it.
     const auto in_front = XdpHook(ifindex, directory).detach();
-    auto removed = IngressHook(ifindex, directory).detach();
     if (!in_front) return std::unexpected(in_front.error());
+    auto removed = IngressHook(ifindex, directory).detach();
     if (removed && *in_front) removed->insert(removed->begin(), "the XDP program at " + device_name(ifindex));
     return removed;
 }

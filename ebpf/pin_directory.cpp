@@ -52,6 +52,19 @@ bool is_in_hosts_mount_namespace() {
     return here == std::filesystem::read_symlink("/proc/1/ns/mnt", hosts) && !ours && !hosts;
 }
 
+/// Without what says nothing: "a/b/", "a/b/." and "a/c/../b" are a/b, which lies in a.
+std::string plain(const std::string& path) {
+    const auto normal = std::filesystem::path(path).lexically_normal();
+    return normal.has_filename() ? normal : normal.parent_path();
+}
+
+/// Is it what stands at that path, rather than something that was removed since it was opened?
+bool is_at(int descriptor, const std::string& path) {
+    struct stat opened{}, there{};
+    return fstat(descriptor, &opened) == 0 && stat(path.c_str(), &there) == 0 && opened.st_dev == there.st_dev &&
+           opened.st_ino == there.st_ino;
+}
+
 } // namespace
 
 std::unexpected<Error> fail_pin(const std::string& doing, int number) {
@@ -60,12 +73,18 @@ std::unexpected<Error> fail_pin(const std::string& doing, int number) {
                 fmt::format("cannot {}: {}{}", doing, std::strerror(number), denied ? ": this needs root" : ""));
 }
 
-Result<PinDirectory> PinDirectory::at(std::string path) {
+Result<PinDirectory> PinDirectory::at(const std::string& named) {
+    std::string path = plain(named);
     const std::string parent = std::filesystem::path(path).parent_path();
     if (is_bpf_file_system(parent)) return PinDirectory(std::move(path));
     if (parent == usual_place && is_in_hosts_mount_namespace() &&
         mount("bpf", usual_place, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
         return PinDirectory(std::move(path));
+    if (is_bpf_file_system(path))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{} is the whole of a BPF file system, which others use too: name a directory in it, "
+                                "as {}/weft",
+                                path, path));
     return fail(
         ErrorCode::unavailable,
         fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}", path,
@@ -131,6 +150,10 @@ Result<PinLock> PinLock::take(const PinDirectory& directory) {
                                     directory.path()));
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+    // By a purge: nobody else would meet this lock in the directory that is made next.
+    if (!is_at(descriptor, directory.path()))
+        return fail(ErrorCode::unavailable,
+                    fmt::format("{} was removed by another weftd: start this one again", directory.path()));
     return lock;
 }
 

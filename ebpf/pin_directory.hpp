@@ -31,7 +31,7 @@ template <class Number>
 class PinDirectory {
   public:
     /// Refuses a place outside a BPF file system, and the whole of one, which others use too.
-    [[nodiscard]] static Result<PinDirectory> at(std::string path);
+    [[nodiscard]] static Result<PinDirectory> at(const std::string& named);
 
     [[nodiscard]] const std::string& path() const { return path_; }
 

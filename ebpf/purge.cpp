@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -53,17 +54,18 @@ std::set<std::uint32_t> remove_veths(const Devices& devices, std::set<std::uint3
 }
 
 void remove_sets(const PinDirectory& pins, Progress& progress) {
+    std::vector<std::string> there;
     for (const auto& layouts : {pins.layouts(), pins.unfinished()})
         for (const std::string& layout : layouts) {
             std::error_code ignored;
-            progress.removed(fmt::format("{} eBPF maps in {}",
-                                         std::distance(std::filesystem::directory_iterator(layout, ignored), {}),
-                                         layout));
+            there.push_back(fmt::format("{} eBPF maps in {}",
+                                        std::distance(std::filesystem::directory_iterator(layout, ignored), {}),
+                                        layout));
         }
-    if (const auto gone = pins.remove(); gone)
-        progress.removed(pins.path());
-    else
-        progress.kept(gone.error());
+    there.push_back(pins.path());
+    if (const auto gone = pins.remove(); !gone) return progress.kept(gone.error());
+    for (const std::string& what : there)
+        progress.removed(what);
 }
 
 } // namespace

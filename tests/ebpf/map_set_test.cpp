@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The set of maps: made once, taken over afterwards, of the sizes that were asked for, for root alone; maps of
 // another layout are refused by name, and one agent at a time has them.
+#include <algorithm>
+#include <filesystem>
+#include <future>
+
 #include <linux/magic.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -119,10 +123,39 @@ TEST_F(PinnedMaps, NeedABpfFileSystem) {
     options_.directory = elsewhere.path() + "/weft";
     for (const std::string& message : {refusal(options_), PinDirectory::at(*options_.directory).error().message})
         EXPECT_NE(message.find("mount -t bpf bpf " + elsewhere.path()), std::string::npos) << message;
-    // Not the whole file system, which is not ours.
-    options_.directory = file_system_->path();
-    EXPECT_NE(refusal(options_).find("mount -t bpf bpf"), std::string::npos);
-    EXPECT_FALSE(PinDirectory::at(*options_.directory));
+}
+
+TEST_F(PinnedMaps, AreNotTheWholeFileSystemWhichOthersUseToo) {
+    const std::string whole = file_system_->path();
+    for (const char* const end : {"", "/", "//", "/.", "/./", "/weft/.."}) {
+        options_.directory = whole + end;
+        const auto refused = PinDirectory::at(*options_.directory);
+        ASSERT_FALSE(refused) << *options_.directory;
+        EXPECT_NE(refused.error().message.find(whole + "/weft"), std::string::npos) << refused.error().message;
+        EXPECT_EQ(refusal(options_), refused.error().message);
+    }
+    EXPECT_EQ(PinDirectory::at(whole + "/weft/").value().path(), whole + "/weft");
+}
+
+/// How many descriptors of this process are open on it.
+std::ptrdiff_t opened(const std::string& path) {
+    std::error_code closed_again;
+    return std::ranges::count_if(std::filesystem::directory_iterator("/proc/self/fd"), [&](const auto& entry) {
+        return std::filesystem::read_symlink(entry.path(), closed_again) == path;
+    });
+}
+
+// The lock would be one that nobody else meets.
+TEST_F(PinnedMaps, AreNotLockedInADirectoryThatWasPurgedMeanwhile) {
+    ASSERT_TRUE(pins().make());
+    std::optional<PinLock> purging = PinLock::take(pins()).value();
+    ASSERT_EQ(opened(pins().path()), 1);
+    auto waiting = std::async(std::launch::async, [&] { return PinLock::take(pins()).has_value(); });
+    while (opened(pins().path()) < 2)
+        std::this_thread::yield();
+    ASSERT_TRUE(pins().remove());
+    purging.reset();
+    EXPECT_FALSE(waiting.get());
 }
 
 TEST_F(PinnedMaps, SizesOfUnknownMapsAreRefused) {

@@ -73,6 +73,14 @@ TEST_F(Purge, SaysSoWhenTheKernelDoesNotAnswer) {
     EXPECT_NE(HostNamespaces::number_of("weft5"), 0U);
 }
 
+TEST_F(Purge, DoesNotSayThatMapsAreRemovedWhichAreNot) {
+    with_refused(SYS_unlinkat, EBUSY, [&] { EXPECT_FALSE(purge_here()); });
+    EXPECT_NE(kept_.find("cannot remove " + *options_.directory), std::string::npos) << kept_;
+    EXPECT_EQ(removed_.find("eBPF maps"), std::string::npos) << removed_;
+    EXPECT_TRUE(purge_here()) << kept_;
+    EXPECT_NE(removed_.find("15 eBPF maps in"), std::string::npos) << removed_;
+}
+
 TEST_F(Purge, PinsOfDevicesThatHaveGoneAreOnlyFiles) {
     HostNamespaces::remove_device(up0_);
     EXPECT_TRUE(purge_here()) << kept_;
