@@ -2,6 +2,7 @@
 #include "ebpf/completion_pair.hpp"
 
 #include <array>
+#include <fstream>
 #include <string_view>
 
 #include "dataplane/api/device_features.hpp"
@@ -32,7 +33,10 @@ Result<void> make() {
                            .ifname = CompletionPair::way_out,
                            .mac = mac,
                            .mtu = mtu});
-    return made ? Result<void>{} : std::unexpected(std::move(made).error());
+    if (!made) return std::unexpected(std::move(made).error());
+    // As at the other end, the host itself has nothing to say there.
+    std::ofstream(std::string("/proc/sys/net/ipv6/conf/") + CompletionPair::way_out + "/disable_ipv6") << "1";
+    return {};
 }
 
 } // namespace
@@ -58,7 +62,9 @@ bool CompletionPair::is_whole(const Devices& devices) const {
     weft_port way{};
     const auto known = maps_["ports"].find(&key, &way);
     const auto in = devices.find(way_in);
-    return known && *known && in != devices.end() && in->second.up && in->second.ifindex == way.ifindex;
+    const auto out = devices.find(way_out);
+    return known && *known && in != devices.end() && in->second.up && in->second.ifindex == way.ifindex &&
+           out != devices.end() && out->second.up;
 }
 
 std::uint32_t CompletionPair::served() const {
@@ -68,9 +74,10 @@ std::uint32_t CompletionPair::served() const {
 
 void CompletionPair::remove() const {
     static_cast<void>(maps_["ports"].erase(&key));
-    if (const auto out = find_end(way_out))
-        static_cast<void>(IngressHook(out->ifindex, maps_.directory(), IngressHook::Device::of_ours).detach());
+    const auto out = find_end(way_out);
+    // The pair first: what is on its way through would meet the host's own stack.
     if (const auto in = find_end(way_in)) static_cast<void>(remove_veth(in->ifindex));
+    if (out) static_cast<void>(IngressHook(out->ifindex, maps_.directory(), IngressHook::Device::of_ours).detach());
 }
 
 } // namespace weft::ebpf

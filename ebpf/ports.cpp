@@ -174,6 +174,11 @@ void Ports::release(const Entry& entry) const {
         spdlog::error("port {}: {}", entry.message.id(), erased.error().message);
 }
 
+Result<void> Ports::remove_renamed(const Entry& entry) const {
+    if (!entry.message.has_veth() || !check(entry) || hook_of(entry).attached() == 0) return {};
+    return remove_veth(entry.ifindex);
+}
+
 Result<void> Ports::disconnect(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
     if (entry.ifindex != 0) {
@@ -202,8 +207,16 @@ Result<void> Ports::adopt(const fastpath::TableUpdate& told) {
             entry.mtu = device->second.mtu;
             entry.up = device->second.up;
             checked[message.id()] = check(entry);
-        } else if (auto written = write(entry); !written) {
-            spdlog::error("port {}: {}", message.id(), written.error().message);
+        } else {
+            const std::uint32_t id = message.id();
+            weft_port known{};
+            const auto found = maps_["ports"].find(&id, &known);
+            Result<void> gone = found ? Result<void>{} : std::unexpected(found.error());
+            entry.ifindex = known.ifindex;
+            if (gone) gone = remove_renamed(entry);
+            entry.ifindex = 0;
+            if (gone) gone = write(entry);
+            if (!gone) spdlog::error("port {}: {}", id, gone.error().message);
         }
         entries_[message.id()] = std::move(entry);
     }
@@ -222,10 +235,11 @@ void Ports::keep_completion(const Devices* devices, bool anew) {
         completion_note_.clear();
         return;
     }
-    if (!anew && completes_ && (devices == nullptr || completion_.is_whole(*devices))) return;
+    const bool completes = completes_ && completion_note_.empty();
+    if (!anew && completes && (devices == nullptr || completion_.is_whole(*devices))) return;
     const auto attached = completion_.attach(programs_->completed());
     // Another pair leaves the pin of the one before.
-    if (std::exchange(completes_, attached.has_value()) && completes_) sweep();
+    if (std::exchange(completes_, true) && attached) sweep();
     const std::string note =
         attached ? "" : "tunnels of containers do not reach other hosts: " + attached.error().message;
     if (note != std::exchange(completion_note_, note) && !note.empty()) spdlog::error("{}", note);
@@ -250,8 +264,9 @@ void Ports::sweep() const {
     if (!maps_.directory()) return;
     for (const std::uint32_t ifindex : pinned_devices(*maps_.directory())) {
         if (ours.contains(ifindex)) continue;
+        auto removed = check_pins(ifindex, *maps_.directory());
         // A container that no port serves would meet the host's own stack.
-        auto removed = is_near_name(device_name(ifindex)) ? remove_veth(ifindex) : Result<void>{};
+        if (removed && is_near_name(device_name(ifindex))) removed = remove_veth(ifindex);
         if (removed)
             if (auto released = release_device(ifindex, *maps_.directory()); !released)
                 removed = std::unexpected(std::move(released).error());
@@ -315,7 +330,8 @@ Result<void> Ports::serve_by(const Programs& programs) {
     const auto devices = all_devices(); // if the kernel does not say, all are tried
     Result<void> first;
     for (auto& [id, entry] : entries_) {
-        if (entry.ifindex == 0 || (devices && !is_there(entry.device, entry.ifindex, *devices))) continue;
+        // One that is not served may have another namespace's pins. It is tried again at the next look.
+        if (!entry.served || (devices && !is_there(entry.device, entry.ifindex, *devices))) continue;
         if (auto attached = attach(entry); !attached && first)
             first = fail_in(std::move(attached), fmt::format("port {}", id));
     }
@@ -340,6 +356,7 @@ Result<void> Ports::look_at(Entry& entry, const Devices& devices) const {
     const bool was_up = entry.up;
     const std::uint32_t was = entry.ifindex;
     if (was != 0 && !is_there(entry.device, was, devices)) {
+        if (auto removed = remove_renamed(entry); !removed) return removed;
         release(entry);
         entry.ifindex = 0;
         entry.mtu = entry.message.mtu();

@@ -82,6 +82,9 @@ class Ports {
     /// The same unless it may not be, to be tried again: an error is noted.
     void try_to_serve(Entry& entry, Result<void> served) const;
     Result<void> disconnect(const Entry& entry) const;
+    /// The pair whose near end has another name now: the container is still behind it, and would meet the host's own
+    /// stack once the program has gone.
+    Result<void> remove_renamed(const Entry& entry) const;
     /// What is pinned for the device, and what leads from it.
     void release(const Entry& entry) const;
     Result<void> write(const Entry& entry) const;
@@ -94,7 +97,7 @@ class Ports {
     Told& told_;
     const Programs* programs_;
     CompletionPair completion_;
-    bool completes_ = false; ///< there is a pair, as far as is known
+    bool completes_ = false; ///< there may be a pair, or part of one
     std::string completion_note_;
     std::map<std::uint32_t, Entry> entries_;
 };

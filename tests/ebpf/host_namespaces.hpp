@@ -84,6 +84,17 @@ class HostNamespaces {
         if (!done) throw std::runtime_error(name + " cannot be set up or down");
     }
 
+    /// As `ip link set NAME name TO`.
+    static void rename(const std::string& name, const std::string& to) {
+        const int any = socket(AF_INET, SOCK_DGRAM, 0);
+        ifreq request{};
+        std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
+        std::strncpy(request.ifr_newname, to.c_str(), IFNAMSIZ - 1);
+        const bool done = ioctl(any, SIOCSIFNAME, &request) == 0;
+        close(any);
+        if (!done) throw std::runtime_error(name + " cannot be renamed");
+    }
+
     static std::uint32_t number_of(const std::string& name) { return if_nametoindex(name.c_str()); }
 
   private:

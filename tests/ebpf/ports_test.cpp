@@ -5,6 +5,7 @@
 //   host: uplink up0, weft5 ======= eth0 of the container
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -179,6 +180,44 @@ TEST_F(PortsTest, OfDevicesThatWentUnseenNothingIsLeft) {
     EXPECT_EQ(uplink_programs(now), 2U);
 }
 
+// The container is still behind it, and the host's own stack in front.
+TEST_F(PortsTest, NearEndOfAnotherNameIsNeverWithoutAProgram) {
+    for (const bool seen : {true, false}) {
+        ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+        if (!seen) fast_path_.reset();
+        HostNamespaces::set_up("weft5", false); // or older kernels rename nothing
+        HostNamespaces::rename("weft5", "renamed");
+        HostNamespaces::set_up("renamed", true);
+        if (!seen) restart();
+        EXPECT_EQ(state_of(web), "gone");
+        EXPECT_EQ(HostNamespaces::number_of("renamed"), 0U) << "seen: " << seen;
+        EXPECT_EQ(pinned_devices(*options_.directory), std::set<std::uint32_t>{});
+    }
+}
+
+TEST_F(UnansweredPorts, WhatIsServedInAnotherNamespaceKeepsItsPrograms) {
+    const std::uint32_t before = endpoint_program(up0_);
+    fastpath::TableUpdate told;
+    ports_->dump(told);
+    const auto others = Programs::load(tables_->maps(), {.hash_seed = 2}).value();
+    {
+        const NetworkNamespace other = NetworkNamespace::make();
+        while (HostNamespaces::number_of("up0") < up0_) {
+            if (const auto made = HostNamespaces::number_of("up0"); made != 0) HostNamespaces::remove_device(made);
+            devices_->add_device("up0");
+        }
+        ASSERT_EQ(HostNamespaces::number_of("up0"), up0_);
+        Ports there(tables_->maps(), tables_->told(), others);
+        ASSERT_TRUE(there.adopt(told));
+        EXPECT_NE(there.notes().front().find("another network namespace"), std::string::npos)
+            << there.notes().front();
+        EXPECT_TRUE(there.serve_by(*programs_));
+        EXPECT_TRUE(there.serve_by(others)); // as when a trace begins
+    }
+    devices_->host().enter();
+    EXPECT_EQ(endpoint_program(up0_), before);
+}
+
 TEST_F(PortsTest, OneThatTakesTooManyWordsIsRefusedByName) {
     ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
     const std::uint32_t near = HostNamespaces::number_of("weft5");
@@ -215,6 +254,14 @@ TEST_F(PortsTest, CompletionPairIsThereWhileAnUplinkIs) {
     const std::uint32_t out = number_of("weft-sum1");
     EXPECT_NE(endpoint_program(out), 0U);
     EXPECT_EQ(pinned_devices(*options_.directory), (std::set{up0_, number_of("weft5"), out}));
+    for (const char* const end : {"weft-sum0", "weft-sum1"}) {
+        std::string disabled;
+        std::ifstream(fmt::format("/proc/sys/net/ipv6/conf/{}/disable_ipv6", end)) >> disabled;
+        EXPECT_EQ(disabled, "1") << "the host itself has nothing to say at " << end;
+        HostNamespaces::set_up(end, false);
+        EXPECT_EQ(state_of(uplink), "up");
+        EXPECT_TRUE(find_device(end).value()->up) << end;
+    }
     fast_path_.reset();
     restart();
     EXPECT_EQ(number_of("weft-sum0"), second);
@@ -223,6 +270,16 @@ TEST_F(PortsTest, CompletionPairIsThereWhileAnUplinkIs) {
     ASSERT_NO_FATAL_FAILURE(apply_all(away));
     EXPECT_EQ(number_of("weft-sum0"), 0U);
     EXPECT_EQ(pinned_devices(*options_.directory), (std::set{number_of("weft5")}));
+}
+
+TEST_F(UnansweredPorts, HalfACompletionPairGoesWithTheUplinkToo) {
+    ASSERT_TRUE(ports_->remove(uplink));
+    with_refused(SYS_ioctl, EPERM, [&] { ASSERT_TRUE(ports_->set(uplink_port().ports(0))); });
+    const auto notes = ports_->notes();
+    EXPECT_TRUE(std::ranges::any_of(notes, [](const std::string& note) { return note.starts_with("tunnels of "); }));
+    EXPECT_NE(HostNamespaces::number_of("weft-sum0"), 0U);
+    ASSERT_TRUE(ports_->remove(uplink));
+    EXPECT_EQ(HostNamespaces::number_of("weft-sum0"), 0U);
 }
 
 // The container that had the number before left an endpoint behind, which the same update takes away.
