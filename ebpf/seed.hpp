@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The seed that all programs are loaded with (ProgramOptions). Outer source ports follow from it, so that nobody
-// outside can choose flows that share a way; and the mark of what the uplink's XDP program hands to its tc program,
-// which belong to two versions for a moment in an upgrade. So it stays the same from boot to boot, whoever made it:
-// the first version notes it beside the maps, by a directory that ends with the kernel, and the others read it:
+// The seed that all programs are loaded with (ProgramOptions). Outer source ports follow from it, so that nobody, no
+// container either, can choose flows that share a way; and the mark of what the uplink's XDP program hands to its tc
+// program, which belong to two versions for a moment in an upgrade. So it is random, and stays the same from then on,
+// whoever made it: the first version notes it beside the maps, by a directory that ends with the kernel, and the
+// others read it:
 //
 //   <bpffs>/weft/seed-0123456789abcdef
 #pragma once

@@ -319,6 +319,21 @@ TEST_F(PortsTest, NumberThatIsUsedAgainIsNobodysUntilTheTablesSaySo) {
     EXPECT_EQ(state_of(web), "up");
 }
 
+TEST(Seed, FollowsFromNothingThatAContainerCanRead) {
+    const TemporaryDirectory first, second;
+    const std::uint64_t seed = seed_of_boot(first.path()).value();
+    EXPECT_EQ(seed_of_boot(first.path()).value(), seed);
+    EXPECT_NE(seed_of_boot(second.path()).value(), seed);
+    EXPECT_NE(seed_of_boot(std::nullopt).value(), seed_of_boot(std::nullopt).value());
+}
+
+TEST(Seed, IsThatOfTheBootWhileProgramsOfAVersionThatNotedNoneAreThere) {
+    const TemporaryDirectory first, second;
+    for (const TemporaryDirectory* const each : {&first, &second})
+        PinDirectory::make_directory(each->path() + "/xdp-7").value();
+    EXPECT_EQ(seed_of_boot(first.path()).value(), seed_of_boot(second.path()).value());
+}
+
 /// What a program was loaded with.
 std::uint64_t seed_of(std::uint32_t program) {
     for (const Map& map : maps_of_program(program)) {
