@@ -55,10 +55,12 @@ Result<Uplink> find_uplink(const Config& config) {
     Uplink uplink;
     uplink.interface = config.uplink;
     if (uplink.exists()) {
-        if (if_nametoindex(uplink.interface.c_str()) == 0)
+        char name[IF_NAMESIZE];
+        if (if_indextoname(if_nametoindex(uplink.interface.c_str()), name) == nullptr)
             return fail(
                 ErrorCode::not_found,
                 fmt::format("--uplink {}: no such interface on this host (ip link shows them)", uplink.interface));
+        uplink.interface = name; // it may have been given by another name, which lists of interfaces do not tell
         const auto address = config.vtep ? config.vtep : address_of(uplink.interface);
         if (!address)
             return fail(ErrorCode::invalid,

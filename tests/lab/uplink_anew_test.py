@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Devices that are taken from under the eBPF fast path while containers ping: an uplink that is deleted and made anew under its name, as by a driver that is
-loaded again, is served again by the weftd that runs; a container's near end that somebody sets down is the same interface when it is set up again.
+loaded again, is served again by the weftd that runs; a container's near end that somebody sets down is the same interface when it is set up again. An uplink
+may be given by any of its names.
 
   h1-e1 -- h1 ==== underlay ==== h2 (whose uplink goes) -- h2-e1"""
 import json
 import re
+import signal
 import time
 
 import harness
 from harness import with_lab
-from lablib import addresses, namespaces
+from lablib import addresses, namespaces, processes
 from lablib.command import attempt, run, wait_until
 from lablib.probe import Stream
 
@@ -72,6 +74,27 @@ def an_uplink_that_is_made_anew_is_served_again(lab):
     assert agents == {each.name: each.agent()['pid'] for each in lab.hosts.values()}, 'no weftd was started again'
 
 
+def an_uplink_may_be_given_by_another_name(lab):
+    """Of those that ip link shows as altname."""
+    host = lab.host('h2')
+    run('ip', '-n', host.netns, 'link', 'property', 'add', 'dev', 'uplink', 'altname', 'underlay-port')
+    path = host.directory / 'weftd.conf'
+    said = path.read_text(encoding='utf8')
+    assert 'uplink = uplink\n' in said
+    path.write_text(said.replace('uplink = uplink\n', 'uplink = underlay-port\n'), encoding='utf8')
+    record = host.agent()
+    processes.send(record, signal.SIGTERM)
+    wait_until(lambda: not processes.is_alive(record), 'weftd ended', 10)
+    processes.reap(record)
+    host.start_agent()
+    host.wait_until_ready()
+    assert [port['up'] for port in host.weft_json('counters')['ports'] if port['name'] == 'uplink'] == [True]  # after a look at it
+    notes = host.weft_json('status')['fast_path']['notes']
+    assert any(note.startswith('uplink uplink:') for note in notes), notes
+    lab.wait_for_routes()
+    all_pings_are_answered(lab)
+
+
 def port_of_endpoint(host, name):
     return next(port for port in host.weft_json('counters')['ports'] if port['name'] == name)
 
@@ -96,5 +119,6 @@ def a_near_end_that_is_set_down_keeps_its_container(lab):
 
 harness.need_root()
 for title, options in (('tc, IPv4 underlay', {}), ('XDP, IPv6 underlay', {'uplink_hook': 'xdp', 'ipv6_underlay': True})):
-    with_lab(title, options, an_uplink_that_is_made_anew_is_served_again, a_near_end_that_is_set_down_keeps_its_container, fastpaths=('ebpf',))
+    with_lab(title, options, an_uplink_that_is_made_anew_is_served_again, a_near_end_that_is_set_down_keeps_its_container,
+             an_uplink_may_be_given_by_another_name, fastpaths=('ebpf',))
 harness.finish()
