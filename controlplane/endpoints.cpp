@@ -353,7 +353,8 @@ void Endpoints::ports_gone(const std::set<std::uint32_t>& ports) {
     for (auto& [name, endpoint] : endpoints_)
         if (endpoint.state() == ready && ports.contains(endpoint.port()))
             wait_for_namespace(endpoint,
-                               fmt::format("network namespace {} is gone, or was made anew", endpoint.netns()));
+                               fmt::format("its interface in network namespace {} has gone, or the namespace has",
+                                           endpoint.netns()));
 }
 
 void Endpoints::wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason) {

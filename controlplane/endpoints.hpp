@@ -43,7 +43,7 @@ class Endpoints {
     /// After the fast path was connected: every ready endpoint's interface, which may have been made anew, is set up
     /// again.
     void configure_all();
-    /// Tells which ports the fast path found dead: their namespaces went, or were made anew.
+    /// Tells which ports the fast path found dead: their interfaces went, or their namespaces did.
     void ports_gone(const std::set<std::uint32_t>& ports);
     /// Policy knows it by another identity or other labels now: writes and announces it again.
     void refresh(const std::string& name);
