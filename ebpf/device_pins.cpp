@@ -8,6 +8,7 @@
 
 #include "ebpf/hook.hpp"
 #include "ebpf/netlink.hpp"
+#include "ebpf/numbered_name.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/xdp_hook.hpp"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/pin_directory.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -23,6 +25,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "ebpf/numbered_name.hpp"
+
 namespace weft::ebpf {
 
 namespace {
@@ -30,6 +34,8 @@ namespace {
 constexpr std::string_view set_prefix = "layout-";
 /// A BPF file system takes no dots in names.
 constexpr std::string_view unfinished_suffix = "-new";
+/// With what the names begin of all that any version has put into the directory.
+constexpr std::array<std::string_view, 5> prefixes = {set_prefix, "tcx-", "xdp-", "clsact-", "seed-"};
 /// Where the kernel has a place for one, and distributions mount it as they start.
 constexpr const char* usual_place = "/sys/fs/bpf";
 
@@ -58,6 +64,19 @@ std::string plain(const std::string& path) {
     return normal.has_filename() ? normal : normal.parent_path();
 }
 
+/// Is something there, and none of it ours? Beside ours a later version may have put what this one does not know.
+bool is_others(const std::string& path) {
+    bool others = false;
+    std::error_code ignored; // without the directory there is nothing
+    for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
+        const std::string name = entry.path().filename();
+        if (std::ranges::any_of(prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); }))
+            return false;
+        others = true;
+    }
+    return others;
+}
+
 /// Is it what stands at that path, rather than something that was removed since it was opened?
 bool is_at(int descriptor, const std::string& path) {
     struct stat opened{}, there{};
@@ -76,7 +95,15 @@ std::unexpected<Error> fail_pin(const std::string& doing, int number) {
 Result<PinDirectory> PinDirectory::at(const std::string& named) {
     std::string path = plain(named);
     const std::string parent = std::filesystem::path(path).parent_path();
-    if (is_bpf_file_system(parent)) return PinDirectory(std::move(path));
+    if (is_bpf_file_system(parent)) {
+        if (is_others(path))
+            return fail(
+                ErrorCode::invalid,
+                fmt::format("{} holds what others have pinned, and nothing of weft's: name another directory, "
+                            "as {}/weft",
+                            path, parent));
+        return PinDirectory(std::move(path));
+    }
     if (parent == usual_place && is_in_hosts_mount_namespace() &&
         mount("bpf", usual_place, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0)
         return PinDirectory(std::move(path));

@@ -8,29 +8,16 @@
 //   <bpffs>/weft/seed-HEX/                         what programs of all versions are loaded with (seed.hpp)
 #pragma once
 
-#include <charconv>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "routing/net/result.hpp"
 
 namespace weft::ebpf {
 
-/// The number that a name ends with behind this prefix; none: it is no such name.
-template <class Number>
-[[nodiscard]] std::optional<Number> number_behind(std::string_view prefix, std::string_view name, int base = 10) {
-    if (!name.starts_with(prefix)) return std::nullopt;
-    Number number = 0;
-    const char* const end = name.data() + name.size();
-    const auto read = std::from_chars(name.data() + prefix.size(), end, number, base);
-    return read.ec == std::errc{} && read.ptr == end ? std::optional(number) : std::nullopt;
-}
-
 class PinDirectory {
   public:
-    /// Refuses a place outside a BPF file system, and the whole of one, which others use too.
+    /// Refuses a place outside a BPF file system, the whole of one, which others use too, and a directory of others.
     [[nodiscard]] static Result<PinDirectory> at(const std::string& named);
 
     [[nodiscard]] const std::string& path() const { return path_; }

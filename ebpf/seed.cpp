@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "ebpf/device_pins.hpp"
+#include "ebpf/numbered_name.hpp"
 #include "ebpf/pin_directory.hpp"
 
 namespace weft::ebpf {

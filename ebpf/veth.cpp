@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/veth.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "ebpf/netlink.hpp"
+#include "ebpf/numbered_name.hpp"
 
 namespace weft::ebpf {
 
@@ -96,11 +96,7 @@ Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
 
 std::string near_name(std::uint32_t port) { return fmt::format("{}{}", near_prefix, port); }
 
-bool is_near_name(std::string_view name) {
-    const std::string_view number = name.substr(std::min(name.size(), near_prefix.size()));
-    return name.starts_with(near_prefix) && !number.empty() &&
-           std::ranges::all_of(number, [](char letter) { return letter >= '0' && letter <= '9'; });
-}
+bool is_near_name(std::string_view name) { return number_behind<std::uint32_t>(near_prefix, name).has_value(); }
 
 Result<std::uint32_t> make_veth(const VethSettings& settings) {
     for (const std::string& name : {settings.near, settings.ifname})

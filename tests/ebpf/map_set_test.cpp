@@ -137,6 +137,19 @@ TEST_F(PinnedMaps, AreNotTheWholeFileSystemWhichOthersUseToo) {
     EXPECT_EQ(PinDirectory::at(whole + "/weft/").value().path(), whole + "/weft");
 }
 
+TEST_F(PinnedMaps, AreNotInADirectoryOfOthers) {
+    options_.directory = file_system_->path() + "/theirs";
+    const std::filesystem::path theirs(*options_.directory);
+    ASSERT_TRUE(std::filesystem::create_directories(theirs / "devices"));
+    std::filesystem::permissions(theirs, std::filesystem::perms{0755});
+    const std::string message = refusal(options_);
+    EXPECT_NE(message.find("holds what others have pinned"), std::string::npos) << message;
+    EXPECT_EQ(std::filesystem::status(theirs).permissions(), std::filesystem::perms{0755});
+    // What a later version leaves beside ours is not known either.
+    ASSERT_TRUE(std::filesystem::create_directory(theirs / "layout-9999"));
+    EXPECT_TRUE(PinDirectory::at(theirs));
+}
+
 /// How many descriptors of this process are open on it.
 std::ptrdiff_t opened(const std::string& path) {
     std::error_code closed_again;
