@@ -29,12 +29,23 @@ class Link {
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
-    /// The program that it holds at the device; 0: the device has gone, or is another.
-    [[nodiscard]] std::uint32_t program_at(std::uint32_t ifindex) const {
+    /// What it holds together; a device that has gone has the number 0.
+    struct Held {
+        std::uint32_t program = 0;
+        std::uint32_t ifindex = 0; ///< in the namespace where the device is now
+    };
+
+    [[nodiscard]] Held held() const {
         bpf_link_info info{};
         std::uint32_t size = sizeof info;
-        if (descriptor_ < 0 || bpf_obj_get_info_by_fd(descriptor_, &info, &size) != 0) return 0;
-        return info.xdp.ifindex == ifindex ? info.prog_id : 0; // a link of tc tells it in the same place
+        if (descriptor_ < 0 || bpf_obj_get_info_by_fd(descriptor_, &info, &size) != 0) return {};
+        return {.program = info.prog_id, .ifindex = info.xdp.ifindex}; // a link of tc tells it in the same place
+    }
+
+    /// The program that it holds at the device; 0: the device has gone, or is another.
+    [[nodiscard]] std::uint32_t program_at(std::uint32_t ifindex) const {
+        const Held now = held();
+        return now.ifindex == ifindex ? now.program : 0;
     }
 
   private:
@@ -84,12 +95,12 @@ Result<bool> DeviceLink::detach() const {
 }
 
 Result<void> DeviceLink::check_is_here() const {
-    const std::uint32_t program = attached();
-    if (program == 0 || is_at(program, ifindex_, place_)) return {};
+    const auto [program, ifindex] = Link(bpf_obj_get(pin_.c_str())).held();
+    if (ifindex == 0 || (ifindex == ifindex_ && is_at(program, ifindex_, place_))) return {};
     return fail(ErrorCode::exists,
                 fmt::format("{} holds an eBPF program at device number {} of another network namespace: use this "
                             "directory in that one (ip netns exec), or delete the file, which takes the program away",
-                            pin_, ifindex_));
+                            pin_, ifindex));
 }
 
 std::uint32_t DeviceLink::attached() const { return Link(bpf_obj_get(pin_.c_str())).program_at(ifindex_); }

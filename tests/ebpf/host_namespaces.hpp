@@ -2,6 +2,7 @@
 // A host and its container: two network namespaces that nobody else sees, and devices that come and go in the host's.
 #pragma once
 
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -38,7 +39,7 @@ class NetworkNamespace {
         if (setns(descriptor_, CLONE_NEWNET) != 0) throw std::runtime_error("setns");
     }
 
-    [[nodiscard]] std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+    [[nodiscard]] std::string path() const { return fmt::format("/proc/{}/fd/{}", getpid(), descriptor_); }
 
   private:
     NetworkNamespace() : descriptor_(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
@@ -93,6 +94,12 @@ class HostNamespaces {
         const bool done = ioctl(any, SIOCSIFNAME, &request) == 0;
         close(any);
         if (!done) throw std::runtime_error(name + " cannot be renamed");
+    }
+
+    /// Where its number is taken it gets another.
+    static void move(const std::string& name, const NetworkNamespace& to) {
+        if (std::system(fmt::format("ip link set {} netns {}", name, to.path()).c_str()) != 0)
+            throw std::runtime_error(name + " cannot be moved");
     }
 
     static std::uint32_t number_of(const std::string& name) { return if_nametoindex(name.c_str()); }

@@ -65,6 +65,24 @@ TEST_F(Purge, LeavesWhatIsAtWorkInAnotherNamespaceAndNamesIt) {
     EXPECT_FALSE(std::filesystem::exists(*options_.directory));
 }
 
+TEST_F(Purge, LeavesTheProgramOfADeviceThatWasMovedAndGotAnotherNumber) {
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    const NetworkNamespace other = NetworkNamespace::make();
+    while (devices_->add_device("other") < near)
+        HostNamespaces::remove_device(HostNamespaces::number_of("other"));
+    devices_->host().enter();
+    HostNamespaces::move("weft5", other);
+    other.enter();
+    const std::uint32_t moved = HostNamespaces::number_of("weft5");
+    ASSERT_NE(moved, near);
+    devices_->host().enter();
+    EXPECT_FALSE(purge_here());
+    const std::string pin = fmt::format("{}/tcx-{}", *options_.directory, near);
+    EXPECT_NE(kept_.find(fmt::format("{} holds an eBPF program at device number {} ", pin, moved)), std::string::npos)
+        << kept_;
+    EXPECT_TRUE(std::filesystem::exists(pin));
+}
+
 TEST_F(Purge, SaysSoWhenTheKernelDoesNotAnswer) {
     with_refused(SYS_socket, EMFILE, [&] { EXPECT_FALSE(purge_here()); });
     EXPECT_NE(kept_.find("netlink"), std::string::npos) << kept_;
