@@ -27,8 +27,8 @@ class DeviceLink {
     [[nodiscard]] Result<bool> detach() const;
     /// The kernel's number of the program that is there; 0: none of ours.
     [[nodiscard]] std::uint32_t attached() const;
-    /// Refuses a pin that holds a program at a device of another network namespace, whether it has the same number, so
-    /// that who looks from here would take it for this device's, or was moved there and got another one.
+    /// Refuses a pin that holds a program at a device of another network namespace, whether it has the same number,
+    /// so that who looks from here would take it for this device's, or was moved there and got another one.
     [[nodiscard]] Result<void> check_is_here() const;
 
   private:
