@@ -152,6 +152,7 @@ void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::T
             provider_->abandon();
             return on_fatal_(applied.error());
         }
+        endpoints_->ports_refused();
         endpoints_->configure_all();
     });
     sync_.connected(fast_path, tables);
@@ -169,11 +170,13 @@ void Agent::watch_ports() {
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         if (auto* const fast_path = provider_->fast_path(); fast_path != nullptr && sync_.idle()) {
+            // Before they are tried again, and before the next answer comes.
+            endpoints_->ports_refused();
             fast_path->counters([this](Result<fastpath::CountersReply> reply) {
-                std::set<std::uint32_t> gone = sync_.ports.refused();
-                if (reply)
-                    for (const auto& port : reply->ports())
-                        if (!port.up() && !port.present()) gone.insert(port.port());
+                if (!reply) return;
+                std::set<std::uint32_t> gone;
+                for (const auto& port : reply->ports())
+                    if (!port.up() && !port.present()) gone.insert(port.port());
                 gone.erase(uplink_port);
                 if (!gone.empty()) endpoints_->ports_gone(gone);
             });

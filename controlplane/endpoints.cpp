@@ -208,7 +208,8 @@ void Endpoints::connect(const std::string& name, Attached done) {
 
 bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
     const auto addresses = addresses_of(endpoint);
-    return sync_.endpoints.acknowledged(endpoint.port()) && sync_.next_hops.acknowledged(endpoint.port()) &&
+    return sync_.ports.acknowledged(endpoint.port()) && sync_.endpoints.acknowledged(endpoint.port()) &&
+           sync_.next_hops.acknowledged(endpoint.port()) &&
            std::ranges::all_of(addresses, [&](const net::Address& address) {
                return sync_.routes.acknowledged(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
            });
@@ -355,6 +356,13 @@ void Endpoints::ports_gone(const std::set<std::uint32_t>& ports) {
             wait_for_namespace(endpoint,
                                fmt::format("its interface in network namespace {} has gone, or the namespace has",
                                            endpoint.netns()));
+}
+
+void Endpoints::ports_refused() {
+    const auto refused = sync_.ports.refused(); // which waiting changes
+    for (auto& [name, endpoint] : endpoints_)
+        if (endpoint.state() == ready && refused.contains(endpoint.port()))
+            wait_for_namespace(endpoint, "the fast path refuses its port: " + sync_.last_refusal());
 }
 
 void Endpoints::wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason) {

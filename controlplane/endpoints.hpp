@@ -45,6 +45,9 @@ class Endpoints {
     void configure_all();
     /// Tells which ports the fast path found dead: their interfaces went, or their namespaces did.
     void ports_gone(const std::set<std::uint32_t>& ports);
+    /// Endpoints whose port the fast path refuses wait: nothing carries their packets, or something that is no longer
+    /// told anything does.
+    void ports_refused();
     /// Policy knows it by another identity or other labels now: writes and announces it again.
     void refresh(const std::string& name);
 

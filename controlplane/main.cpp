@@ -21,6 +21,7 @@
 #include "controlplane/agent.hpp"
 #include "controlplane/api_server.hpp"
 #include "controlplane/config.hpp"
+#include "controlplane/fast_path_choice.hpp"
 #include "controlplane/fast_path_supervisor.hpp"
 #include "controlplane/instance_lock.hpp"
 #include "controlplane/local_fast_path.hpp"
@@ -44,11 +45,19 @@ using weft::agent::Config;
 using weft::agent::FastPathKind;
 using weft::agent::FastPathProvider;
 
+/// Is an eBPF fast path there? Looking makes nothing, and mounts nothing.
+bool has_programs(const std::string& bpf_dir) {
+    if (!weft::ebpf::PinDirectory::exists(bpf_dir)) return false;
+    const auto pins = weft::ebpf::PinDirectory::at(bpf_dir);
+    return pins && !pins->layouts().empty();
+}
+
 /// The fast path that the configuration asks for; `auto` is settled on the way.
-weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io_context& loop, Config& config,
-                                                                 const weft::ebpf::MapSet::Sizes& entries) {
-    if (config.fast_path == FastPathKind::automatic && config.uplink_port != "auto")
-        config.fast_path = FastPathKind::dpdk;
+weft::Result<std::unique_ptr<FastPathProvider>> open_fast_path(boost::asio::io_context& loop, Config& config,
+                                                               const weft::ebpf::MapSet::Sizes& entries) {
+    const auto kind = weft::agent::choose_fast_path(config, has_programs(config.bpf_dir));
+    if (!kind) return std::unexpected(kind.error());
+    config.fast_path = *kind;
     if (config.fast_path != FastPathKind::dpdk) {
         auto fast_path = weft::ebpf::EbpfFastPath::open(loop, {.directory = config.bpf_dir, .entries = entries});
         if (fast_path) {
@@ -57,7 +66,7 @@ weft::Result<std::unique_ptr<FastPathProvider>> choose_fast_path(boost::asio::io
         }
         if (config.fast_path == FastPathKind::ebpf) return fail_in(std::move(fast_path), "--fastpath ebpf");
         // Programs that are there go on by themselves, and two fast paths would take each other's packets.
-        if (const auto pins = weft::ebpf::PinDirectory::at(config.bpf_dir); pins && !pins->layouts().empty())
+        if (has_programs(config.bpf_dir))
             return fail_in(std::move(fast_path),
                            "an eBPF fast path is here and cannot be taken over (weftd --purge removes it)");
         spdlog::warn("no eBPF fast path here, so it will be DPDK: {}", fast_path.error().message);
@@ -117,7 +126,7 @@ int run(Config config, const weft::ebpf::MapSet::Sizes& map_entries) {
 
     boost::asio::io_context loop;
     int status = EXIT_SUCCESS;
-    auto fast_path = choose_fast_path(loop, config, map_entries);
+    auto fast_path = open_fast_path(loop, config, map_entries);
     if (!fast_path) return complain(fast_path.error());
     auto agent = weft::agent::Agent::start(loop, config);
     if (!agent) return complain(agent.error());

@@ -7,7 +7,6 @@
 //   endpoint's program --> weft-sum0 == weft-sum1 --> program `completed` --> the uplink's device
 #pragma once
 
-#include "ebpf/hook.hpp"
 #include "ebpf/map_set.hpp"
 #include "ebpf/veth.hpp"
 #include "routing/net/result.hpp"
@@ -31,8 +30,6 @@ class CompletionPair {
     void remove() const;
 
   private:
-    [[nodiscard]] IngressHook hook_at(std::uint32_t ifindex) const;
-
     const MapSet& maps_;
 };
 

@@ -345,5 +345,27 @@ TEST_F(EndpointsTest, waits_for_a_namespace_that_went_and_comes_back) {
     expect_nothing_left();
 }
 
+TEST_F(EndpointsTest, one_whose_port_is_refused_waits_with_the_reason) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    ASSERT_TRUE(add("db-1", database.path()));
+    const auto refused = endpoints->find("db-1")->port();
+    // Another fast path, which has nothing yet and finds the interface of one of them taken.
+    fast_path.ports.clear();
+    fast_path.refuse = [refused](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.ports_size() > 0 && update.ports(0).id() == refused
+                   ? std::optional(Error{ErrorCode::exists, "eth0 is somebody else's"})
+                   : std::nullopt;
+    };
+    start();
+    endpoints->ports_refused();
+    run();
+    EXPECT_EQ(endpoints->find("web-1")->state(), "ready");
+    EXPECT_EQ(endpoints->find("db-1")->state(), "waiting: the fast path refuses its port: eth0 is somebody else's");
+    EXPECT_EQ(announced(), 2U) << "nobody is told that it can be reached here";
+    EXPECT_EQ(fast_path.endpoints.size(), 1U);
+    EXPECT_EQ(fast_path.routes.size(), 2U);
+    EXPECT_TRUE(sync->in_sync());
+}
+
 } // namespace
 } // namespace weft::agent

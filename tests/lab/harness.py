@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import traceback
@@ -13,8 +14,8 @@ import traceback
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / 'tools'))
 
-from lablib import hosts, transfer  # noqa: E402
-from lablib.command import LabError, attempt, environment, in_netns, run  # noqa: E402
+from lablib import hosts, processes, transfer  # noqa: E402
+from lablib.command import LabError, attempt, environment, in_netns, run, wait_until  # noqa: E402
 from lablib.lab import Lab  # noqa: E402
 
 failed = []
@@ -141,6 +142,23 @@ def runs_of_datagrams(source, destination, address, size, runs):
         answerer.communicate()
     assert said['strange'] == 0, f'{address}: {said}'
     return said['whole']
+
+
+def weftd(host, *options):
+    """Runs the agent of a host by hand: to see it refuse, or as something that ends by itself."""
+    return attempt(hosts.programs() / 'weftd', '--config', host.directory / 'weftd.conf', *options, netns=host.netns)
+
+
+def purge(host, *options):
+    return weftd(host, *options, '--purge')
+
+
+def stop(host):
+    """Ends the agent as an operator would; its fast path goes on."""
+    record = host.agent()
+    processes.send(record, signal.SIGTERM)
+    wait_until(lambda: not processes.is_alive(record), f'weftd of {host.name} ended', 10)
+    processes.reap(record)
 
 
 def connects(lab, source, address, port, timeout=2):

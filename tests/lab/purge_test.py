@@ -6,11 +6,10 @@
 import json
 import pathlib
 import re
-import signal
 
 import harness
-from harness import with_lab
-from lablib import addresses, hosts, processes
+from harness import purge, stop, with_lab
+from lablib import addresses, hosts
 from lablib.command import LabError, attempt, run, wait_until
 
 
@@ -38,17 +37,6 @@ def kernel_objects(host):
 def is_gone(thing):
     kind, number = thing
     return attempt('bpftool', kind, 'show', 'id', number).returncode != 0
-
-
-def purge(host, *options):
-    return attempt(hosts.programs() / 'weftd', '--config', host.directory / 'weftd.conf', *options, '--purge', netns=host.netns)
-
-
-def stop(host):
-    record = host.agent()
-    processes.send(record, signal.SIGTERM)
-    wait_until(lambda: not processes.is_alive(record), f'weftd of {host.name} ended', 10)
-    processes.reap(record)
 
 
 def make_host(lab, index):
