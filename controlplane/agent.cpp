@@ -169,6 +169,7 @@ void Agent::watch_ports() {
     port_timer_.expires_after(port_interval);
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
+        policy_tables_.write_owed();
         if (auto* const fast_path = provider_->fast_path(); fast_path != nullptr && sync_.idle()) {
             // Before they are tried again, and before the next answer comes.
             endpoints_->ports_refused();

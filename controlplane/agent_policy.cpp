@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What operators say about policy: namespaces and NetworkPolicies. Each change is answered when the fast path
-// enforces it.
+// What operators say about policy: namespaces and NetworkPolicies. A change that the database does not take is
+// refused, and nothing changes; the others are answered when the fast path enforces them.
 #include <fmt/format.h>
 
 #include "controlplane/agent.hpp"
@@ -48,8 +48,6 @@ template <class Reply>
 void Agent::enforce(Reply reply, const Done<Reply>& done) {
     for (const auto& name : policy_tables_.take_changed_endpoints())
         endpoints_->refresh(name);
-    if (auto written = policy_tables_.take_failure(); !written)
-        return done(fail_in(std::move(written), "in force, but not stored, so that a restart forgets it"));
     // Without a fast path nothing moves; the one that comes gets the tables before it gets packets.
     if (provider_ == nullptr || provider_->fast_path() == nullptr) {
         sync_.commit();

@@ -28,10 +28,40 @@ void PolicyTables::erase_route(const policy::RouteTable::Key& key) {
 }
 
 void PolicyTables::persist(std::string_view kind, const std::string& key, const std::string* value) {
-    auto written = value != nullptr ? store_.put(kind, key, *value) : store_.erase(kind, key);
-    if (written) return;
-    spdlog::error("{} {}: {}", kind, key, written.error().message);
-    if (failure_) failure_ = std::move(written);
+    if (owed_.empty()) {
+        const auto written = value != nullptr ? store_.put(kind, key, *value) : store_.erase(kind, key);
+        if (written) return;
+        spdlog::error("{} {} is not written down yet: {}", kind, key, written.error().message);
+    }
+    // Until the database takes writes again, nothing may overtake what it lacks.
+    owed_[std::string(kind)].insert_or_assign(key, value != nullptr ? std::optional(*value) : std::nullopt);
+}
+
+Result<void> PolicyTables::keep(std::string_view kind, std::span<const policy::Kept> items) {
+    std::vector<Store::Change> changes;
+    for (const auto& item : items)
+        changes.push_back({item.key, item.value});
+    return store_.change(kind, changes);
+}
+
+void PolicyTables::write_owed() {
+    if (owed_.empty()) return;
+    while (!owed_.empty()) {
+        const auto& [kind, rows] = *owed_.begin();
+        std::vector<Store::Change> changes;
+        for (const auto& [key, value] : rows)
+            changes.push_back({key, value});
+        if (!store_.change(kind, changes)) return; // why was said when the first was not written
+        owed_.erase(owed_.begin());
+    }
+    spdlog::info("database {}: written down what it lacked", store_.path());
+}
+
+std::size_t PolicyTables::owed() const {
+    std::size_t rows = 0;
+    for (const auto& [kind, of_kind] : owed_)
+        rows += of_kind.size();
+    return rows;
 }
 
 Result<void> restore_policy(policy::PolicyEngine& engine, const Store& store) {

@@ -4,7 +4,10 @@
 // not to be called back.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -25,18 +28,22 @@ class PolicyTables final : public policy::PolicySink {
 
     void endpoint_changed(const std::string& name) override { changed_.insert(name); }
 
+    [[nodiscard]] Result<void> keep(std::string_view kind, std::span<const policy::Kept> items) override;
+    /// What cannot be written now is owed.
     void persist(std::string_view kind, const std::string& key, const std::string* value) override;
+    /// Tries once more to write what is owed.
+    void write_owed();
 
     [[nodiscard]] std::set<std::string> take_changed_endpoints() { return std::exchange(changed_, {}); }
 
-    /// The first write to the database that failed since the last call.
-    [[nodiscard]] Result<void> take_failure() { return std::exchange(failure_, {}); }
+    /// Rows that the database lacks.
+    [[nodiscard]] std::size_t owed() const;
 
   private:
     FibSync& sync_;
     Store& store_;
     std::set<std::string> changed_;
-    Result<void> failure_;
+    std::map<std::string, std::map<std::string, std::optional<std::string>>, std::less<>> owed_; ///< by kind
 };
 
 /// Gives the engine what an earlier run wrote down.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/store.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -13,10 +15,28 @@ namespace {
 
 constexpr int schema = 1;
 
-std::unexpected<Error> fail_database(sqlite3* database, std::string_view what) {
-    return fail(ErrorCode::internal,
-                fmt::format("database: {}: {}: check the disk, or move the file away to start anew", what,
-                            sqlite3_errmsg(database)));
+constexpr const char* begin_anew =
+    "restore a copy; without one, detach all containers (eBPF: weftd --purge, DPDK: end "
+    "weft-dataplane), move it away, and attach them again";
+
+const char* remedy(int status) {
+    switch (status & 0xff) { // without what extended codes add
+    case SQLITE_FULL:
+        return "free some space there, then try again";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return begin_anew;
+    default:
+        return "see whether its disk is full, read-only or broken, then try again";
+    }
+}
+
+std::unexpected<Error> fail_database(sqlite3* database, const std::string& path, std::string_view what) {
+    const bool full = database != nullptr && sqlite3_errcode(database) == SQLITE_FULL;
+    return fail(full ? ErrorCode::exhausted : ErrorCode::internal,
+                fmt::format("database {}: {}: {}: {}", path, what,
+                            database != nullptr ? sqlite3_errmsg(database) : "no memory",
+                            remedy(database != nullptr ? sqlite3_errcode(database) : SQLITE_NOMEM)));
 }
 
 /// A prepared statement with its texts bound.
@@ -75,30 +95,85 @@ Result<Store> Store::open(const std::string& directory) {
             "CREATE TABLE IF NOT EXISTS item(kind BLOB, key BLOB, value BLOB, PRIMARY KEY(kind, key)) WITHOUT ROWID;",
             nullptr, nullptr, nullptr);
     umask(before);
-    if (made != SQLITE_OK)
-        return fail(ErrorCode::internal, fmt::format("database {}: {}: move it away to start anew, or restore a copy",
-                                                     path, raw != nullptr ? sqlite3_errmsg(raw) : "no memory"));
+    if (made != SQLITE_OK) return fail_database(raw, path, "open");
+    if (auto checked = check(raw, path); !checked) return std::unexpected(std::move(checked).error());
+    auto file = file_at(path);
+    if (!file) return std::unexpected(std::move(file).error());
+    return Store(std::move(database), path, *file, existed);
+}
+
+Result<void> Store::check(sqlite3* database, const std::string& path) {
     {
-        Statement version(raw, "PRAGMA user_version", {});
-        const int found = version.step() == SQLITE_ROW ? version.number(0) : 0;
-        if (found > schema)
-            return fail(ErrorCode::unsupported,
-                        fmt::format("database {} was written by a newer weftd (schema {})", path, found));
+        Statement check(database, "PRAGMA quick_check(1)", {});
+        if (check.step() != SQLITE_ROW) return fail_database(database, path, "check");
+        if (check.column(0) != "ok")
+            return fail(ErrorCode::internal,
+                        fmt::format("database {} is damaged: {}: {}", path, check.column(0), begin_anew));
     }
-    sqlite3_exec(raw, fmt::format("PRAGMA user_version={}", schema).c_str(), nullptr, nullptr, nullptr);
-    return Store(std::move(database), existed);
+    int found = 0;
+    {
+        Statement version(database, "PRAGMA user_version", {});
+        if (version.step() != SQLITE_ROW) return fail_database(database, path, "read");
+        found = version.number(0);
+    }
+    if (found > schema)
+        return fail(
+            ErrorCode::unsupported,
+            fmt::format("database {} was written by a newer weftd (schema {}, this one knows {}): start that one",
+                        path, found, schema));
+    // A start writes nothing that is written: a full disk does not hinder it.
+    if (found < schema && sqlite3_exec(database, fmt::format("PRAGMA user_version={}", schema).c_str(), nullptr,
+                                       nullptr, nullptr) != SQLITE_OK)
+        return fail_database(database, path, "write");
+    return {};
+}
+
+Result<Store::File> Store::file_at(const std::string& path) {
+    struct stat status{};
+    if (stat(path.c_str(), &status) == 0) return File{.device = status.st_dev, .inode = status.st_ino};
+    return fail(
+        ErrorCode::internal,
+        fmt::format("database {}: {}: somebody deleted it or moved it away while weftd runs: move it back, or {}",
+                    path, std::strerror(errno), begin_anew));
+}
+
+Result<void> Store::check_place() const {
+    // The number cannot be another file's: SQLite holds ours open.
+    const auto found = file_at(path_);
+    if (!found) return std::unexpected(found.error());
+    if (*found == file_) return {};
+    return fail(ErrorCode::internal,
+                fmt::format("database {}: somebody put another file in its place while weftd runs: put the former "
+                            "back, or restart weftd if this is the right one",
+                            path_));
 }
 
 Result<void> Store::put(std::string_view kind, std::string_view key, std::string_view value) {
+    if (auto there = check_place(); !there) return there;
     Statement statement(database_.get(), "INSERT OR REPLACE INTO item VALUES(?, ?, ?)", {kind, key, value});
-    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), "write");
+    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "write");
     return {};
 }
 
 Result<void> Store::erase(std::string_view kind, std::string_view key) {
+    if (auto there = check_place(); !there) return there;
     Statement statement(database_.get(), "DELETE FROM item WHERE kind = ? AND key = ?", {kind, key});
-    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), "delete");
+    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "delete");
     return {};
+}
+
+Result<void> Store::change(std::string_view kind, std::span<const Change> changes) {
+    const auto run = [&](const char* sql) {
+        return sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK;
+    };
+    if (!run("BEGIN IMMEDIATE")) return fail_database(database_.get(), path_, "write");
+    Result<void> written;
+    for (const auto& [key, value] : changes)
+        if (written) written = value ? put(kind, key, *value) : erase(kind, key);
+    if (written && !run("COMMIT")) written = fail_database(database_.get(), path_, "write");
+    // Some errors have ended it already; then this has nothing to do.
+    if (!written) run("ROLLBACK");
+    return written;
 }
 
 Result<void> Store::for_each(std::string_view kind,
@@ -107,7 +182,7 @@ Result<void> Store::for_each(std::string_view kind,
     int status = 0;
     while ((status = statement.step()) == SQLITE_ROW)
         visit(statement.column(0), statement.column(1));
-    if (status != SQLITE_DONE) return fail_database(database_.get(), "read");
+    if (status != SQLITE_DONE) return fail_database(database_.get(), path_, "read");
     return {};
 }
 

@@ -92,6 +92,7 @@ void PolicyEngine::sweep() {
 Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
     auto documents = read_network_policies(yaml);
     if (!documents) return std::unexpected(std::move(documents).error());
+    if (auto kept = keep_changed(*documents); !kept) return std::unexpected(std::move(kept).error());
     std::vector<PolicyStatus> statuses;
     for (const NetworkPolicyDocument& document : *documents) {
         const PolicyName name{document.policy.name_space, document.policy.name};
@@ -103,10 +104,7 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
             const bool same = known->second.document.policy == document.policy;
             status.action = same ? PolicyStatus::Action::unchanged : PolicyStatus::Action::changed;
         }
-        if (status.action != PolicyStatus::Action::unchanged) {
-            replace_policy(name, &document);
-            sink_.persist(document_kind, document.policy.full_name(), &document.yaml);
-        }
+        if (status.action != PolicyStatus::Action::unchanged) replace_policy(name, &document);
         const Applied& applied = policies_.at(name);
         status.document = &applied.document;
         status.selected_endpoints = selected(applied.lowered);
@@ -115,14 +113,25 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
     return statuses;
 }
 
+Result<void> PolicyEngine::keep_changed(std::span<const NetworkPolicyDocument> documents) {
+    std::vector<Kept> changed;
+    for (const NetworkPolicyDocument& document : documents) {
+        const auto known = policies_.find({document.policy.name_space, document.policy.name});
+        if (known == policies_.end() || known->second.document.policy != document.policy)
+            changed.push_back({document.policy.full_name(), document.yaml});
+    }
+    return changed.empty() ? Result<void>{} : sink_.keep(document_kind, changed);
+}
+
 Result<NetworkPolicyDocument> PolicyEngine::remove(const std::string& name_space, const std::string& name) {
     const auto known = policies_.find({name_space, name});
     if (known == policies_.end())
         return fail(ErrorCode::not_found,
                     fmt::format("policy {}/{}: there is none; weft policy list shows all", name_space, name));
     NetworkPolicyDocument document = known->second.document;
+    const Kept gone{document.policy.full_name(), std::nullopt};
+    if (auto kept = sink_.keep(document_kind, {&gone, 1}); !kept) return std::unexpected(std::move(kept).error());
     replace_policy({name_space, name}, nullptr);
-    sink_.persist(document_kind, document.policy.full_name(), nullptr);
     return document;
 }
 
@@ -244,19 +253,21 @@ LabelSet PolicyEngine::labels_of_namespace(const std::string& name) const {
 Result<void> PolicyEngine::set_namespace(const std::string& name, const LabelSet::Map& labels) {
     auto checked = namespace_labels(name, labels);
     if (!checked) return std::unexpected(std::move(checked).error());
-    const std::string text = checked->to_string();
+    const Kept item{name, checked->to_string()};
+    if (auto kept = sink_.keep(namespace_kind, {&item, 1}); !kept) return kept;
     namespaces_[name] = std::move(*checked);
-    sink_.persist(namespace_kind, name, &text);
     relabel(name);
     return {};
 }
 
 Result<void> PolicyEngine::remove_namespace(const std::string& name) {
-    if (namespaces_.erase(name) == 0)
+    if (!namespaces_.contains(name))
         return fail(
             ErrorCode::not_found,
             fmt::format("namespace {}: has no labels of its own; weft namespace list shows all", name.substr(0, 80)));
-    sink_.persist(namespace_kind, name, nullptr);
+    const Kept gone{name, std::nullopt};
+    if (auto kept = sink_.keep(namespace_kind, {&gone, 1}); !kept) return kept;
+    namespaces_.erase(name);
     relabel(name);
     return {};
 }

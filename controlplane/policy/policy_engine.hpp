@@ -7,12 +7,20 @@
 //   routes, what to persist
 #pragma once
 
+#include <optional>
 #include <span>
+#include <string>
 
 #include "controlplane/policy/compiler.hpp"
 #include "controlplane/policy/route_table.hpp"
 
 namespace weft::policy {
+
+/// An item that restore() is to be given again; no value: one that it is not.
+struct Kept {
+    std::string key;
+    std::optional<std::string> value;
+};
 
 /// Where the engine's answers go; called from within the engine's functions, which it must not call back.
 class PolicySink {
@@ -25,7 +33,10 @@ class PolicySink {
     virtual void erase_route(const RouteTable::Key& key) = 0;
     /// Its identity or its communities are others now: write it and announce its routes again.
     virtual void endpoint_changed(const std::string& name) = 0;
-    /// To be kept for restore(); no value: to be forgotten.
+    /// What was asked for, before it takes effect: all of it is kept for restore() or, with the reason, none, and
+    /// then nothing changes.
+    [[nodiscard]] virtual Result<void> keep(std::string_view kind, std::span<const Kept> items) = 0;
+    /// A number for what is in effect, to be kept for restore(); no value: to be forgotten. Has effect either way.
     virtual void persist(std::string_view kind, const std::string& key, const std::string* value) = 0;
 };
 
@@ -144,6 +155,7 @@ class PolicyEngine {
     void relabel(const std::string& name_space);
     [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
 
+    [[nodiscard]] Result<void> keep_changed(std::span<const NetworkPolicyDocument> documents);
     /// Puts a policy in place of the one of its name, or (none) takes it away.
     void replace_policy(const PolicyName& name, const NetworkPolicyDocument* document);
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;

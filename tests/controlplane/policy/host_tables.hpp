@@ -26,6 +26,7 @@ class HostTables : public PolicySink {
     std::set<std::string> changed_endpoints;
     std::map<std::pair<std::string, std::string>, std::string> database;
     unsigned writes = 0; ///< of policy entries
+    std::string refuse_to_keep;
 
     void set_policy(const fastpath::PolicyEntry& entry) override {
         ++writes;
@@ -45,6 +46,13 @@ class HostTables : public PolicySink {
     void erase_route(const RouteTable::Key& key) override { expect(routes.erase(key) == 1); }
 
     void endpoint_changed(const std::string& name) override { changed_endpoints.insert(name); }
+
+    [[nodiscard]] Result<void> keep(std::string_view kind, std::span<const Kept> items) override {
+        if (!refuse_to_keep.empty()) return fail(ErrorCode::exhausted, refuse_to_keep);
+        for (const auto& [key, value] : items)
+            persist(kind, key, value ? &*value : nullptr);
+        return {};
+    }
 
     void persist(std::string_view kind, const std::string& key, const std::string* value) override {
         if (value != nullptr) {

@@ -159,6 +159,32 @@ TEST(PolicyEngine, AllOrNoneAreApplied) {
     EXPECT_TRUE(host.tables.policies.empty());
 }
 
+TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]"));
+    ASSERT_TRUE(host.engine.set_namespace("shop", {{"team", "a"}}));
+    const auto database = host.tables.database;
+    const auto policies = host.tables.policies.size();
+    const unsigned writes = host.tables.writes;
+    host.tables.refuse_to_keep = "disk is full";
+    const auto refused = [](const auto& result) { return result ? std::string("accepted") : result.error().message; };
+    EXPECT_EQ(refused(host.engine.apply(policy("other", "podSelector: {}, policyTypes: [Egress]"))), "disk is full");
+    EXPECT_EQ(refused(host.engine.remove("default", "deny")), "disk is full");
+    EXPECT_EQ(refused(host.engine.set_namespace("default", {{"team", "b"}})), "disk is full");
+    EXPECT_EQ(refused(host.engine.remove_namespace("shop")), "disk is full");
+    EXPECT_EQ(host.engine.list().size(), 1U);
+    EXPECT_EQ(host.tables.policies.size(), policies);
+    EXPECT_EQ(host.tables.writes, writes);
+    EXPECT_EQ(host.tables.database, database);
+    EXPECT_TRUE(host.engine.namespaces().contains("shop"));
+    EXPECT_TRUE(host.tables.changed_endpoints.empty());
+    host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]")); // unchanged, so nothing is to be kept
+    host.tables.refuse_to_keep.clear();
+    EXPECT_TRUE(host.engine.remove("default", "deny"));
+    EXPECT_TRUE(host.tables.policies.empty());
+}
+
 TEST(PolicyEngine, AChangeTouchesOnlyWhatItChanges) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
