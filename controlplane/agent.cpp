@@ -170,6 +170,11 @@ void Agent::watch_ports() {
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         policy_tables_.write_owed();
+        if (uplink_.exists() && refresh_mtu(uplink_)) {
+            spdlog::warn("uplink {} has MTU {} now: containers may send {} to other hosts", uplink_.interface,
+                         uplink_.mtu, uplink_.endpoint_mtu);
+            remote_->mtu_changed();
+        }
         if (auto* const fast_path = provider_->fast_path(); fast_path != nullptr && sync_.idle()) {
             // Before they are tried again, and before the next answer comes.
             endpoints_->ports_refused();

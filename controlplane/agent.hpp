@@ -108,7 +108,7 @@ class Agent {
     boost::asio::io_context& loop_;
     const Config config_;
     Store store_;
-    const Uplink uplink_;
+    Uplink uplink_;
     std::function<void(const Error&)> on_fatal_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     FibSync sync_;

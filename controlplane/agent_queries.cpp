@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What operators ask: status, endpoints, peers, routes, counters and explain. Nothing here changes anything.
 #include <algorithm>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -64,6 +65,15 @@ void Agent::status(Done<v1::StatusReply> done) {
     }
     reply.set_endpoints(static_cast<std::uint32_t>(endpoints_->all().size()));
     if (!uplink_.warning.empty()) reply.add_warnings(uplink_.warning);
+    const auto longer = std::ranges::count_if(endpoints_->all() | std::views::values, [&](const auto& endpoint) {
+        return endpoint.mtu() > uplink_.endpoint_mtu;
+    });
+    if (longer > 0)
+        reply.add_warnings(
+            fmt::format("{} {} a larger MTU than the {} that uplink {} carries, and {} told so by ICMP: "
+                        "a weftd that starts gives them less, but never below the {} that IPv6 needs",
+                        longer, longer == 1 ? "endpoint has" : "endpoints have", uplink_.endpoint_mtu,
+                        uplink_.interface, longer == 1 ? "is" : "are", ipv6_mtu_min));
     std::uint32_t established = 0;
     const auto peers = speaker_->peers();
     for (const auto& peer : peers) {

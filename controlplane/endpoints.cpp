@@ -31,6 +31,12 @@ InterfaceSettings settings_of(const v1::Endpoint& endpoint) {
             .addresses = addresses_of(endpoint)};
 }
 
+/// Of its interface: IPv6 refuses one of less than 1,280. What the uplink does not carry then is told by ICMP.
+std::uint32_t mtu_of(const v1::Endpoint& endpoint, const Uplink& uplink) {
+    const bool v4_alone = std::ranges::all_of(addresses_of(endpoint), &net::Address::is_v4);
+    return v4_alone ? uplink.endpoint_mtu : std::max(uplink.endpoint_mtu, ipv6_mtu_min);
+}
+
 /// An answer may be about somebody else's entries; what counts is whether ours arrived.
 bool refused(const Result<void>& answer, bool ours_arrived) {
     return !answer && (answer.error().code == ErrorCode::unavailable || !ours_arrived);
@@ -73,7 +79,7 @@ Result<void> Endpoints::restore() {
         }
         static_cast<void>(pool_.reserve(endpoint.network(), addresses_of(endpoint)));
         endpoint.set_vni(network->vni.value());
-        endpoint.set_mtu(uplink_.endpoint_mtu);
+        endpoint.set_mtu(mtu_of(endpoint, uplink_));
         auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
         if (auto identified = identify(record); !identified) return fail_in(std::move(identified), record.name());
         if (auto exists = check_netns(record.netns()); !exists) {
@@ -116,7 +122,7 @@ Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
     for (const auto& address : *addresses)
         endpoint->add_addresses(address.to_string());
     endpoint->set_vni(network->vni.value());
-    endpoint->set_mtu(uplink_.endpoint_mtu);
+    endpoint->set_mtu(mtu_of(*endpoint, uplink_));
     endpoint->set_state(attaching);
     endpoint->set_created_unix_s(static_cast<std::uint64_t>(std::time(nullptr)));
     endpoint->set_port(free_port());

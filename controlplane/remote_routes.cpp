@@ -119,6 +119,12 @@ void RemoteRoutes::resolved(const net::Address& vtep, std::optional<ResolvedNeig
     sync_.commit();
 }
 
+void RemoteRoutes::mtu_changed() {
+    for (const auto& [tunnel, use] : tunnels_)
+        write(tunnel, use.id);
+    sync_.commit();
+}
+
 std::optional<net::Address> RemoteRoutes::vtep_of(std::uint32_t next_hop) const {
     for (const auto& [tunnel, use] : tunnels_)
         if (use.id == next_hop) return std::get<0>(tunnel);

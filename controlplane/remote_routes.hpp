@@ -32,6 +32,9 @@ class RemoteRoutes {
     void apply(const bgp::RouteUpdate& update);
     void resolved(const net::Address& vtep, std::optional<ResolvedNeighbor> neighbor);
 
+    /// The uplink carries more, or less, from now on.
+    void mtu_changed();
+
     /// The VTEP of a next hop id.
     [[nodiscard]] std::optional<net::Address> vtep_of(std::uint32_t next_hop) const;
 

@@ -2,7 +2,6 @@
 #include "controlplane/uplink.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 #include <fmt/format.h>
@@ -10,6 +9,8 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <openssl/sha.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace weft::agent {
 
@@ -19,6 +20,7 @@ constexpr std::uint32_t overhead_v4 = 50; ///< outer IPv4, UDP, VXLAN, inner Eth
 constexpr std::uint32_t overhead_v6 = 70;
 /// The largest IP packet that an AF_XDP socket takes: a page, less the kernel's and DPDK's headroom and headers.
 constexpr std::uint32_t af_xdp_mtu_max = 3498;
+constexpr std::uint32_t endpoint_mtu_min = 68; ///< RFC 791
 
 /// The interface's first global address, IPv4 before IPv6.
 std::optional<net::Address> address_of(const std::string& interface) {
@@ -40,7 +42,36 @@ std::optional<net::Address> address_of(const std::string& interface) {
     return found;
 }
 
+/// In this network namespace, which that of /sys need not be.
+std::optional<std::uint32_t> mtu_of(const std::string& interface) {
+    const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request{};
+    interface.copy(request.ifr_name, IFNAMSIZ - 1);
+    const bool known = ioctl(any, SIOCGIFMTU, &request) == 0;
+    close(any);
+    return known ? std::optional(static_cast<std::uint32_t>(request.ifr_mtu)) : std::nullopt;
+}
+
+bool set_mtu(Uplink& uplink, std::uint32_t mtu) {
+    const std::uint32_t carried = std::min(mtu, uplink.port_mtu_max);
+    const std::uint32_t overhead = uplink.vtep.is_v4() ? overhead_v4 : overhead_v6;
+    if (carried < endpoint_mtu_min + overhead) return false;
+    uplink.mtu = mtu;
+    uplink.endpoint_mtu = carried - overhead;
+    uplink.warning =
+        carried == mtu ? ""
+                       : fmt::format("uplink {} has MTU {}, of which AF_XDP carries {}: endpoints get less than the "
+                                     "underlay could; a DPDK driver of the NIC (--uplink-port) has no such limit",
+                                     uplink.interface, mtu, carried);
+    return true;
+}
+
 } // namespace
+
+bool refresh_mtu(Uplink& uplink) {
+    const auto mtu = mtu_of(uplink.interface);
+    return mtu && *mtu != uplink.mtu && set_mtu(uplink, *mtu);
+}
 
 net::Mac derive_mac(std::string_view text) {
     std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest;
@@ -67,19 +98,17 @@ Result<Uplink> find_uplink(const Config& config) {
                         fmt::format("--uplink {}: it has no address: give it one, or name one with --vtep",
                                     uplink.interface));
         uplink.vtep = *address;
-        std::ifstream("/sys/class/net/" + uplink.interface + "/mtu") >> uplink.mtu;
-        std::uint32_t carried = uplink.mtu;
         uplink.devargs = config.uplink_port;
         if (config.fast_path == FastPathKind::dpdk && config.uplink_port == "auto") {
             uplink.devargs = fmt::format("net_af_xdp0,iface={}", uplink.interface);
-            if (carried > af_xdp_mtu_max)
-                uplink.warning = fmt::format("uplink {} has MTU {}, of which AF_XDP carries {}: endpoints get less "
-                                             "than the underlay could; a DPDK "
-                                             "driver of the NIC (--uplink-port) has no such limit",
-                                             uplink.interface, uplink.mtu, af_xdp_mtu_max);
-            carried = std::min(carried, af_xdp_mtu_max);
+            uplink.port_mtu_max = af_xdp_mtu_max;
         }
-        uplink.endpoint_mtu = carried - (uplink.vtep.is_v4() ? overhead_v4 : overhead_v6);
+        const auto mtu = mtu_of(uplink.interface);
+        if (!mtu || !set_mtu(uplink, *mtu))
+            return fail(ErrorCode::invalid,
+                        fmt::format("--uplink {}: its MTU of {} leaves containers less than the {} that IPv4 needs: "
+                                    "ip link set {} mtu 1500",
+                                    uplink.interface, mtu.value_or(0), endpoint_mtu_min, uplink.interface));
     }
     // An IPv6 VTEP gives no IPv4 number: a hash of it does, and of the host's name where there is neither.
     if (config.router_id)

@@ -57,6 +57,17 @@ TEST_F(RemoteRoutesTest, shares_a_next_hop_between_routes_of_one_tunnel) {
     }
 }
 
+TEST_F(RemoteRoutesTest, every_next_hop_learns_what_the_uplink_carries_now) {
+    tell("10.0.0.1/32", {path("10.99.0.2")});
+    tell("10.0.0.3/32", {path("10.99.0.3")});
+    uplink.endpoint_mtu = 1250;
+    remote.mtu_changed();
+    fast_path.run();
+    ASSERT_EQ(fast_path.next_hops.size(), 2U);
+    for (const auto& [id, next_hop] : fast_path.next_hops)
+        EXPECT_EQ(next_hop.vtep().mtu(), 1250U);
+}
+
 TEST_F(RemoteRoutesTest, is_unresolved_until_the_kernel_knows_the_way_and_keeps_it_while_it_asks_again) {
     tell("10.0.0.1/32", {path("10.99.0.2")});
     EXPECT_TRUE(fast_path.next_hops.begin()->second.vtep().outer_destination_mac().empty());
