@@ -7,7 +7,6 @@
 
 #include "dataplane/api/device_features.hpp"
 #include "ebpf/device_pins.hpp"
-#include "ebpf/hook.hpp"
 #include "ebpf/layout.h"
 #include "ebpf/veth.hpp"
 
@@ -41,6 +40,10 @@ Result<void> make() {
 
 } // namespace
 
+IngressHook CompletionPair::hook_at(std::uint32_t ifindex) const {
+    return IngressHook(ifindex, maps_.directory(), IngressHook::Device::of_ours);
+}
+
 Result<void> CompletionPair::attach(int completed) const {
     if (!find_end(way_in) || !find_end(way_out))
         if (auto made = make(); !made) return made;
@@ -50,8 +53,7 @@ Result<void> CompletionPair::attach(int completed) const {
     if (auto disabled = fastpath::disable_features(way_in, checksums); !disabled) return disabled;
     if (maps_.directory())
         if (auto free = check_pins(out->ifindex, *maps_.directory()); !free) return free;
-    const IngressHook hook(out->ifindex, maps_.directory(), IngressHook::Device::of_ours);
-    if (auto attached = hook.attach(completed); !attached) return attached;
+    if (auto attached = hook_at(out->ifindex).attach(completed); !attached) return attached;
     for (const Device& end : {*in, *out})
         if (auto raised = raise_veth(end.ifindex); !raised) return raised;
     const weft_port way{.ifindex = in->ifindex, .mtu = mtu, .role = WEFT_PORT_COMPLETION, .up = 1, .reserved = 0};
@@ -64,7 +66,7 @@ bool CompletionPair::is_whole(const Devices& devices) const {
     const auto in = devices.find(way_in);
     const auto out = devices.find(way_out);
     return known && *known && in != devices.end() && in->second.up && in->second.ifindex == way.ifindex &&
-           out != devices.end() && out->second.up;
+           out != devices.end() && out->second.up && hook_at(out->second.ifindex).attached() != 0;
 }
 
 std::uint32_t CompletionPair::served() const {
@@ -77,7 +79,7 @@ void CompletionPair::remove() const {
     const auto out = find_end(way_out);
     // The pair first: what is on its way through would meet the host's own stack.
     if (const auto in = find_end(way_in)) static_cast<void>(remove_veth(in->ifindex));
-    if (out) static_cast<void>(IngressHook(out->ifindex, maps_.directory(), IngressHook::Device::of_ours).detach());
+    if (out) static_cast<void>(hook_at(out->ifindex).detach());
 }
 
 } // namespace weft::ebpf

@@ -7,6 +7,7 @@
 //   endpoint's program --> weft-sum0 == weft-sum1 --> program `completed` --> the uplink's device
 #pragma once
 
+#include "ebpf/hook.hpp"
 #include "ebpf/map_set.hpp"
 #include "ebpf/veth.hpp"
 #include "routing/net/result.hpp"
@@ -30,6 +31,8 @@ class CompletionPair {
     void remove() const;
 
   private:
+    [[nodiscard]] IngressHook hook_at(std::uint32_t ifindex) const;
+
     const MapSet& maps_;
 };
 

@@ -71,6 +71,7 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock>
     loop_(loop),
     lock_(std::move(lock)),
     tables_(std::move(tables)),
+    seed_(options.hash_seed),
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
     sweeper_(tables_->maps()["sessions"]),
@@ -202,12 +203,31 @@ void EbpfFastPath::pump() {
     });
 }
 
+Result<void> EbpfFastPath::keep_pinned() {
+    const auto& named = tables_->maps().directory();
+    if (!named) return {};
+    const auto directory = PinDirectory::at(*named);
+    if (!directory) return std::unexpected(directory.error());
+    if (!lock_->holds(*directory)) {
+        auto taken = lock_directory(*named);
+        if (!taken) return std::unexpected(std::move(taken).error());
+        lock_.emplace(std::move(*taken));
+        if (auto noted = note_seed(*named, seed_); !noted) return noted;
+    }
+    const auto pinned = tables_->maps().pin_again();
+    if (!pinned) return std::unexpected(pinned.error());
+    if (*pinned) spdlog::error("somebody has removed eBPF maps from {}: they are pinned there again", *named);
+    return {};
+}
+
 void EbpfFastPath::chore() {
     const auto swept = sweeper_.sweep(SessionSweeper::clock_s());
     if (!swept) spdlog::error("sessions: {}", swept.error().message);
     const bool at_end = !swept || *swept;
-    if (at_end)
+    if (at_end) {
+        if (auto kept = keep_pinned(); !kept) spdlog::error("pins: {}", kept.error().message);
         if (auto looked = ports_.look(); !looked) spdlog::error("ports: {}", looked.error().message);
+    }
     if (ending_) return;
     chore_timer_.expires_after(at_end ? between_sweeps : between_slices);
     chore_timer_.async_wait([this](boost::system::error_code error) {

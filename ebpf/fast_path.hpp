@@ -55,14 +55,17 @@ class EbpfFastPath final : public fastpath::FastPath {
     [[nodiscard]] Result<void> apply_now(const fastpath::TableUpdate& update);
     [[nodiscard]] Result<fastpath::TableUpdate> dump_now() const;
     [[nodiscard]] Result<fastpath::CountersReply> counters_now();
-    /// One slice of the sessions' sweep, and after the last one a look at the ports; then again.
+    /// One slice of the sessions' sweep, and after the last one a look at pins and ports; then again.
     void chore();
+    /// Whoever removed the pins took programs off their devices, too, which a look at the ports brings back.
+    [[nodiscard]] Result<void> keep_pinned();
     /// Carries what traces have to tell, again and again while one runs.
     void pump();
 
     boost::asio::io_context& loop_;
     std::optional<PinLock> lock_;
     std::unique_ptr<Tables> tables_;
+    std::uint64_t seed_;
     Programs programs_;
     Ports ports_;
     SessionSweeper sweeper_;

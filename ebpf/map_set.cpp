@@ -220,6 +220,24 @@ Result<MapSet> MapSet::open(const MapSetOptions& options) {
     return set;
 }
 
+Result<bool> MapSet::pin_again() const {
+    if (!directory_) return false;
+    const auto pins = PinDirectory::at(*directory_);
+    if (!pins) return std::unexpected(pins.error());
+    const std::string layout = pins->layout(WEFT_LAYOUT);
+    bool any = false;
+    for (const auto& [name, map] : maps_) {
+        const std::string path = fmt::format("{}/{}", layout, name);
+        if (PinDirectory::exists(path)) continue;
+        for (const std::string& directory : {pins->path(), layout})
+            if (auto made = PinDirectory::make_directory(directory); !made)
+                return std::unexpected(std::move(made).error());
+        if (bpf_obj_pin(map.descriptor(), path.c_str()) != 0) return fail_pin("pin an eBPF map at " + path, errno);
+        any = true;
+    }
+    return any;
+}
+
 Result<void> MapSet::lend(bpf_object* object) const {
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {

@@ -49,6 +49,9 @@ class MapSet {
     /// To be called when all hooks have them: the same once more, and the others go.
     [[nodiscard]] Result<void> retire_predecessors();
 
+    /// Pins what somebody has unpinned since, for those who come later; returns whether there was anything.
+    [[nodiscard]] Result<bool> pin_again() const;
+
     /// Lets an object that is not loaded yet use these maps where it has one of the same name.
     [[nodiscard]] Result<void> lend(bpf_object* object) const;
 

@@ -184,6 +184,8 @@ Result<PinLock> PinLock::take(const PinDirectory& directory) {
     return lock;
 }
 
+bool PinLock::holds(const PinDirectory& directory) const { return is_at(descriptor_, directory.path()); }
+
 PinLock::PinLock(PinLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 PinLock::~PinLock() {

@@ -65,6 +65,9 @@ class PinLock {
     PinLock& operator=(PinLock&&) = delete;
     ~PinLock();
 
+    /// Is this the directory, or another one that was made since at its place?
+    [[nodiscard]] bool holds(const PinDirectory& directory) const;
+
   private:
     explicit PinLock(int descriptor) : descriptor_(descriptor) {}
 

@@ -370,6 +370,12 @@ Result<void> Ports::look_at(Entry& entry, const Devices& devices) const {
         entry.ifindex = device->second.ifindex;
         entry.mtu = device->second.mtu;
         entry.up = device->second.up;
+        if (entry.served && hook_of(entry).attached() == 0) {
+            entry.served = false;
+            spdlog::error("port {}: somebody has taken the program at {} away, so that packets met the host's own "
+                          "stack; it is put there again",
+                          entry.message.id(), entry.device);
+        }
         if (!entry.served) try_to_serve(entry, check(entry));
     }
     if (entry.up == was_up && entry.ifindex == was) return {};

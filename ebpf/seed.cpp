@@ -47,9 +47,14 @@ Result<std::uint64_t> seed_of_boot(const std::optional<std::string>& directory) 
         if (const auto seed = read(entry.path().filename().native())) return *seed;
     if (error) return fail_pin("read the directory " + *directory, error.value());
     const std::uint64_t seed = pinned_devices(*directory).empty() ? make() : of_earlier_versions();
-    const std::string note = fmt::format("{}/{}{:0{}x}", *directory, prefix, seed, digits);
-    if (mkdir(note.c_str(), 0700) != 0) return fail_pin("make the directory " + note, errno);
+    if (auto noted = note_seed(*directory, seed); !noted) return std::unexpected(std::move(noted).error());
     return seed;
+}
+
+Result<void> note_seed(const std::string& directory, std::uint64_t seed) {
+    const std::string note = fmt::format("{}/{}{:0{}x}", directory, prefix, seed, digits);
+    if (mkdir(note.c_str(), 0700) != 0) return fail_pin("make the directory " + note, errno);
+    return {};
 }
 
 } // namespace weft::ebpf

@@ -20,4 +20,7 @@ namespace weft::ebpf {
 /// with.
 [[nodiscard]] Result<std::uint64_t> seed_of_boot(const std::optional<std::string>& directory);
 
+/// Notes it in a directory in which none is noted.
+[[nodiscard]] Result<void> note_seed(const std::string& directory, std::uint64_t seed);
+
 } // namespace weft::ebpf

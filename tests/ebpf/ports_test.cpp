@@ -4,6 +4,7 @@
 //
 //   host: uplink up0, weft5 ======= eth0 of the container
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -56,6 +57,14 @@ class PortsTest : public ServedDevices {
 
     [[nodiscard]] std::uint32_t uplink_programs(std::uint32_t ifindex) const {
         return endpoint_program(ifindex) != 0 && XdpHook(ifindex, *options_.directory).attached() != 0 ? 2 : 0;
+    }
+
+    /// The kernel lets go of a pin's program a little after the pin has gone.
+    template <class Condition>
+    void look_until(Condition condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (!condition() && std::chrono::steady_clock::now() < deadline)
+            EXPECT_NE(state_of(web), "gone");
     }
 
     /// What the programs know of a device's number.
@@ -195,6 +204,33 @@ TEST_F(PortsTest, NearEndOfAnotherNameIsNeverWithoutAProgram) {
     }
 }
 
+TEST_F(PortsTest, ProgramThatSomebodyTakesAwayIsPutThereAgain) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    ASSERT_NO_FATAL_FAILURE(apply_all(uplink_port()));
+    for (const char* const device : {"weft5", "up0", "weft-sum1"}) {
+        const std::uint32_t ifindex = HostNamespaces::number_of(device);
+        ASSERT_TRUE(std::filesystem::remove(fmt::format("{}/tcx-{}", *options_.directory, ifindex))) << device;
+        look_until([&] { return endpoint_program(ifindex) != 0; });
+        EXPECT_NE(endpoint_program(ifindex), 0U) << device;
+    }
+    EXPECT_TRUE(lists(web) && lists(uplink));
+}
+
+TEST_F(PortsTest, PinsThatSomebodyRemovesAreThereAgainAsTheyWere) {
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    ASSERT_NO_FATAL_FAILURE(apply_all(uplink_port()));
+    const std::uint32_t near = HostNamespaces::number_of("weft5");
+    const std::uint64_t seed = seed_of_boot(options_.directory).value();
+    std::filesystem::remove_all(*options_.directory);
+    look_until([&] { return endpoint_program(near) != 0 && uplink_programs(up0_) != 0; });
+    EXPECT_EQ(uplink_programs(up0_), 2U);
+    EXPECT_EQ(seed_of_boot(options_.directory).value(), seed);
+    EXPECT_FALSE(PinLock::take(PinDirectory::at(*options_.directory).value())) << "it is ours";
+    restart();
+    EXPECT_TRUE(lists(web) && lists(uplink)) << "the maps are those that were there";
+    EXPECT_EQ(port_of(near), web);
+}
+
 TEST_F(UnansweredPorts, WhatIsServedInAnotherNamespaceKeepsItsPrograms) {
     const std::uint32_t before = endpoint_program(up0_);
     fastpath::TableUpdate told;
@@ -285,6 +321,7 @@ TEST_F(UnansweredPorts, HalfACompletionPairGoesWithTheUplinkToo) {
 // The container that had the number before left an endpoint behind, which the same update takes away.
 TEST_F(PortsTest, NumberThatIsUsedAgainIsNobodysUntilTheTablesSaySo) {
     options_.entries["host_routes"] = 65536;
+    fast_path_.reset();
     std::filesystem::remove_all(*options_.directory);
     restart();
     TableUpdate before = world.tables();
