@@ -30,10 +30,8 @@ struct Environment {
     std::string socket = "/run/weft/weftd.sock";
     std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
     std::function<void(std::chrono::steady_clock::duration)> sleep; ///< for --watch
-    /// Calls `tell`, from whatever thread, when the operator interrupts or `after` is over, for as long as what it
-    /// returns is held.
-    std::function<std::shared_ptr<void>(std::optional<std::chrono::milliseconds> after, std::function<void()> tell)>
-        on_interrupt;
+    /// Calls `tell`, from whatever thread, when the operator interrupts, for as long as what it returns is held.
+    std::function<std::shared_ptr<void>(std::function<void()> tell)> on_interrupt;
 };
 
 struct Context {

@@ -35,8 +35,7 @@ int main(int argc, char** argv) {
         .colour = wants_colour(STDOUT_FILENO),
         .error_colour = wants_colour(STDERR_FILENO),
         .sleep = [](auto time) { std::this_thread::sleep_for(time); },
-        .on_interrupt = [](auto after,
-                           auto tell) { return std::make_shared<weft::ctl::Interrupt>(after, std::move(tell)); },
+        .on_interrupt = [](auto tell) { return std::make_shared<weft::ctl::Interrupt>(std::move(tell)); },
     };
     if (const std::string_view socket = variable("WEFT_SOCKET"); !socket.empty()) environment.socket = socket;
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tools/ctl/trace_request.hpp"
 
+#include <condition_variable>
+#include <mutex>
 #include <stop_token>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -34,6 +37,16 @@ Outcome<unsigned long> number_or(const Arguments& arguments, std::string_view op
 constexpr unsigned long rate_max = 10'000'000;
 constexpr unsigned long count_max = 1'000'000'000'000;
 constexpr double seconds_max = 86400 * 365;
+
+/// Until it is destroyed.
+std::jthread stop_after(std::chrono::milliseconds time, std::stop_source& stop) {
+    return std::jthread([time, &stop](const std::stop_token& over) {
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any().wait_for(lock, over, time, [] { return false; });
+        if (!over.stop_requested()) stop.request_stop();
+    });
+}
 
 } // namespace
 
@@ -110,11 +123,17 @@ Outcome<TraceEnd> run_trace(Context& context, const Arguments& arguments, const 
     std::stop_source stop;
     std::shared_ptr<void> interrupt;
     if (context.environment.on_interrupt)
-        interrupt = context.environment.on_interrupt(time, [&stop] { stop.request_stop(); });
+        interrupt = context.environment.on_interrupt([&stop] { stop.request_stop(); });
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     TraceEnd end;
+    std::jthread clock;
     const auto take_reply = [&](const v1::TraceReply& reply) {
+        if (reply.trace() != 0) {
+            context.remark(time ? fmt::format("tracing for {} s", arguments.get("seconds"))
+                                : "tracing; Ctrl-C ends it");
+            if (time) clock = stop_after(*time, stop);
+        }
         end.lost = reply.lost();
         for (const v1::TraceEvent& event : reply.events()) {
             if (event.part() == 0 && *count != 0 && end.packets == *count) return false;

@@ -4,6 +4,7 @@ the command and its output, and checks the outcome; the first one that fails end
 import argparse
 import json
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -178,11 +179,16 @@ def main():
     if os.geteuid() != 0:
         print('demo: network namespaces need root: run it with sudo', file=sys.stderr)
         return 1
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         tell(arguments.name, arguments.fastpath, arguments.keep)
     except LabError as error:
         print(f'\ndemo: FAILED: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('\ndemo: interrupted', file=sys.stderr)
+        return 130
     print(f'\nAll of it worked. Total time: {time.time() - arguments.began:.0f} s, building included.')
     return 0
 
