@@ -26,7 +26,8 @@ namespace po = boost::program_options;
 
 constexpr const char* introduction =
     R"(weftd: weft's agent. One runs on each host: it exchanges routes with other hosts by BGP EVPN, gives containers their
-addresses, enforces network policy, and programs the fast path that moves the packets (weft-dataplane, which it starts and adopts).
+addresses, enforces network policy, and programs the fast path that moves the packets: eBPF programs in the kernel, or
+weft-dataplane, a DPDK process that it starts and adopts. Either goes on when weftd ends; weftd --purge removes it.
 
 Alone on one host, with every default:
   weftd
@@ -236,8 +237,8 @@ po::options_description describe(Config& config, RawValues& raw) {
         "global part of the Large Communities that carry labels");
     add("log-level", text(config.log_level), "trace, debug, info, warn, error");
     add("purge",
-        "remove all that the eBPF fast path has in the kernel (programs, containers' interfaces, maps), and end; "
-        "other options are as of the weftd whose traces go");
+        "remove the fast path that a weftd left at work (eBPF programs and maps, weft-dataplane, containers' "
+        "interfaces), and end; other options are as of the weftd whose traces go");
     add("version", "print the version");
     add("help", "print this");
     return description;

@@ -66,7 +66,7 @@ struct Config {
 struct CommandLine {
     Config config;
     std::optional<std::string> print; ///< help or version: print it and end
-    bool purge = false;               ///< remove the eBPF fast path and end
+    bool purge = false;               ///< remove the fast path and end
 };
 
 /// Reads flags and the file that --config names. Unknown keys are refused with the nearest known one.

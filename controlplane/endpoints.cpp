@@ -10,7 +10,6 @@
 #include <spdlog/spdlog.h>
 
 #include "controlplane/fast_path_wire.hpp"
-#include "controlplane/netns.hpp"
 
 namespace weft::agent {
 
@@ -43,6 +42,17 @@ bool refused(const Result<void>& answer, bool ours_arrived) {
 }
 
 } // namespace
+
+Result<std::vector<InterfaceSettings>> interfaces_of_endpoints(const Store& store) {
+    std::vector<InterfaceSettings> interfaces;
+    auto read = store.for_each(kind, [&](std::string_view, std::string_view value) {
+        v1::Endpoint endpoint;
+        if (endpoint.ParseFromArray(value.data(), static_cast<int>(value.size())))
+            interfaces.push_back(settings_of(endpoint));
+    });
+    if (!read) return std::unexpected(std::move(read).error());
+    return interfaces;
+}
 
 Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store,
                      FibSync& sync, policy::PolicyEngine& policy, bgp::Speaker& speaker) :

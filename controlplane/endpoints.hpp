@@ -20,11 +20,15 @@
 #include "controlplane/config.hpp"
 #include "controlplane/endpoint_request.hpp"
 #include "controlplane/fib_sync.hpp"
+#include "controlplane/netns.hpp"
 #include "controlplane/policy/policy_engine.hpp"
 #include "controlplane/store.hpp"
 #include "controlplane/uplink.hpp"
 
 namespace weft::agent {
+
+/// The interfaces of all endpoints that a database knows.
+[[nodiscard]] Result<std::vector<InterfaceSettings>> interfaces_of_endpoints(const Store& store);
 
 class Endpoints {
   public:

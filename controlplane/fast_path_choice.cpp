@@ -12,17 +12,12 @@ namespace weft::agent {
 
 namespace {
 
-struct AtWork {
-    std::string what; ///< a weft-dataplane, named
-    std::string remedy;
-};
-
-std::optional<AtWork> dataplane_at_work(const std::string& socket) {
+/// A weft-dataplane that is at work, named.
+std::optional<std::string> dataplane_at_work(const std::string& socket) {
     const auto listener = fastpath::Listener::find(socket);
-    if (!listener) return AtWork{.what = listener.error().message, .remedy = "stop it"};
+    if (!listener) return listener.error().message;
     if (!*listener) return std::nullopt;
-    return AtWork{.what = fmt::format("weft-dataplane ({}) is at work on {}", (*listener)->who(), socket),
-                  .remedy = (*listener)->remedy()};
+    return fmt::format("weft-dataplane ({}) is at work on {}", (*listener)->who(), socket);
 }
 
 } // namespace
@@ -32,11 +27,11 @@ Result<FastPathKind> choose_fast_path(const Config& config, bool programs) {
     if (kind == FastPathKind::automatic && config.uplink_port != "auto") kind = FastPathKind::dpdk;
     const auto dataplane = kind == FastPathKind::dpdk ? std::nullopt : dataplane_at_work(config.dataplane_socket);
     if (dataplane && kind == FastPathKind::ebpf)
-        return fail(ErrorCode::exists, fmt::format("--fastpath ebpf: {}, and would go on by its old tables: {}, or "
-                                                   "choose --fastpath dpdk",
-                                                   dataplane->what, dataplane->remedy));
+        return fail(ErrorCode::exists, fmt::format("--fastpath ebpf: {}, and would go on by its old tables: weftd "
+                                                   "--purge ends it, or choose --fastpath dpdk",
+                                                   *dataplane));
     if (dataplane) {
-        spdlog::info("the fast path goes on being DPDK, since {}", dataplane->what);
+        spdlog::info("the fast path goes on being DPDK, since {} (weftd --purge ends it)", *dataplane);
         kind = FastPathKind::dpdk;
     }
     if (kind == FastPathKind::dpdk && programs)

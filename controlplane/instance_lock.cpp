@@ -29,6 +29,13 @@ bool lock_exclusively(int fd) {
     return true;
 }
 
+/// Is the file that was opened the one at its path?
+bool is_at(int fd, const std::string& path) {
+    struct stat opened{}, there{};
+    return fstat(fd, &opened) == 0 && stat(path.c_str(), &there) == 0 && opened.st_dev == there.st_dev &&
+           opened.st_ino == there.st_ino;
+}
+
 } // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& directory) {
@@ -45,7 +52,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& directory) {
 Result<InstanceLock> InstanceLock::take_fast_path(const std::string& socket) {
     std::error_code ignored; // opening the file says what is wrong
     std::filesystem::create_directories(std::filesystem::path(socket).parent_path(), ignored);
-    return lock(socket + ".lock", "fast path at " + socket, "--dataplane-socket");
+    return lock(path_of_fast_path(socket), "fast path at " + socket, "--dataplane-socket");
 }
 
 Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::string& what, const std::string& flag) {
@@ -53,7 +60,7 @@ Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::stri
     if (fd < 0)
         return fail(ErrorCode::denied,
                     fmt::format("{}: {}: run as root, or choose another {}", path, std::strerror(errno), flag));
-    InstanceLock lock(fd);
+    InstanceLock lock(fd, path);
     if (!lock_exclusively(fd)) {
         std::array<char, 16> holder{};
         const ssize_t size = pread(fd, holder.data(), holder.size() - 1, 0);
@@ -63,11 +70,15 @@ Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::stri
             ErrorCode::exists,
             fmt::format("{}: weftd with pid {} uses it: stop that one, or choose another {}", what, pid, flag));
     }
+    // Removed by a purge: nobody else would meet this lock in the file that is made next.
+    if (!is_at(fd, path)) return InstanceLock::lock(path, what, flag);
     const std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
         return fail(ErrorCode::internal, fmt::format("{}: {}", path, std::strerror(errno)));
     return lock;
 }
+
+void InstanceLock::discard() const { unlink(path_.c_str()); }
 
 InstanceLock::~InstanceLock() {
     if (fd_ >= 0) close(fd_);

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <string_view>
+#include <vector>
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -21,6 +21,7 @@
 #include "controlplane/agent.hpp"
 #include "controlplane/api_server.hpp"
 #include "controlplane/config.hpp"
+#include "controlplane/dataplane_purge.hpp"
 #include "controlplane/fast_path_choice.hpp"
 #include "controlplane/fast_path_supervisor.hpp"
 #include "controlplane/instance_lock.hpp"
@@ -96,23 +97,39 @@ int complain_about_user() {
     return complain({weft::ErrorCode::denied, "it makes network interfaces, and must run as root: sudo weftd"});
 }
 
+/// Both fast paths, whichever the configuration asks for: `auto` may have become either.
 int purge(const Config& config) {
+    using weft::agent::InstanceLock;
     if (geteuid() != 0) return complain_about_user();
-    std::optional<weft::agent::InstanceLock> lock;
-    std::error_code ignored; // an agent that runs has its directory
-    if (std::filesystem::exists(config.state_dir, ignored)) {
-        auto taken = weft::agent::InstanceLock::take(config.state_dir);
-        if (!taken) return complain(taken.error());
-        lock.emplace(std::move(*taken));
-    }
     bool any = false;
     const auto removed = [&](const std::string& what) {
         any = true;
         fmt::print("removed {}\n", what);
     };
     const auto kept = [](const Error& why) { complain(why); };
-    if (!weft::ebpf::purge(config.bpf_dir, {.removed = removed, .kept = kept})) return EXIT_FAILURE;
-    if (!any) fmt::print("nothing of the eBPF fast path is here\n");
+    // An agent that runs has its files; taking its locks makes no directory.
+    std::error_code ignored;
+    std::vector<InstanceLock> locks;
+    if (std::filesystem::exists(config.state_dir, ignored)) {
+        auto taken = InstanceLock::take(config.state_dir);
+        if (!taken) return complain(taken.error());
+        locks.push_back(std::move(*taken));
+    }
+    const std::filesystem::path lock_file = InstanceLock::path_of_fast_path(config.dataplane_socket);
+    const bool ran = std::filesystem::exists(lock_file, ignored);
+    const bool locked = std::filesystem::exists(lock_file.parent_path(), ignored);
+    if (locked) {
+        auto taken = InstanceLock::take_fast_path(config.dataplane_socket);
+        if (!taken) return complain(taken.error());
+        locks.push_back(std::move(*taken));
+    }
+    const weft::fastpath::PurgeReport report{.removed = removed, .kept = kept};
+    const bool ended = weft::agent::purge_dataplane(config, report);
+    const bool unloaded = weft::ebpf::purge(config.bpf_dir, report);
+    if (locked) locks.back().discard();
+    if (ran) removed(lock_file);
+    if (!ended || !unloaded) return EXIT_FAILURE;
+    if (!any) fmt::print("nothing of a fast path is here\n");
     return EXIT_SUCCESS;
 }
 

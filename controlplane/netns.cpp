@@ -158,28 +158,48 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     return {};
 }
 
+/// The interface, if it has our name and MAC address.
+Link find_ours(nl_sock* socket, const InterfaceSettings& settings) {
+    rtnl_link* found = nullptr;
+    if (rtnl_link_get_kernel(socket, 0, settings.ifname.c_str(), &found) < 0) return nullptr;
+    Link link(found);
+    nl_addr* const mac = rtnl_link_get_addr(found);
+    if (mac == nullptr || nl_addr_get_len(mac) != 6 ||
+        std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
+        return nullptr;
+    return link;
+}
+
 void remove_here(const InterfaceSettings& settings) {
     const Socket socket(nl_socket_alloc());
-    rtnl_link* found = nullptr;
-    if (nl_connect(socket.get(), NETLINK_ROUTE) < 0 ||
-        rtnl_link_get_kernel(socket.get(), 0, settings.ifname.c_str(), &found) < 0)
-        return;
-    const Link link(found);
-    nl_addr* const mac = rtnl_link_get_addr(link.get());
-    if ((!is_tap(link.get()) && !is_veth(link.get())) || mac == nullptr || nl_addr_get_len(mac) != 6 ||
-        std::memcmp(nl_addr_get_binary_addr(mac), settings.mac.bytes().data(), 6) != 0)
-        return;
-    rtnl_link_delete(socket.get(), link.get());
+    if (nl_connect(socket.get(), NETLINK_ROUTE) < 0) return;
+    const Link link = find_ours(socket.get(), settings);
+    if (link && (is_tap(link.get()) || is_veth(link.get()))) rtnl_link_delete(socket.get(), link.get());
+}
+
+Result<bool> remove_tap_here(const InterfaceSettings& settings) {
+    const Socket socket(nl_socket_alloc());
+    if (const int status = nl_connect(socket.get(), NETLINK_ROUTE); status < 0)
+        return fail_netlink("netlink", status);
+    const Link link = find_ours(socket.get(), settings);
+    if (!link || !is_tap(link.get())) return false;
+    // A TAP has a carrier as long as a process has it open.
+    if (rtnl_link_get_carrier(link.get()) != 0)
+        return fail(ErrorCode::exists,
+                    "a process serves it: name the --dataplane-socket of that weft-dataplane, or stop it");
+    if (const int status = rtnl_link_delete(socket.get(), link.get()); status < 0)
+        return fail_netlink("it cannot be removed", status);
+    return true;
 }
 
 /// Runs `work` in a thread that has entered the namespace.
 template <class Work>
-Result<void> inside(const std::string& netns, Work work) {
+auto inside(const std::string& netns, Work work) -> decltype(work()) {
     // Not blocking: the path may be a FIFO.
     const int fd = open(netns.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return fail(ErrorCode::not_found, fmt::format("network namespace {}: {}", netns, std::strerror(errno)));
-    Result<void> result;
+    decltype(work()) result;
     std::thread([&] {
         if (setns(fd, CLONE_NEWNET) < 0)
             result = fail(ErrorCode::denied, fmt::format("enter {}: {}", netns, std::strerror(errno)));
@@ -232,6 +252,13 @@ void remove_interface(const InterfaceSettings& settings) {
         remove_here(settings);
         return {};
     }));
+}
+
+Result<bool> remove_tap(const InterfaceSettings& settings) {
+    auto removed = inside(settings.netns, [&] { return remove_tap_here(settings); });
+    if (removed) return removed;
+    if (removed.error().code == ErrorCode::not_found) return false; // with its namespace
+    return fail_in(std::move(removed), fmt::format("TAP {} in {}", settings.ifname, settings.netns));
 }
 
 } // namespace weft::agent

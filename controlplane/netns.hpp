@@ -25,5 +25,7 @@ struct InterfaceSettings {
 /// Removes the TAP or veth pair if it is still there; anything else of that name, or with another MAC address, is not
 /// ours and stays.
 void remove_interface(const InterfaceSettings& settings);
+/// Removes a TAP that no process serves any more: whether there was one that is ours. One that is served is an error.
+[[nodiscard]] Result<bool> remove_tap(const InterfaceSettings& settings);
 
 } // namespace weft::agent

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <set>
 #include <vector>
@@ -68,6 +69,14 @@ void remove_sets(const PinDirectory& pins, Progress& progress) {
         progress.removed(what);
 }
 
+/// Without one nothing is pinned, and what is not pinned ended with its agent.
+bool is_bpf_file_system_mounted() {
+    std::ifstream mounts("/proc/self/mounts"); // "DEVICE PLACE TYPE ..."
+    for (std::string device, place, type, rest; mounts >> device >> place >> type && std::getline(mounts, rest);)
+        if (type == "bpf") return true;
+    return false;
+}
+
 } // namespace
 
 bool purge(const std::string& directory, const PurgeReport& report) {
@@ -77,6 +86,7 @@ bool purge(const std::string& directory, const PurgeReport& report) {
         return false;
     };
     const auto pins = PinDirectory::at(directory);
+    if (!pins && pins.error().code == ErrorCode::unavailable && !is_bpf_file_system_mounted()) return true;
     if (!pins) return refuse(pins.error());
     std::optional<PinLock> lock;
     if (pins->exists()) {

@@ -3,17 +3,13 @@
 // that the host is as it was before.
 #pragma once
 
-#include <functional>
 #include <string>
 
-#include "routing/net/result.hpp"
+#include "dataplane/api/purge_report.hpp"
 
 namespace weft::ebpf {
 
-struct PurgeReport {
-    std::function<void(const std::string& what)> removed; ///< in words, as it goes
-    std::function<void(const Error& why)> kept;           ///< what could not be removed, one by one
-};
+using fastpath::PurgeReport;
 
 /// Removes, in this network namespace, the programs at devices, the containers' veth pairs and the qdiscs that were
 /// made here; then all that is pinned in `directory`. Refuses while an agent uses that. Going on after an error, it

@@ -98,14 +98,16 @@ std::string Listener::who() const {
 
 std::string Listener::remedy() const { return pid_ == 0 ? "kill it in its namespace" : fmt::format("kill {}", pid_); }
 
+std::string Listener::last_remedy() const { return pid_ == 0 ? remedy() : fmt::format("kill -9 {}", pid_); }
+
 Result<void> Listener::end(std::chrono::milliseconds patience) const {
     if (pid_ == 0) return fail(ErrorCode::denied, fmt::format("it is {}: {}", who(), remedy()));
     if (pidfd_send_signal(descriptor_, SIGTERM) < 0 && errno != ESRCH)
         return fail(ErrorCode::denied, fmt::format("{}: {}: run as root", remedy(), std::strerror(errno)));
     pollfd watched{.fd = descriptor_, .events = POLLIN, .revents = 0};
     if (poll(&watched, 1, static_cast<int>(patience.count())) > 0) return {};
-    return fail(ErrorCode::unavailable, fmt::format("{} has not ended {} s after SIGTERM: kill -9 {}", who(),
-                                                    std::chrono::duration<double>(patience).count(), pid_));
+    return fail(ErrorCode::unavailable, fmt::format("{} has not ended {} s after SIGTERM: {}", who(),
+                                                    std::chrono::duration<double>(patience).count(), last_remedy()));
 }
 
 } // namespace weft::fastpath

@@ -28,6 +28,8 @@ class Listener {
     [[nodiscard]] std::string who() const;
     /// The command that ends it: "kill 7", for whoever reads an error.
     [[nodiscard]] std::string remedy() const;
+    /// The same for one that no longer listens to requests: "kill -9 7".
+    [[nodiscard]] std::string last_remedy() const;
     /// SIGTERM; returns when it has ended, threads and all, or with why it has not.
     [[nodiscard]] Result<void> end(std::chrono::milliseconds patience) const;
 

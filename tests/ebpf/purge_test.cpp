@@ -2,10 +2,18 @@
 // What a purge may not claim: it names what it cannot remove, and leaves alone what is at work in another network
 // namespace. tests/lab/purge_test.py has what it removes.
 #include <filesystem>
+#include <fstream>
+#include <ranges>
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ebpf/device_pins.hpp"
 #include "ebpf/hook.hpp"
 #include "ebpf/purge.hpp"
+#include "tests/controlplane/temporary_directory.hpp"
 #include "tests/ebpf/refused_call.hpp"
 #include "tests/ebpf/served_devices.hpp"
 
@@ -103,6 +111,38 @@ TEST_F(Purge, PinsOfDevicesThatHaveGoneAreOnlyFiles) {
     HostNamespaces::remove_device(up0_);
     EXPECT_TRUE(purge_here()) << kept_;
     EXPECT_FALSE(std::filesystem::exists(*options_.directory));
+}
+
+/// In a process with mounts of its own: unmounts every BPF file system, mounts one if that is wanted, and purges a
+/// directory of none. Whether that went well.
+bool purge_without_bpf_file_system(bool but_one_elsewhere) {
+    const pid_t child = fork();
+    if (child == 0) {
+        const TemporaryDirectory elsewhere;
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) _exit(2);
+        std::vector<std::string> places;
+        std::ifstream mounts("/proc/self/mounts");
+        for (std::string device, place, type, rest; mounts >> device >> place >> type && std::getline(mounts, rest);)
+            if (type == "bpf") places.push_back(place);
+        for (const std::string& place : places | std::views::reverse)
+            if (umount(place.c_str()) != 0) _exit(2);
+        if (but_one_elsewhere && mount("bpf", elsewhere.path().c_str(), "bpf", 0, nullptr) != 0) _exit(2);
+        const bool purged =
+            purge("/var/empty/weft", {.removed = [](const std::string&) {}, .kept = [](const Error&) {}});
+        if (but_one_elsewhere) umount(elsewhere.path().c_str());
+        std::filesystem::remove(elsewhere.path());
+        _exit(purged ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) < 2) << status;
+    return status == 0;
+}
+
+TEST(PurgeOfNothing, WithoutAnyBpfFileSystemNothingIsPinned) {
+    if (geteuid() != 0) GTEST_SKIP() << "unmounts BPF file systems, in a namespace of its own: run as root";
+    EXPECT_TRUE(purge_without_bpf_file_system(false));
+    EXPECT_FALSE(purge_without_bpf_file_system(true)) << "the directory may be a wrong one";
 }
 
 } // namespace

@@ -50,7 +50,7 @@ def make_host(lab, index):
 def purge_leaves_the_host_as_it_was(lab):
     host = make_host(lab, 2)
     before = listing(host)
-    assert purge(host).stdout == 'nothing of the eBPF fast path is here\n'
+    assert purge(host).stdout == 'nothing of a fast path is here\n'
     assert listing(host) == before
     host.start_agent()
     host.wait_until_ready()
@@ -65,7 +65,7 @@ def purge_leaves_the_host_as_it_was(lab):
     refused = purge(host)
     assert refused.returncode == 1 and f"pid {host.agent()['pid']}" in refused.stderr, refused
     # Another weftd's state, the same maps.
-    refused = purge(host, '--state-dir', host.directory / 'other')
+    refused = purge(host, '--state-dir', host.directory / 'other', '--dataplane-socket', host.directory / 'other.sock')
     assert refused.returncode == 1 and str(host.bpf / 'weft') in refused.stderr, refused
     assert listing(host) == during
     harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
@@ -80,7 +80,7 @@ def purge_leaves_the_host_as_it_was(lab):
     assert listing(host) == before
     assert 'eth0' not in run('ip', '-n', lab.netns('h2-e1'), '-o', 'link')
     wait_until(lambda: all(is_gone(each) for each in objects), 'no map and no program is left', 10)
-    assert purge(host).stdout == 'nothing of the eBPF fast path is here\n'
+    assert purge(host).stdout == 'nothing of a fast path is here\n'
 
 
 def what_was_purged_comes_back_with_the_next_agent_as_large_as_asked(lab):
