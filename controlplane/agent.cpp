@@ -181,8 +181,11 @@ void Agent::watch_ports() {
             fast_path->counters([this](Result<fastpath::CountersReply> reply) {
                 if (!reply) return;
                 std::set<std::uint32_t> gone;
-                for (const auto& port : reply->ports())
+                ports_down_.clear();
+                for (const auto& port : reply->ports()) {
+                    if (!port.up()) ports_down_.insert(port.port());
                     if (!port.up() && !port.present()) gone.insert(port.port());
+                }
                 gone.erase(uplink_port);
                 if (!gone.empty()) endpoints_->ports_gone(gone);
             });

@@ -119,6 +119,7 @@ class Agent {
     std::unique_ptr<Endpoints> endpoints_;
     std::unique_ptr<FastPathProvider> provider_;
     boost::asio::steady_timer port_timer_;
+    std::set<std::uint32_t> ports_down_; ///< when they were last looked at
     std::map<std::uint64_t, Watch> watchers_;
     std::uint64_t last_watch_ = 0;
     std::map<std::uint64_t, std::uint64_t> traces_; ///< our number -> the present fast path's

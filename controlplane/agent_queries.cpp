@@ -65,6 +65,13 @@ void Agent::status(Done<v1::StatusReply> done) {
     }
     reply.set_endpoints(static_cast<std::uint32_t>(endpoints_->all().size()));
     if (!uplink_.warning.empty()) reply.add_warnings(uplink_.warning);
+    if (ports_down_.contains(uplink_port))
+        reply.add_warnings(
+            fmt::format("uplink {} is down or has gone, so no other host is reached: ip link set {} up",
+                        uplink_.interface, uplink_.interface));
+    for (const auto& [name, endpoint] : endpoints_->all())
+        if (ports_down_.contains(endpoint.port()))
+            reply.add_warnings(fmt::format("endpoint {}: its interface is down, so nothing reaches it", name));
     const auto longer = std::ranges::count_if(endpoints_->all() | std::views::values, [&](const auto& endpoint) {
         return endpoint.mtu() > uplink_.endpoint_mtu;
     });

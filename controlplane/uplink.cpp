@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include <fmt/format.h>
 #include <ifaddrs.h>
@@ -22,22 +23,38 @@ constexpr std::uint32_t overhead_v6 = 70;
 constexpr std::uint32_t af_xdp_mtu_max = 3498;
 constexpr std::uint32_t endpoint_mtu_min = 68; ///< RFC 791
 
+/// None: of neither family of IP.
+std::optional<net::Address> address_in(const sockaddr& socket) {
+    if (socket.sa_family == AF_INET)
+        return net::Address::v4(ntohl(reinterpret_cast<const sockaddr_in&>(socket).sin_addr.s_addr));
+    if (socket.sa_family != AF_INET6) return std::nullopt;
+    return *net::Address::from_bytes({reinterpret_cast<const sockaddr_in6&>(socket).sin6_addr.s6_addr, 16});
+}
+
+struct HostAddress {
+    std::string interface;
+    net::Address address;
+};
+
+/// This host's, in the kernel's order.
+std::vector<HostAddress> addresses_of_host() {
+    std::vector<HostAddress> all;
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return all;
+    const std::unique_ptr<ifaddrs, decltype([](ifaddrs* each) { freeifaddrs(each); })> owner(list);
+    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next)
+        if (const auto address = each->ifa_addr == nullptr ? std::nullopt : address_in(*each->ifa_addr))
+            all.push_back({each->ifa_name, *address});
+    return all;
+}
+
 /// The interface's first global address, IPv4 before IPv6.
 std::optional<net::Address> address_of(const std::string& interface) {
-    ifaddrs* list = nullptr;
-    if (getifaddrs(&list) != 0) return std::nullopt;
-    const std::unique_ptr<ifaddrs, decltype([](ifaddrs* all) { freeifaddrs(all); })> owner(list);
     std::optional<net::Address> found;
-    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
-        if (each->ifa_addr == nullptr || interface != each->ifa_name) continue;
-        if (each->ifa_addr->sa_family == AF_INET) {
-            const auto& address = reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr;
-            return net::Address::v4(ntohl(address.s_addr));
-        }
-        if (each->ifa_addr->sa_family != AF_INET6 || found) continue;
-        const auto& bytes = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr.s6_addr;
-        const auto address = *net::Address::from_bytes({bytes, 16});
-        if (!address.is_link_local()) found = address;
+    for (const HostAddress& each : addresses_of_host()) {
+        if (each.interface != interface) continue;
+        if (each.address.is_v4()) return each.address;
+        if (!found && !each.address.is_link_local()) found = each.address;
     }
     return found;
 }
@@ -98,6 +115,11 @@ Result<Uplink> find_uplink(const Config& config) {
                         fmt::format("--uplink {}: it has no address: give it one, or name one with --vtep",
                                     uplink.interface));
         uplink.vtep = *address;
+        const auto is_vtep = [&](const HostAddress& each) { return each.address == uplink.vtep; };
+        if (std::ranges::none_of(addresses_of_host(), is_vtep))
+            return fail(ErrorCode::invalid,
+                        fmt::format("--vtep {}: no interface of this host has this address: ip address add {} dev {}",
+                                    uplink.vtep.to_string(), uplink.vtep.to_string(), uplink.interface));
         uplink.devargs = config.uplink_port;
         if (config.fast_path == FastPathKind::dpdk && config.uplink_port == "auto") {
             uplink.devargs = fmt::format("net_af_xdp0,iface={}", uplink.interface);

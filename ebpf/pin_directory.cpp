@@ -114,8 +114,10 @@ Result<PinDirectory> PinDirectory::at(const std::string& named) {
                                 path, path));
     return fail(
         ErrorCode::unavailable,
-        fmt::format("{} is not in a BPF file system, where alone eBPF maps can be pinned: mount -t bpf bpf {}", path,
-                    parent.empty() ? usual_place : parent));
+        fmt::format(
+            "{} is not in a BPF file system, where alone eBPF maps can be pinned: name a directory in one, as "
+            "{}/weft, after mount -t bpf bpf {} if there is none",
+            path, usual_place, usual_place));
 }
 
 bool PinDirectory::exists() const { return exists(path_); }

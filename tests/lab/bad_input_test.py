@@ -52,6 +52,7 @@ def bad_values_are_refused(lab):
                         (['--network', 'red'], ['NAME=VNI']), (['--as', 'many'], ['many']), (['--hugepages', 'maybe'], ['hugepages', 'maybe']),
                         (['--fastpath', 'magic'], ['fastpath', 'ebpf', 'dpdk']), (['--config', '/no/such/file'], ['/no/such/file']),
                         (['--log-level', 'loud'], ['log-level', 'loud']), (['--uplink', 'none0'], ['none0']),
+                        (['--uplink', 'uplink', '--vtep', '10.9.9.9'], ['--vtep 10.9.9.9', 'ip address add']),
                         (['--router-id', 'fd00::1'], ['router-id', 'IPv4'])):
         refused(agent(lab, *words), *said)
 

@@ -40,6 +40,10 @@ def all_pings_are_answered(lab):
             harness.ping(lab, source, lab.address(destination, ipv6))
 
 
+def warnings(host):
+    return ' '.join(host.weft_json('status').get('warnings', []))
+
+
 def make_uplink(lab, host):
     options = lab.state.data['options']
     xdp = options['uplink_hook'] == 'xdp'
@@ -58,6 +62,7 @@ def an_uplink_that_is_made_anew_is_served_again(lab):
             run('ip', '-n', host.netns, 'link', 'del', 'uplink')
             wait_until(lambda: not pinned_for_uplinks(host), 'no pin of the old uplink is left', 10)
             assert not is_answered(lab, 'h1-e1', lab.address('h2-e1'))
+            wait_until(lambda: 'uplink uplink is down or has gone' in warnings(host), 'status tells it', 10)
             make_uplink(lab, host)
             now = number_of(host.netns, 'uplink')
             assert now != before
@@ -71,6 +76,7 @@ def an_uplink_that_is_made_anew_is_served_again(lab):
         assert xdp == (lab.state.data['options']['uplink_hook'] == 'xdp')
         notes = ' '.join(host.weft_json('status')['fast_path'].get('notes', []))
         assert 'uplink uplink:' in notes and 'gone' not in notes, notes
+        wait_until(lambda: 'uplink uplink' not in warnings(host), 'status tells that too', 10)
     assert agents == {each.name: each.agent()['pid'] for each in lab.hosts.values()}, 'no weftd was started again'
 
 
@@ -106,6 +112,7 @@ def a_near_end_that_is_set_down_keeps_its_container(lab):
     run('ip', '-n', host.netns, 'link', 'set', near, 'down')
     wait_until(lambda: not port_of_endpoint(host, 'h2-e1').get('up', False), 'the port is down', 10)
     harness.no_ping(lab, 'h1-e1', lab.address('h2-e1'))
+    wait_until(lambda: 'endpoint h2-e1: its interface is down' in warnings(host), 'status tells it', 10)
     until = time.monotonic() + HOLD_S
     while time.monotonic() < until:
         state = host.weft_json('endpoint', 'list')['endpoints'][0]['state']

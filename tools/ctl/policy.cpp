@@ -18,7 +18,7 @@ namespace weft::ctl {
 
 namespace {
 
-constexpr std::size_t most_yaml_bytes = 4'000'000; // gRPC takes 4 MiB in one message
+constexpr std::size_t most_yaml_bytes = 1 << 20; // as much as the agent reads
 
 Outcome<std::string> read_stream(std::istream& stream, const std::string& what) {
     std::string text(most_yaml_bytes + 1, '\0');
