@@ -53,7 +53,8 @@ def gtest_counts(report):
     cases = [case for case in root.iter('testcase') if case.get('status') == 'run']
     failed = [case for case in cases if case.find('failure') is not None or case.find('error') is not None]
     for case in failed:
-        print(f"FAILED {case.get('classname')}.{case.get('name')}", flush=True)
+        why = '\n'.join(each.get('message', '')[:2000] for each in case.iter('failure'))
+        print(f"FAILED {case.get('classname')}.{case.get('name')}: {why}", flush=True)
     return len(cases) - len(failed), len(failed)
 
 
