@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/adoption.hpp"
 #include "controlplane/fast_path_wire.hpp"
 #include "controlplane/route_view.hpp"
 
@@ -21,13 +22,14 @@ std::uint16_t rd_number(std::size_t index) { return static_cast<std::uint16_t>(i
 
 } // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const Config& config) {
+Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const Config& config,
+                                            FastPathProvider& provider) {
     auto uplink = find_uplink(config);
     if (!uplink) return std::unexpected(std::move(uplink).error());
     auto store = Store::open(config.state_dir);
     if (!store) return std::unexpected(std::move(store).error());
     std::unique_ptr<Agent> agent(new Agent(loop, config, *std::move(store), *std::move(uplink)));
-    if (auto begun = agent->begin(); !begun) return std::unexpected(std::move(begun).error());
+    if (auto begun = agent->begin(provider); !begun) return std::unexpected(std::move(begun).error());
     return agent;
 }
 
@@ -43,7 +45,12 @@ Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, U
 
 Agent::~Agent() = default;
 
-Result<void> Agent::begin() {
+Result<void> Agent::begin(FastPathProvider& provider) {
+    if (!Endpoints::stored(store_)) {
+        // One that does not answer is looked at when it does.
+        if (const auto tables = provider.look())
+            if (auto right = check_database(*tables); !right) return right;
+    }
     set_host_tables();
     // Before the first route: numbers keep their meaning, and no endpoint has a moment without its policy.
     if (auto restored = restore_policy(policy_, store_); !restored) return restored;
@@ -73,6 +80,12 @@ Result<void> Agent::run_fast_path(std::unique_ptr<FastPathProvider> provider,
     if (!started) return started;
     watch_ports();
     return {};
+}
+
+Result<void> Agent::check_database(const fastpath::TableUpdate& tables) const {
+    const auto containers = unknown_containers(tables, [](std::uint32_t) { return false; });
+    if (containers.empty()) return {};
+    return std::unexpected(refuse_adoption(containers, store_.path()));
 }
 
 Result<void> Agent::start_speaker() {
@@ -142,6 +155,14 @@ void Agent::set_host_tables() {
 }
 
 void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
+    if (!std::exchange(adopted_, true) && !endpoints_->had_records())
+        if (auto right = check_database(tables); !right) {
+            provider_->abandon();
+            return on_fatal_(right.error());
+        }
+    for (const auto& each :
+         unknown_containers(tables, [this](std::uint32_t port) { return endpoints_->find_port(port) != nullptr; }))
+        spdlog::warn("the fast path has {}, which the database {} does not know: removed", each, store_.path());
     remote_->adopt(tables);
     for (const auto& port : tables.ports())
         uplink_proven_ |= port.id() == uplink_port;

@@ -39,8 +39,10 @@ class Agent {
     /// What a trace tells; after an error it has ended.
     using TraceWatcher = std::function<void(Result<v1::TraceReply>)>;
 
-    /// Reads the state and listens for BGP.
-    [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config);
+    /// Reads the state and listens for BGP. `provider` has not been started: a database that cannot be its fast
+    /// path's is refused before neighbours hear that we have no routes.
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop, const Config& config,
+                                                              FastPathProvider& provider);
     /// Adopts the fast path, or starts one. `on_fatal`: one without uplink is of no use, and why there is none.
     [[nodiscard]] Result<void> run_fast_path(std::unique_ptr<FastPathProvider> provider,
                                              std::function<void(const Error&)> on_fatal);
@@ -82,7 +84,8 @@ class Agent {
 
     Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink);
 
-    Result<void> begin();
+    Result<void> begin(FastPathProvider& provider);
+    Result<void> check_database(const fastpath::TableUpdate& tables) const;
     Result<void> start_speaker();
     void set_host_tables();
     void fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
@@ -125,6 +128,7 @@ class Agent {
     std::map<std::uint64_t, std::uint64_t> traces_; ///< our number -> the present fast path's
     std::uint64_t last_trace_ = 0;
     bool converged_ = false;
+    bool adopted_ = false;       ///< a fast path
     bool uplink_proven_ = false; ///< a fast path has had it
 };
 

@@ -98,6 +98,11 @@ void Agent::status(Done<v1::StatusReply> done) {
     for (const auto& [name, endpoint] : endpoints_->all())
         if (endpoint.state().starts_with("waiting"))
             reply.add_warnings(fmt::format("endpoint {} is {}", name, endpoint.state()));
+    if (const auto owed = policy_tables_.owed(); owed > 0)
+        reply.add_warnings(
+            fmt::format("database {} lacks {} row{} that could not be written: see whether its disk is "
+                        "full",
+                        store_.path(), owed, owed == 1 ? "" : "s"));
     if (sync_.refused() > 0)
         reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
                                        sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));

@@ -66,43 +66,99 @@ Endpoints::Endpoints(boost::asio::io_context& loop, const Config& config, const 
     retry_timer_(loop),
     pool_(config.networks) {}
 
+bool Endpoints::stored(const Store& store) {
+    bool any = false;
+    const auto read = store.for_each(kind, [&](std::string_view, std::string_view) { any = true; });
+    return any || !read;
+}
+
 Result<void> Endpoints::restore() {
-    std::vector<v1::Endpoint> stored;
+    std::vector<std::pair<std::string, v1::Endpoint>> stored;
     auto read = store_.for_each(kind, [&](std::string_view key, std::string_view value) {
-        v1::Endpoint endpoint;
-        if (endpoint.ParseFromArray(value.data(), static_cast<int>(value.size())))
-            stored.push_back(std::move(endpoint));
-        else
-            spdlog::error("database: endpoint {} cannot be read, so it is forgotten", key);
+        auto& endpoint = stored.emplace_back(key, v1::Endpoint()).second;
+        if (!endpoint.ParseFromArray(value.data(), static_cast<int>(value.size()))) endpoint.Clear();
     });
     if (!read) return read;
-    for (auto& endpoint : stored) {
-        const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
-        if (endpoint.state() == attaching || endpoint.state() == detaching || network == config_.networks.end()) {
-            spdlog::warn("endpoint {}: {}: removed", endpoint.name(),
-                         network == config_.networks.end()
-                             ? "its network " + endpoint.network() + " is no longer configured"
-                             : "the agent ended while " + endpoint.state());
-            remove_interface(settings_of(endpoint));
-            if (auto erased = store_.erase(kind, endpoint.name()); !erased) return erased;
+    had_records_ = !stored.empty();
+    const auto half_done = std::ranges::stable_partition(stored, [](const auto& record) {
+        return record.second.state() != attaching && record.second.state() != detaching;
+    });
+    for (auto& [key, endpoint] : std::ranges::subrange(stored.begin(), half_done.begin())) {
+        if (const auto checked = check_record(key, endpoint); !checked) {
+            // What else it says may be wrong too, and another's.
+            v1::Endpoint known;
+            known.set_name(key);
+            *known.mutable_addresses() = endpoint.addresses();
+            known.set_netns(endpoint.netns());
+            known.set_ifname(endpoint.ifname());
+            shelve(std::move(known),
+                   fmt::format("its record in the database {} is damaged ({}): weft endpoint delete "
+                               "{}, then add it again",
+                               store_.path(), checked.error().message, key));
             continue;
         }
-        static_cast<void>(pool_.reserve(endpoint.network(), addresses_of(endpoint)));
-        endpoint.set_vni(network->vni.value());
-        endpoint.set_mtu(mtu_of(endpoint, uplink_));
-        auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
-        if (auto identified = identify(record); !identified) return fail_in(std::move(identified), record.name());
-        if (auto exists = check_netns(record.netns()); !exists) {
-            wait_for_namespace(record, exists.error().message);
-            continue;
-        }
-        record.set_state(ready);
-        set_port(record);
-        set_tables(record);
-        announce(record);
+        take_up(std::move(endpoint));
+    }
+    // Last, since what they had may be another's by now.
+    for (const auto& [key, endpoint] : half_done) {
+        spdlog::warn("endpoint {}: the agent ended while {}: removed", key, endpoint.state());
+        if (!interface_owner(endpoint)) remove_interface(settings_of(endpoint));
+        forget(key);
     }
     retry_waiting();
     return {};
+}
+
+void Endpoints::take_up(v1::Endpoint endpoint) {
+    const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
+    if (network == config_.networks.end()) {
+        remove_interface(settings_of(endpoint));
+        const auto reason = fmt::format("its network {0} is not configured: start weftd with --network {0}={1}",
+                                        endpoint.network(), endpoint.vni());
+        endpoint.set_vni(0); // may be another network's by now
+        return shelve(std::move(endpoint), reason);
+    }
+    static_cast<void>(pool_.reserve(endpoint.network(), addresses_of(endpoint)));
+    endpoint.set_vni(network->vni.value());
+    endpoint.set_mtu(mtu_of(endpoint, uplink_));
+    auto& record = endpoints_[endpoint.name()] = std::move(endpoint);
+    if (const auto identified = identify(record); !identified) {
+        release_addresses(record);
+        return shelve(v1::Endpoint(record), identified.error().message);
+    }
+    if (auto exists = check_netns(record.netns()); !exists) return wait_for_namespace(record, exists.error().message);
+    record.set_state(ready);
+    set_port(record);
+    set_tables(record);
+    announce(record);
+}
+
+Result<void> Endpoints::check_record(const std::string& key, const v1::Endpoint& endpoint) const {
+    const auto damaged = [](std::string what) { return fail(ErrorCode::invalid, std::move(what)); };
+    if (endpoint.name() != key) return damaged(fmt::format("it names endpoint '{}'", endpoint.name()));
+    if (endpoint.addresses().empty()) return damaged("it has no address");
+    for (const auto& text : endpoint.addresses()) {
+        const auto address = net::Address::parse(text);
+        if (!address) return std::unexpected(address.error());
+        for (const auto& [name, other] : endpoints_)
+            if (!shelved_.contains(name) && other.network() == endpoint.network() &&
+                std::ranges::count(other.addresses(), address->to_string()) > 0)
+                return damaged(fmt::format("address {} is endpoint {}'s", text, name));
+    }
+    if (const auto mac = net::Mac::parse(endpoint.mac()); !mac) return std::unexpected(mac.error());
+    if (endpoint.port() < first_port || endpoint.port() > fastpath::port_id_max)
+        return damaged(fmt::format("port {}", endpoint.port()));
+    if (const auto* const other = find_port(endpoint.port()))
+        return damaged(fmt::format("port {} is endpoint {}'s", endpoint.port(), other->name()));
+    return {};
+}
+
+void Endpoints::shelve(v1::Endpoint endpoint, const std::string& reason) {
+    spdlog::warn("endpoint {} waits: {}", endpoint.name(), reason);
+    endpoint.set_state("waiting: " + reason);
+    shelved_.insert(endpoint.name());
+    const std::string name = endpoint.name();
+    endpoints_[name] = std::move(endpoint);
 }
 
 void Endpoints::add(const v1::AddEndpointRequest& request, Attached done) {
@@ -115,7 +171,7 @@ void Endpoints::add(const v1::AddEndpointRequest& request, Attached done) {
     }
     const std::string name = prepared->name();
     endpoints_[name] = *std::move(prepared);
-    enqueue([this, name, done = std::move(done)] { attach(name, done); });
+    enqueue([this, name, done = std::move(done)] { attach(name, Attempt::first, done); });
 }
 
 Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
@@ -150,11 +206,17 @@ Result<void> Endpoints::check_unique(const v1::Endpoint& endpoint) const {
                                 same->name()));
     if (endpoint.name() == uplink_.interface)
         return fail(ErrorCode::exists, "the name is the uplink's: choose another");
-    for (const auto& [name, other] : endpoints_)
-        if (other.netns() == endpoint.netns() && other.ifname() == endpoint.ifname())
-            return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
-                                                       endpoint.ifname(), endpoint.netns(), name));
+    if (const auto* const owner = interface_owner(endpoint))
+        return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
+                                                   endpoint.ifname(), endpoint.netns(), owner->name()));
     return {};
+}
+
+const v1::Endpoint* Endpoints::interface_owner(const v1::Endpoint& endpoint) const {
+    const auto owner = std::ranges::find_if(endpoints_, [&](const auto& other) {
+        return other.second.netns() == endpoint.netns() && other.second.ifname() == endpoint.ifname();
+    });
+    return owner == endpoints_.end() ? nullptr : &owner->second;
 }
 
 Result<std::vector<net::Address>> Endpoints::take_addresses(const v1::AddEndpointRequest& request,
@@ -196,26 +258,27 @@ std::uint32_t Endpoints::free_port() const {
     return port;
 }
 
-void Endpoints::attach(const std::string& name, Attached done) {
+void Endpoints::attach(const std::string& name, Attempt attempt, Attached done) {
     const auto& endpoint = endpoints_.at(name);
     set_port(endpoint);
-    sync_.commit([this, name, done = std::move(done)](Result<void> made) {
+    sync_.commit([this, name, attempt, done = std::move(done)](Result<void> made) {
         if (refused(made, sync_.ports.acknowledged(endpoints_.at(name).port())))
-            return undo(name, std::move(made).error(), done);
-        connect(name, done);
+            return undo(name, attempt, std::move(made).error(), done);
+        connect(name, attempt, done);
     });
 }
 
-void Endpoints::connect(const std::string& name, Attached done) {
+void Endpoints::connect(const std::string& name, Attempt attempt, Attached done) {
     const auto& endpoint = endpoints_.at(name);
     if (auto configured = configure_interface(settings_of(endpoint)); !configured)
-        return undo(name, std::move(configured).error(), done);
+        return undo(name, attempt, std::move(configured).error(), done);
     set_tables(endpoint);
-    sync_.commit([this, name, done = std::move(done)](Result<void> applied) {
+    sync_.commit([this, name, attempt, done = std::move(done)](Result<void> applied) {
         auto& endpoint = endpoints_.at(name);
-        if (refused(applied, programmed(endpoint))) return undo(name, std::move(applied).error(), done);
+        if (refused(applied, programmed(endpoint))) return undo(name, attempt, std::move(applied).error(), done);
         endpoint.set_state(ready);
-        if (auto saved = save(endpoint); !saved) return undo(name, std::move(saved).error(), done);
+        if (attempt == Attempt::first)
+            if (auto saved = save(endpoint); !saved) return undo(name, attempt, std::move(saved).error(), done);
         announce(endpoint);
         done(endpoint);
         next();
@@ -244,16 +307,20 @@ void Endpoints::configure_all() {
     }
 }
 
-void Endpoints::undo(const std::string& name, Error error, const Attached& done) {
-    const v1::Endpoint endpoint = endpoints_.at(name);
+void Endpoints::undo(const std::string& name, Attempt attempt, Error error, const Attached& done) {
+    auto& endpoint = endpoints_.at(name);
     spdlog::warn("endpoint {} not attached: {}", name, error.message);
     erase_tables(endpoint);
     remove_interface(settings_of(endpoint));
-    policy_.erase_endpoint(name);
-    sync_.commit();
-    release_addresses(endpoint);
-    static_cast<void>(store_.erase(kind, name));
-    endpoints_.erase(name);
+    if (attempt == Attempt::again) {
+        endpoint.set_state("waiting: " + error.message);
+        sync_.commit();
+    } else {
+        policy_.erase_endpoint(name);
+        release_addresses(endpoint);
+        endpoints_.erase(name);
+        forget(name);
+    }
     done(std::unexpected(std::move(error).in("endpoint " + name)));
     next();
 }
@@ -266,13 +333,16 @@ void Endpoints::remove(const std::string& name, Attached done) {
     if (found->second.state() == attaching || found->second.state() == detaching)
         return done(fail(ErrorCode::unavailable,
                          fmt::format("endpoint {} is {} just now: try again", name, found->second.state())));
+    v1::Endpoint leaving = found->second;
+    leaving.set_state(detaching);
+    if (auto saved = save(leaving); !saved) return done(fail_in(std::move(saved), "endpoint " + name));
     found->second.set_state(detaching);
-    if (auto saved = save(found->second); !saved) return done(fail_in(std::move(saved), "endpoint " + name));
     enqueue([this, name, done = std::move(done)] { detach(name, done); });
 }
 
 void Endpoints::detach(const std::string& name, Attached done) {
     const v1::Endpoint& endpoint = endpoints_.at(name);
+    if (shelved_.erase(name) > 0) return detached(name, done);
     withdraw(endpoint);
     erase_tables(endpoint);
     policy_.erase_endpoint(name);
@@ -280,16 +350,41 @@ void Endpoints::detach(const std::string& name, Attached done) {
         // Nothing is left to undo: what the fast path still has is swept when it is back. One that was started anew
         // does not know of the interface.
         if (!applied) spdlog::warn("endpoint {}: {}", name, applied.error().message);
-        v1::Endpoint gone = endpoints_.at(name);
+        const auto& gone = endpoints_.at(name);
         remove_interface(settings_of(gone));
         release_addresses(gone);
-        endpoints_.erase(name);
-        if (auto erased = store_.erase(kind, name); !erased)
-            done(fail_in(std::move(erased), "endpoint " + name));
-        else
-            done(std::move(gone));
-        next();
+        detached(name, done);
     });
+}
+
+void Endpoints::detached(const std::string& name, const Attached& done) {
+    v1::Endpoint gone = std::move(endpoints_.at(name));
+    endpoints_.erase(name);
+    forget(name);
+    done(std::move(gone));
+    next();
+}
+
+void Endpoints::forget(const std::string& name) {
+    forgotten_.insert(name);
+    sync_.commit([this](const Result<void>& applied) {
+        if (applied || applied.error().code != ErrorCode::unavailable) erase_records();
+    });
+}
+
+void Endpoints::erase_records() {
+    // A name that is in use again has a record of its own by now.
+    std::erase_if(forgotten_, [this](const std::string& name) { return endpoints_.contains(name); });
+    for (auto name = forgotten_.begin(); name != forgotten_.end();) {
+        if (const auto erased = store_.erase(kind, *name); !erased) {
+            if (!std::exchange(erase_failed_, true))
+                spdlog::error("endpoint {} is detached, but its record is still there: {}", *name,
+                              erased.error().message);
+            return;
+        }
+        name = forgotten_.erase(name);
+    }
+    erase_failed_ = false;
 }
 
 Result<void> Endpoints::identify(v1::Endpoint& endpoint) {
@@ -393,20 +488,14 @@ void Endpoints::retry_waiting() {
     retry_timer_.expires_after(retry_interval);
     retry_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
+        if (sync_.idle()) erase_records();
         for (auto& [name, endpoint] : endpoints_) {
-            if (!endpoint.state().starts_with("waiting") || !check_netns(endpoint.netns())) continue;
+            if (!endpoint.state().starts_with("waiting") || shelved_.contains(name) || !check_netns(endpoint.netns()))
+                continue;
             endpoint.set_state(attaching); // in memory only: after a crash it is to wait again
             enqueue([this, name] {
-                v1::Endpoint kept = endpoints_.at(name);
-                attach(name, [this, kept](Result<v1::Endpoint> attached) mutable {
-                    if (attached) return spdlog::info("endpoint {} is back", kept.name());
-                    // Undone, and so forgotten; but it was ours before, and waits on.
-                    static_cast<void>(pool_.reserve(kept.network(), addresses_of(kept)));
-                    static_cast<void>(identify(kept));
-                    kept.set_state("waiting: " + attached.error().message);
-                    static_cast<void>(save(kept));
-                    const std::string name = kept.name();
-                    endpoints_[name] = std::move(kept);
+                attach(name, Attempt::again, [name](const Result<v1::Endpoint>& attached) {
+                    if (attached) spdlog::info("endpoint {} is back", name);
                 });
             });
         }

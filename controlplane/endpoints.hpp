@@ -39,7 +39,10 @@ class Endpoints {
     Endpoints(boost::asio::io_context& loop, const Config& config, const Uplink& uplink, Store& store, FibSync& sync,
               policy::PolicyEngine& policy, bgp::Speaker& speaker);
 
-    /// Takes up what the database knows: ready endpoints are desired and announced again, half-done ones are gone.
+    /// Does the database hold any endpoint, of whatever state? What cannot be read is for restore() to tell.
+    [[nodiscard]] static bool stored(const Store& store);
+    /// Takes up what the database knows: ready endpoints are desired and announced again, half-done ones are gone,
+    /// and those that cannot be now, since their network is not configured or their record is damaged, are shelved.
     [[nodiscard]] Result<void> restore();
     /// Attaches; `done` comes when packets flow, or with the reason why not, everything undone.
     void add(const v1::AddEndpointRequest& request, Attached done);
@@ -55,6 +58,9 @@ class Endpoints {
     /// Policy knows it by another identity or other labels now: writes and announces it again.
     void refresh(const std::string& name);
 
+    /// Did the database that was taken up hold any endpoint, of whatever state?
+    [[nodiscard]] bool had_records() const { return had_records_; }
+
     [[nodiscard]] const v1::Endpoint* find(const std::string& name) const;
     [[nodiscard]] const v1::Endpoint* find(net::Vni vni, const net::Address& address) const;
     [[nodiscard]] const v1::Endpoint* find_port(std::uint32_t port) const;
@@ -68,6 +74,8 @@ class Endpoints {
 
     [[nodiscard]] Result<v1::Endpoint> prepare(const v1::AddEndpointRequest& request);
     [[nodiscard]] Result<void> check_unique(const v1::Endpoint& endpoint) const;
+    /// Whose interface of its namespace and name it would be; null: nobody's.
+    [[nodiscard]] const v1::Endpoint* interface_owner(const v1::Endpoint& endpoint) const;
     [[nodiscard]] Result<std::vector<net::Address>> take_addresses(const v1::AddEndpointRequest& request,
                                                                    const NetworkSettings& network);
     [[nodiscard]] bool announced_elsewhere(net::Vni vni, const net::Address& address) const;
@@ -78,11 +86,14 @@ class Endpoints {
 
     [[nodiscard]] std::uint32_t free_port() const;
 
-    void attach(const std::string& name, Attached done);
-    void connect(const std::string& name, Attached done);
+    /// `again`: it was ready before and waits on when it fails, with its record as it is.
+    enum class Attempt : std::uint8_t { first, again };
+    void attach(const std::string& name, Attempt attempt, Attached done);
+    void connect(const std::string& name, Attempt attempt, Attached done);
     /// The fast path has all that the endpoint needs.
     [[nodiscard]] bool programmed(const v1::Endpoint& endpoint) const;
-    void undo(const std::string& name, Error error, const Attached& done);
+    void undo(const std::string& name, Attempt attempt, Error error, const Attached& done);
+    void detached(const std::string& name, const Attached& done);
     void detach(const std::string& name, Attached done);
     /// Policy takes it up, and its identity is set.
     [[nodiscard]] Result<void> identify(v1::Endpoint& endpoint);
@@ -93,7 +104,15 @@ class Endpoints {
     void withdraw(const v1::Endpoint& endpoint);
     void wait_for_namespace(v1::Endpoint& endpoint, const std::string& reason);
     void retry_waiting();
+    /// Kept and listed with the reason, but without port, addresses and routes, until a later start takes it up.
+    void shelve(v1::Endpoint endpoint, const std::string& reason);
+    void take_up(v1::Endpoint endpoint);
+    /// Can the record have been written by save()?
+    [[nodiscard]] Result<void> check_record(const std::string& key, const v1::Endpoint& endpoint) const;
     [[nodiscard]] Result<void> save(const v1::Endpoint& endpoint);
+    /// Its record goes once the fast path has nothing of it: a port without a record would mean a lost database.
+    void forget(const std::string& name);
+    void erase_records();
 
     void enqueue(Job job);
     void next();
@@ -107,6 +126,10 @@ class Endpoints {
     bgp::Speaker& speaker_;
     boost::asio::steady_timer retry_timer_;
     std::map<std::string, v1::Endpoint> endpoints_;
+    std::set<std::string> shelved_;
+    std::set<std::string> forgotten_; ///< their records are to go
+    bool had_records_ = false;
+    bool erase_failed_ = false; ///< and that was said
     AddressPool pool_;
     std::deque<Job> jobs_;
     bool busy_ = false;

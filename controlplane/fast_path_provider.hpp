@@ -4,7 +4,10 @@
 // (local_fast_path.hpp). main() chooses.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "dataplane/api/fast_path.hpp"
@@ -16,10 +19,26 @@ struct FastPathEvents {
     std::function<void(const std::string& reason)> on_disconnected; ///< it went, or it is still away
 };
 
+/// Runs the loop until the fast path has told its tables.
+[[nodiscard]] inline Result<fastpath::TableUpdate> dump_now(boost::asio::io_context& loop,
+                                                            fastpath::FastPath& fast_path) {
+    // Where a late answer goes, should the loop end before.
+    const auto answer = std::make_shared<std::optional<Result<fastpath::TableUpdate>>>();
+    fast_path.dump([answer](Result<fastpath::TableUpdate> tables) { *answer = std::move(tables); });
+    while (!*answer && loop.run_one() > 0) {
+    }
+    loop.restart();
+    if (!*answer) return fail(ErrorCode::unavailable, "the fast path does not answer");
+    return **std::move(*answer);
+}
+
 class FastPathProvider {
   public:
     virtual ~FastPathProvider() = default;
 
+    /// Before start(): what a fast path that is there already has. Runs the loop until it is known. Empty: none is
+    /// there; fails when it does not answer.
+    [[nodiscard]] virtual Result<fastpath::TableUpdate> look() = 0;
     /// Adopts a fast path that is there, or starts one. Fails only when there can be none.
     [[nodiscard]] virtual Result<void> start(FastPathEvents events) = 0;
     /// Takes back what was started: for a start that fails, which leaves nothing behind.

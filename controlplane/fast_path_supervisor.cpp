@@ -38,6 +38,14 @@ Result<void> FastPathSupervisor::start(FastPathEvents events) {
     return {};
 }
 
+Result<fastpath::TableUpdate> FastPathSupervisor::look() {
+    auto client = fastpath::SocketFastPath::connect(loop_, program_.socket, [](const Error&) {});
+    if (!client) return fastpath::TableUpdate();
+    auto tables = dump_now(loop_, **client);
+    (*client)->close();
+    return tables;
+}
+
 void FastPathSupervisor::attempt() {
     auto client =
         fastpath::SocketFastPath::connect(loop_, program_.socket, [this](const Error& error) { lost(error); });

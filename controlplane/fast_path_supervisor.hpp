@@ -26,6 +26,8 @@ class FastPathSupervisor final : public FastPathProvider {
     FastPathSupervisor(boost::asio::io_context& loop, FastPathProgram program);
     ~FastPathSupervisor() override;
 
+    [[nodiscard]] Result<fastpath::TableUpdate> look() override;
+
     /// Connects to a running one, or starts one. Fails only when the program cannot be found.
     [[nodiscard]] Result<void> start(FastPathEvents events) override;
 

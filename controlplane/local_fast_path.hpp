@@ -12,7 +12,10 @@ namespace weft::agent {
 
 class LocalFastPath final : public FastPathProvider {
   public:
-    explicit LocalFastPath(std::unique_ptr<fastpath::FastPath> fast_path) : fast_path_(std::move(fast_path)) {}
+    LocalFastPath(boost::asio::io_context& loop, std::unique_ptr<fastpath::FastPath> fast_path) :
+        loop_(loop), fast_path_(std::move(fast_path)) {}
+
+    [[nodiscard]] Result<fastpath::TableUpdate> look() override { return dump_now(loop_, *fast_path_); }
 
     [[nodiscard]] Result<void> start(FastPathEvents events) override {
         fast_path_->dump([this, events = std::move(events)](Result<fastpath::TableUpdate> tables) {
@@ -36,6 +39,7 @@ class LocalFastPath final : public FastPathProvider {
     [[nodiscard]] const std::string& state() const override { return state_; }
 
   private:
+    boost::asio::io_context& loop_;
     std::unique_ptr<fastpath::FastPath> fast_path_;
     bool running_ = false;
     std::string state_ = "starting";

@@ -63,7 +63,7 @@ weft::Result<std::unique_ptr<FastPathProvider>> open_fast_path(boost::asio::io_c
         auto fast_path = weft::ebpf::EbpfFastPath::open(loop, {.directory = config.bpf_dir, .entries = entries});
         if (fast_path) {
             config.fast_path = FastPathKind::ebpf;
-            return std::make_unique<weft::agent::LocalFastPath>(*std::move(fast_path));
+            return std::make_unique<weft::agent::LocalFastPath>(loop, *std::move(fast_path));
         }
         if (config.fast_path == FastPathKind::ebpf) return fail_in(std::move(fast_path), "--fastpath ebpf");
         // Programs that are there go on by themselves, and two fast paths would take each other's packets.
@@ -145,7 +145,7 @@ int run(Config config, const weft::ebpf::MapSet::Sizes& map_entries) {
     int status = EXIT_SUCCESS;
     auto fast_path = open_fast_path(loop, config, map_entries);
     if (!fast_path) return complain(fast_path.error());
-    auto agent = weft::agent::Agent::start(loop, config);
+    auto agent = weft::agent::Agent::start(loop, config, **fast_path);
     if (!agent) return complain(agent.error());
     auto api = weft::agent::ApiServer::start(loop, **agent, config.socket, config.socket_group);
     if (!api) return complain(api.error());

@@ -16,8 +16,8 @@ namespace {
 constexpr int schema = 1;
 
 constexpr const char* begin_anew =
-    "restore a copy; without one, detach all containers (eBPF: weftd --purge, DPDK: end "
-    "weft-dataplane), move it away, and attach them again";
+    "restore a copy; without one, detach all containers (weftd --purge), move it away, "
+    "and attach them again";
 
 const char* remedy(int status) {
     switch (status & 0xff) { // without what extended codes add

@@ -13,7 +13,7 @@
 #include "controlplane/endpoints.hpp"
 #include "controlplane/policy_tables.hpp"
 #include "tests/controlplane/memory_fast_path.hpp"
-#include "tests/controlplane/temporary_directory.hpp"
+#include "tests/controlplane/small_disk.hpp"
 
 namespace weft::agent {
 namespace {
@@ -140,12 +140,21 @@ class EndpointsTest : public testing::Test {
         EXPECT_EQ(announced(), 0U);
         EXPECT_TRUE(endpoints->all().empty());
         EXPECT_EQ(endpoints->addresses_used("default"), 0U);
-        std::size_t rows = 0;
-        EXPECT_TRUE(store->for_each("endpoint", [&](std::string_view, std::string_view) { ++rows; }));
-        EXPECT_EQ(rows, 0U);
+        EXPECT_EQ(records(), 0U);
     }
 
-    TemporaryDirectory directory;
+    [[nodiscard]] std::size_t records() const {
+        std::size_t rows = 0;
+        EXPECT_TRUE(store->for_each("endpoint", [&](std::string_view, std::string_view) { ++rows; }));
+        return rows;
+    }
+
+    [[nodiscard]] std::string state(const std::string& name) const {
+        const auto* const endpoint = endpoints->find(name);
+        return endpoint == nullptr ? "none" : endpoint->state();
+    }
+
+    SmallDisk directory;
     Namespace web;
     Namespace database;
     boost::asio::io_context loop;
@@ -365,6 +374,121 @@ TEST_F(EndpointsTest, one_whose_port_is_refused_waits_with_the_reason) {
     EXPECT_EQ(fast_path.endpoints.size(), 1U);
     EXPECT_EQ(fast_path.routes.size(), 2U);
     EXPECT_TRUE(sync->in_sync());
+}
+
+TEST_F(EndpointsTest, a_full_disk_refuses_and_changes_nothing) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    directory.fill();
+    const auto refused = remove("web-1");
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("disk is full: free some space there"), std::string::npos)
+        << refused.error().message;
+    EXPECT_EQ(state("web-1"), "ready");
+    EXPECT_EQ(announced(), 2U);
+    EXPECT_FALSE(add("db-1", database.path()));
+    EXPECT_EQ(endpoints->all().size(), 1U);
+    directory.free();
+    ASSERT_TRUE(remove("web-1"));
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, a_record_goes_when_the_fast_path_has_nothing_of_it) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    sync->disconnected("gone");
+    EXPECT_FALSE(endpoints->find("web-1") == nullptr);
+    Result<v1::Endpoint> result = fail(ErrorCode::internal, "no answer");
+    endpoints->remove("web-1", [&](Result<v1::Endpoint> detached) { result = std::move(detached); });
+    run();
+    sync->disconnected("still gone"); // ends the waiting for it
+    run();
+    EXPECT_TRUE(result) << result.error().message;
+    EXPECT_EQ(records(), 1U) << "the fast path may have its port, as it does";
+    EXPECT_EQ(fast_path.ports.size(), 1U);
+    start();
+    EXPECT_TRUE(endpoints->had_records());
+    expect_nothing_left();
+    start();
+    EXPECT_FALSE(endpoints->had_records());
+}
+
+TEST_F(EndpointsTest, waits_while_its_network_is_not_configured) {
+    auto blue = config.networks.front();
+    blue.name = "blue";
+    blue.vni = *net::Vni::make(5000);
+    blue.blocks = {*net::Prefix::parse("10.10.0.0/29")};
+    config.networks.push_back(blue);
+    start();
+    ASSERT_TRUE(add("web-1", web.path()));
+    v1::AddEndpointRequest request;
+    request.set_name("db-1");
+    request.set_netns(database.path());
+    request.set_network("blue");
+    endpoints->add(request, [](const Result<v1::Endpoint>& attached) { EXPECT_TRUE(attached); });
+    run();
+    ASSERT_EQ(state("db-1"), "ready");
+    const auto port = endpoints->find("db-1")->port();
+    ASSERT_EQ(fast_path.ports.size(), 2U);
+
+    config.networks.pop_back();
+    start();
+    EXPECT_EQ(state("db-1"), "waiting: its network blue is not configured: start weftd with --network blue=5000");
+    EXPECT_EQ(state("web-1"), "ready");
+    EXPECT_EQ(announced(), 2U) << "web-1's";
+    EXPECT_FALSE(fast_path.ports.contains(port));
+    EXPECT_EQ(fast_path.ports.size(), 1U);
+    EXPECT_FALSE(add("db-1", web.path())) << "its name stays its own";
+
+    config.networks.push_back(blue);
+    start();
+    EXPECT_EQ(state("db-1"), "ready");
+    EXPECT_TRUE(fast_path.ports.contains(port));
+    EXPECT_EQ(endpoints->find("db-1")->vni(), 5000U);
+    EXPECT_EQ(announced(), 2U) << "the speaker of this test has no network blue";
+
+    config.networks.pop_back();
+    start();
+    ASSERT_TRUE(remove("db-1"));
+    EXPECT_EQ(state("web-1"), "ready");
+    ASSERT_TRUE(remove("web-1"));
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, a_damaged_record_is_named_and_harms_no_other) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    ASSERT_TRUE(add("web-2", database.path()));
+    const v1::Endpoint good = *endpoints->find("web-2");
+    const auto damage = [&](const std::function<void(v1::Endpoint&)>& change) {
+        v1::Endpoint bad = good;
+        change(bad);
+        ASSERT_TRUE(store->put("endpoint", "web-2", bad.SerializeAsString()));
+        start();
+        EXPECT_TRUE(state("web-2").starts_with("waiting: its record in the database " + directory.path() +
+                                               "/weft.db is damaged ("))
+            << state("web-2");
+        EXPECT_EQ(state("web-1"), "ready");
+        EXPECT_EQ(fast_path.ports.size(), 1U);
+        EXPECT_EQ(announced(), 2U);
+        EXPECT_EQ(records(), 2U) << "it is not for us to throw it away";
+    };
+    damage([](v1::Endpoint& endpoint) { endpoint.set_addresses(0, "10.999.0.2"); });
+    EXPECT_NE(state("web-2").find("10.999.0.2"), std::string::npos) << state("web-2");
+    EXPECT_NE(state("web-2").find("weft endpoint delete web-2, then add it again"), std::string::npos);
+    damage([](v1::Endpoint& endpoint) { endpoint.set_addresses(0, "10.9.0.1"); }); // web-1's
+    damage([](v1::Endpoint& endpoint) { endpoint.clear_addresses(); });
+    damage([](v1::Endpoint& endpoint) { endpoint.set_mac("02:00"); });
+    damage([](v1::Endpoint& endpoint) { endpoint.set_port(1); });
+    damage([&](v1::Endpoint& endpoint) { endpoint.set_port(endpoints->find("web-1")->port()); });
+    damage([](v1::Endpoint& endpoint) { endpoint.set_name("web-9"); });
+    ASSERT_TRUE(store->put("endpoint", "web-2", "\xff\xff"));
+    start();
+    EXPECT_TRUE(state("web-2").starts_with("waiting: its record")) << state("web-2");
+    ASSERT_TRUE(remove("web-2"));
+    EXPECT_EQ(state("web-1"), "ready");
+    EXPECT_EQ(fast_path.ports.size(), 1U);
+    ASSERT_TRUE(add("web-2", database.path()));
+    ASSERT_TRUE(remove("web-1"));
+    ASSERT_TRUE(remove("web-2"));
+    expect_nothing_left();
 }
 
 } // namespace

@@ -12,8 +12,8 @@ import time
 
 import harness
 from harness import BOTH, MIXED, with_lab
-from lablib import namespaces, processes, transfer
-from lablib.command import environment, in_netns, run, wait_until
+from lablib import hosts, namespaces, processes, transfer
+from lablib.command import attempt, environment, in_netns, run, wait_until
 from lablib.probe import Stream
 
 SECONDS_MAX = 2.0 if harness.everything() else 10.0  # what is promised holds on a machine with nothing else to do
@@ -63,6 +63,32 @@ def agent_remembers_everything(lab):
     restart_agent(host, 0.1)
     wait_until(lambda: routes_in(host) == before[1], 'the same routes', 10)
     assert host.weft_json('endpoint', 'list')['endpoints'] == before[0]
+
+
+def lost_database_detaches_nobody(lab):
+    """An agent without the database of its containers leaves the fast path to the one that has it."""
+    host = lab.host('h1')
+    database = host.directory / 'state' / 'weft.db'
+    with pings(lab) as running:
+        processes.kill(host.agent())
+        kept = {path: path.read_bytes() for path in database.parent.glob('weft.db*')}
+        for path in kept:
+            path.unlink()
+        for state, what in ((host.directory / 'other', 'another --state-dir'), (database.parent, 'a deleted database')):
+            done = attempt(hosts.programs() / 'weftd', '--config', host.directory / 'weftd.conf', '--state-dir', state, netns=host.netns)
+            said = done.stderr.strip().splitlines()[-1]
+            assert done.returncode == 1, f'{what}: exit {done.returncode}: {done.stderr}'
+            for word in ('2 containers', 'h1-e1 (eth0 in ', 'h1-e2 (eth0 in ', f'{state}/weft.db', '--state-dir'):
+                assert word in done.stderr, f'{what}: "{word}" is not in: {said}'
+        for path in database.parent.glob('weft.db*'):
+            path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
+        host.start_agent()
+        host.wait_until_ready()
+    tell(running.result)
+    assert running.result['answered'] == running.result['sent'] > 0, running.result
+    assert [each['state'] for each in host.weft_json('endpoint', 'list')['endpoints']] == ['ready', 'ready']
 
 
 def both_agents_gone_packets_flow(lab):
@@ -201,7 +227,7 @@ def transfer_survives_a_dozen_random_kills(lab):
 
 
 harness.need_root()
-with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything,
+with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything, lost_database_detaches_nobody,
          running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done, both_agents_gone_packets_flow,
          *([transfer_survives_a_dozen_random_kills] if harness.everything() else []), fastpaths=(*BOTH, MIXED))
 # What only a process can suffer.
