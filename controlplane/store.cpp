@@ -130,18 +130,26 @@ Result<void> Store::check(sqlite3* database, const std::string& path) {
 
 Result<Store::File> Store::file_at(const std::string& path) {
     struct stat status{};
-    if (stat(path.c_str(), &status) == 0) return File{.device = status.st_dev, .inode = status.st_ino};
+    if (stat(path.c_str(), &status) == 0)
+        return File{.device = status.st_dev, .inode = status.st_ino, .size = status.st_size};
     return fail(
         ErrorCode::internal,
-        fmt::format("database {}: {}: somebody deleted it or moved it away while weftd runs: move it back, or {}",
-                    path, std::strerror(errno), begin_anew));
+        fmt::format("database {}: {}: somebody deleted it or moved it away while weftd runs: move it back, or "
+                    "end weftd and restore a copy, or begin anew with weftd --purge",
+                    path, std::strerror(errno)));
 }
 
 Result<void> Store::check_place() const {
     // The number cannot be another file's: SQLite holds ours open.
     const auto found = file_at(path_);
     if (!found) return std::unexpected(found.error());
-    if (*found == file_) return {};
+    const bool same = found->device == file_.device && found->inode == file_.inode;
+    // SQLite itself never makes it smaller: we do not ask it to.
+    if (same && found->size < file_.size)
+        return fail(
+            ErrorCode::internal,
+            fmt::format("database {}: somebody cut it off while weftd runs: end weftd and {}", path_, begin_anew));
+    if (same) return {};
     return fail(ErrorCode::internal,
                 fmt::format("database {}: somebody put another file in its place while weftd runs: put the former "
                             "back, or restart weftd if this is the right one",

@@ -49,8 +49,7 @@ class Store {
     struct File {
         dev_t device = 0;
         ino_t inode = 0;
-
-        friend bool operator==(const File&, const File&) = default;
+        off_t size = 0;
     };
 
     Store(std::unique_ptr<sqlite3, Close> database, std::string path, File file, bool existed) :

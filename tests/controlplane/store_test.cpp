@@ -106,8 +106,10 @@ TEST(Store, refuses_to_write_to_a_file_that_nobody_will_read) {
     std::filesystem::rename(path + ".away", path);
     EXPECT_EQ(refusal(), "written") << "it is back";
     EXPECT_EQ(all(*store, "endpoint"), (std::map<std::string, std::string>{{"a", "b"}}));
+    std::filesystem::resize_file(path, 0);
+    EXPECT_NE(refusal().find("somebody cut it off while weftd runs"), std::string::npos) << refusal();
     std::filesystem::remove(path);
-    EXPECT_NE(refusal(), "written");
+    EXPECT_NE(refusal().find("somebody deleted it"), std::string::npos) << refusal();
 }
 
 TEST(Store, says_that_the_disk_is_full_and_writes_all_or_nothing) {
