@@ -30,6 +30,7 @@
 #include "ebpf/map_size.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/purge.hpp"
+#include "routing/net/standard_descriptors.hpp"
 
 namespace {
 
@@ -156,6 +157,9 @@ int run(Config config, const weft::ebpf::MapSet::Sizes& map_entries) {
     if (!running) return complain(running.error());
 
     boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
+    // The terminal has gone; nohup(1) asks to go on without it.
+    struct sigaction hangup{};
+    if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) signals.add(SIGHUP);
     signals.async_wait([&](boost::system::error_code error, int signal) {
         if (error) return;
         // Neighbours keep our routes for the restart time and the fast path goes on, so nobody is told good-bye.

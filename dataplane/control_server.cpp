@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "dataplane/api/listener.hpp"
+
 namespace weft::dataplane {
 
 Result<ControlServer> ControlServer::listen(const std::string& path) {
@@ -25,11 +27,12 @@ Result<ControlServer> ControlServer::listen(const std::string& path) {
                     fmt::format("socket path '{}': 1 to {} characters", path, sizeof address.sun_path - 1));
     std::memcpy(address.sun_path, path.data(), path.size());
     const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-    // EAGAIN is a queue of clients that a process which hangs does not serve.
-    if (const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        connect(probe.get(), name, sizeof address) == 0 || errno == EAGAIN)
+    const auto other = fastpath::Listener::find(path);
+    if (!other) return fail(ErrorCode::exists, other.error().message);
+    if (*other)
         return fail(ErrorCode::exists,
-                    fmt::format("another weft-dataplane answers on {}: stop it, or choose another --socket", path));
+                    fmt::format("another weft-dataplane ({}) answers on {}: stop it ({}), or choose another --socket",
+                                (*other)->who(), path, (*other)->remedy()));
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
     if (std::filesystem::is_socket(path, ignored)) std::filesystem::remove(path, ignored);

@@ -15,6 +15,7 @@
 
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
+#include "routing/net/standard_descriptors.hpp"
 
 namespace {
 
@@ -145,6 +146,9 @@ int main(int argc, char** argv) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    // The terminal has gone; nohup(1) asks to go on without it.
+    struct sigaction hangup{};
+    if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     const Descriptor stop(signalfd(-1, &signals, SFD_CLOEXEC));

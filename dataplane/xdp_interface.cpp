@@ -19,26 +19,46 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "dataplane/api/listener.hpp"
+
 namespace weft::dataplane {
 
 namespace {
 
 constexpr std::string_view steering_name = "steer"; // the function in ebpf/steer.bpf.c
 
-/// A socket in the abstract name space: one holder per network namespace, and the kernel lets go of it however the
-/// holder ends.
-Result<Descriptor> lock_interface(const std::string& ifname) {
-    Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
-    const std::string text = "weft-dataplane/xdp/" + ifname;
-    std::memcpy(name.sun_path + 1, text.data(), text.size());
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
-    if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), size) < 0)
-        return fail(errno == EADDRINUSE ? ErrorCode::exists : ErrorCode::internal,
-                    errno == EADDRINUSE
-                        ? fmt::format("interface {}: another weft-dataplane serves it: stop that one first", ifname)
-                        : fmt::format("interface {}: {}", ifname, std::strerror(errno)));
+/// Bound in the abstract name space, which every network namespace has for itself.
+Result<Descriptor> bind_abstract(int type, const std::string& name) {
+    Descriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::memcpy(address.sun_path, name.data(), name.size());
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) < 0)
+        return fail(errno == EADDRINUSE ? ErrorCode::exists : ErrorCode::internal, std::strerror(errno));
     return socket;
+}
+
+/// A name that nobody else can have: the kernel lets go of it however its holder ends.
+std::string lock_name(const std::string& ifname) { return std::string(1, '\0') + "weft-dataplane/xdp/" + ifname; }
+
+Result<Descriptor> lock_interface(const std::string& ifname) {
+    auto socket = bind_abstract(SOCK_DGRAM, lock_name(ifname));
+    if (socket) return socket;
+    if (socket.error().code != ErrorCode::exists) return fail_in(std::move(socket), "interface " + ifname);
+    const auto holder = fastpath::Listener::find(lock_name(ifname));
+    if (!holder || !*holder)
+        return fail(ErrorCode::exists,
+                    fmt::format("interface {}: another weft-dataplane serves it: stop that one first", ifname));
+    return fail(ErrorCode::exists, fmt::format("interface {}: another weft-dataplane ({}) serves it: stop that one "
+                                               "first ({})",
+                                               ifname, (*holder)->who(), (*holder)->remedy()));
+}
+
+/// A datagram socket, as which the lock is known to other versions, tells nobody who has it.
+Descriptor tell_who_holds(const std::string& ifname) {
+    auto socket = bind_abstract(SOCK_STREAM, lock_name(ifname));
+    if (!socket || listen(socket->get(), 64) < 0) return {};
+    return *std::move(socket);
 }
 
 std::string program_name(std::uint32_t id) {
@@ -71,6 +91,7 @@ Result<XdpInterface> XdpInterface::claim(const std::string& ifname) {
     if (!lock) return std::unexpected(std::move(lock).error());
     XdpInterface interface;
     interface.lock_ = std::move(*lock);
+    interface.teller_ = tell_who_holds(ifname);
     interface.receive_queues_ = count_receive_queues(ifname);
     std::uint32_t program = 0;
     if (const int status = bpf_xdp_query_id(static_cast<int>(index), 0, &program); status < 0)

@@ -25,6 +25,7 @@ class XdpInterface {
 
   private:
     Descriptor lock_;
+    Descriptor teller_; ///< listens only so that whoever comes too late learns our pid
     unsigned receive_queues_ = 1;
 };
 

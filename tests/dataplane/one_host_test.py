@@ -194,7 +194,7 @@ class Control(unittest.TestCase):
     def test_second_process_is_refused(self):
         second = subprocess.run([self.dataplane.program, '--socket', self.dataplane.socket], capture_output=True, text=True, timeout=20)
         self.assertNotEqual(second.returncode, 0)
-        self.assertIn('another weft-dataplane answers on ' + self.dataplane.socket, second.stderr)
+        self.assertIn(f'another weft-dataplane (pid {self.dataplane.process.pid}) answers on {self.dataplane.socket}', second.stderr)
         self.assertIn('pid', self.dataplane.request('info {}'))
 
     def test_stale_socket_is_replaced(self):

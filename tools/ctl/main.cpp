@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "routing/net/standard_descriptors.hpp"
 #include "tools/ctl/cli.hpp"
 #include "tools/ctl/interrupt.hpp"
 
