@@ -29,7 +29,7 @@ struct FastPathEvents {
     }
     loop.restart();
     if (!*answer) return fail(ErrorCode::unavailable, "the fast path does not answer");
-    return **std::move(*answer);
+    return *std::move(*answer);
 }
 
 class FastPathProvider {
