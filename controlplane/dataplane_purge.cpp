@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "controlplane/endpoints.hpp"
+#include "controlplane/fast_path_provider.hpp"
 #include "dataplane/api/client.hpp"
 #include "dataplane/api/listener.hpp"
 
@@ -26,14 +27,9 @@ Result<fastpath::TableUpdate> ask_for_tables(const std::string& socket) {
     boost::asio::io_context loop;
     auto connected = fastpath::SocketFastPath::connect(loop, socket, [](const Error&) {}, answer_patience);
     if (!connected) return std::unexpected(std::move(connected).error());
-    const auto client = *std::move(connected);
-    Result<fastpath::TableUpdate> answer = fail(ErrorCode::unavailable, "no answer");
-    client->dump([&](Result<fastpath::TableUpdate> tables) {
-        answer = std::move(tables);
-        client->close();
-    });
-    loop.run();
-    return answer;
+    auto tables = dump_now(loop, **connected);
+    (*connected)->close();
+    return tables;
 }
 
 /// The TAPs that it served, once it has ended; none when nobody listens there.

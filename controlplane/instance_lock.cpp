@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dataplane/api/opened_file.hpp"
+
 namespace weft::agent {
 
 namespace {
@@ -27,13 +29,6 @@ bool lock_exclusively(int fd) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;
-}
-
-/// Is the file that was opened the one at its path?
-bool is_at(int fd, const std::string& path) {
-    struct stat opened{}, there{};
-    return fstat(fd, &opened) == 0 && stat(path.c_str(), &there) == 0 && opened.st_dev == there.st_dev &&
-           opened.st_ino == there.st_ino;
 }
 
 } // namespace
@@ -71,7 +66,7 @@ Result<InstanceLock> InstanceLock::lock(const std::string& path, const std::stri
             fmt::format("{}: weftd with pid {} uses it: stop that one, or choose another {}", what, pid, flag));
     }
     // Removed by a purge: nobody else would meet this lock in the file that is made next.
-    if (!is_at(fd, path)) return InstanceLock::lock(path, what, flag);
+    if (!fastpath::is_at(fd, path)) return InstanceLock::lock(path, what, flag);
     const std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0)
         return fail(ErrorCode::internal, fmt::format("{}: {}", path, std::strerror(errno)));

@@ -116,7 +116,7 @@ Result<Uplink> find_uplink(const Config& config) {
                                     uplink.interface));
         uplink.vtep = *address;
         const auto is_vtep = [&](const HostAddress& each) { return each.address == uplink.vtep; };
-        if (std::ranges::none_of(addresses_of_host(), is_vtep))
+        if (config.vtep && std::ranges::none_of(addresses_of_host(), is_vtep))
             return fail(ErrorCode::invalid,
                         fmt::format("--vtep {}: no interface of this host has this address: ip address add {} dev {}",
                                     uplink.vtep.to_string(), uplink.vtep.to_string(), uplink.interface));

@@ -214,7 +214,7 @@ Result<void> EbpfFastPath::keep_pinned() {
         lock_.emplace(std::move(*taken));
         if (auto noted = note_seed(*named, seed_); !noted) return noted;
     }
-    const auto pinned = tables_->maps().pin_again();
+    const auto pinned = tables_->maps().pin_again(*directory);
     if (!pinned) return std::unexpected(pinned.error());
     if (*pinned) spdlog::error("somebody has removed eBPF maps from {}: they are pinned there again", *named);
     return {};

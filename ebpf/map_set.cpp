@@ -22,7 +22,6 @@
 #include "ebpf/layout.h"
 #include "ebpf/maps.skel.h"
 #include "ebpf/migration.hpp"
-#include "ebpf/pin_directory.hpp"
 
 namespace weft::ebpf {
 
@@ -220,16 +219,13 @@ Result<MapSet> MapSet::open(const MapSetOptions& options) {
     return set;
 }
 
-Result<bool> MapSet::pin_again() const {
-    if (!directory_) return false;
-    const auto pins = PinDirectory::at(*directory_);
-    if (!pins) return std::unexpected(pins.error());
-    const std::string layout = pins->layout(WEFT_LAYOUT);
+Result<bool> MapSet::pin_again(const PinDirectory& pins) const {
+    const std::string layout = pins.layout(WEFT_LAYOUT);
     bool any = false;
     for (const auto& [name, map] : maps_) {
         const std::string path = fmt::format("{}/{}", layout, name);
         if (PinDirectory::exists(path)) continue;
-        for (const std::string& directory : {pins->path(), layout})
+        for (const std::string& directory : {pins.path(), layout})
             if (auto made = PinDirectory::make_directory(directory); !made)
                 return std::unexpected(std::move(made).error());
         if (bpf_obj_pin(map.descriptor(), path.c_str()) != 0) return fail_pin("pin an eBPF map at " + path, errno);

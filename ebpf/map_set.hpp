@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ebpf/map.hpp"
+#include "ebpf/pin_directory.hpp"
 
 struct bpf_object;
 
@@ -50,7 +51,7 @@ class MapSet {
     [[nodiscard]] Result<void> retire_predecessors();
 
     /// Pins what somebody has unpinned since, for those who come later; returns whether there was anything.
-    [[nodiscard]] Result<bool> pin_again() const;
+    [[nodiscard]] Result<bool> pin_again(const PinDirectory& pins) const;
 
     /// Lets an object that is not loaded yet use these maps where it has one of the same name.
     [[nodiscard]] Result<void> lend(bpf_object* object) const;

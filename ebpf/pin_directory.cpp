@@ -25,6 +25,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "dataplane/api/opened_file.hpp"
 #include "ebpf/numbered_name.hpp"
 
 namespace weft::ebpf {
@@ -75,13 +76,6 @@ bool is_others(const std::string& path) {
         others = true;
     }
     return others;
-}
-
-/// Is it what stands at that path, rather than something that was removed since it was opened?
-bool is_at(int descriptor, const std::string& path) {
-    struct stat opened{}, there{};
-    return fstat(descriptor, &opened) == 0 && stat(path.c_str(), &there) == 0 && opened.st_dev == there.st_dev &&
-           opened.st_ino == there.st_ino;
 }
 
 } // namespace
@@ -180,13 +174,13 @@ Result<PinLock> PinLock::take(const PinDirectory& directory) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     // By a purge: nobody else would meet this lock in the directory that is made next.
-    if (!is_at(descriptor, directory.path()))
+    if (!fastpath::is_at(descriptor, directory.path()))
         return fail(ErrorCode::unavailable,
                     fmt::format("{} was removed by another weftd: start this one again", directory.path()));
     return lock;
 }
 
-bool PinLock::holds(const PinDirectory& directory) const { return is_at(descriptor_, directory.path()); }
+bool PinLock::holds(const PinDirectory& directory) const { return fastpath::is_at(descriptor_, directory.path()); }
 
 PinLock::PinLock(PinLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 

@@ -12,8 +12,8 @@ import time
 
 import harness
 from harness import BOTH, MIXED, with_lab
-from lablib import hosts, namespaces, processes, transfer
-from lablib.command import attempt, environment, in_netns, run, wait_until
+from lablib import namespaces, processes, transfer
+from lablib.command import environment, in_netns, run, wait_until
 from lablib.probe import Stream
 
 SECONDS_MAX = 2.0 if harness.everything() else 10.0  # what is promised holds on a machine with nothing else to do
@@ -75,7 +75,7 @@ def lost_database_detaches_nobody(lab):
         for path in kept:
             path.unlink()
         for state, what in ((host.directory / 'other', 'another --state-dir'), (database.parent, 'a deleted database')):
-            done = attempt(hosts.programs() / 'weftd', '--config', host.directory / 'weftd.conf', '--state-dir', state, netns=host.netns)
+            done = harness.weftd(host, '--state-dir', state)
             said = done.stderr.strip().splitlines()[-1]
             assert done.returncode == 1, f'{what}: exit {done.returncode}: {done.stderr}'
             for word in ('2 containers', 'h1-e1 (eth0 in ', 'h1-e2 (eth0 in ', f'{state}/weft.db', '--state-dir'):

@@ -167,6 +167,11 @@ def connects(lab, source, address, port, timeout=2):
     return attempt('/usr/bin/python3', '-I', '-c', code, netns=lab.netns(source)).returncode == 0
 
 
+def warnings(host):
+    """All that a host's status warns of, in one text."""
+    return ' '.join(host.weft_json('status').get('warnings', []))
+
+
 def drops(host):
     """Dropped packets of a host, all ports together, by reason."""
     total = {}

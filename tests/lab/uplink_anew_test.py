@@ -7,12 +7,11 @@ may be given by any of its names.
   h1-e1 -- h1 ==== underlay ==== h2 (whose uplink goes) -- h2-e1"""
 import json
 import re
-import signal
 import time
 
 import harness
-from harness import with_lab
-from lablib import addresses, namespaces, processes
+from harness import stop, warnings, with_lab
+from lablib import addresses, namespaces
 from lablib.command import attempt, run, wait_until
 from lablib.probe import Stream
 
@@ -38,10 +37,6 @@ def all_pings_are_answered(lab):
         for ipv6 in (False, True):
             wait_until(lambda: is_answered(lab, source, lab.address(destination, ipv6)), f'{source} reaches {destination}', 20)
             harness.ping(lab, source, lab.address(destination, ipv6))
-
-
-def warnings(host):
-    return ' '.join(host.weft_json('status').get('warnings', []))
 
 
 def make_uplink(lab, host):
@@ -88,10 +83,7 @@ def an_uplink_may_be_given_by_another_name(lab):
     said = path.read_text(encoding='utf8')
     assert 'uplink = uplink\n' in said
     path.write_text(said.replace('uplink = uplink\n', 'uplink = underlay-port\n'), encoding='utf8')
-    record = host.agent()
-    processes.send(record, signal.SIGTERM)
-    wait_until(lambda: not processes.is_alive(record), 'weftd ended', 10)
-    processes.reap(record)
+    stop(host)
     host.start_agent()
     host.wait_until_ready()
     assert [port['up'] for port in host.weft_json('counters')['ports'] if port['name'] == 'uplink'] == [True]  # after a look at it

@@ -7,7 +7,7 @@ import json
 import re
 
 import harness
-from harness import BOTH, with_lab
+from harness import BOTH, warnings, with_lab
 from lablib import processes
 from lablib.command import attempt, run, wait_until
 
@@ -28,10 +28,6 @@ def set_mtu(lab, mtu):
 
 def long_ping(lab, *options):
     return attempt('ping', '-n', '-c', 3, '-i', 0.05, '-W', 1, '-s', LONG, *options, lab.address('h2-e1'), netns=lab.netns('h1-e1'))
-
-
-def warnings(host):
-    return ' '.join(host.weft_json('status').get('warnings', []))
 
 
 def what_is_too_long_is_answered_and_counted(lab):
