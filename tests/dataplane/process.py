@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / 'tools'))
+
 GATEWAY_MAC = '02:77:65:66:74:01'
 
 
@@ -186,15 +188,6 @@ def transfer(source, destination, where, size, during=None):
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def ping(source, where, count=3, interval=0.05, options=()):
-    """How many of `count` pings were answered."""
-    said = run('ip', 'netns', 'exec', source, 'ping', '-n', '-c', str(count), '-i', str(interval), '-W', '1', *options, where, check=False)
-    for line in said.splitlines():
-        if 'received' in line:
-            return int(line.split(',')[1].split()[0])
-    return 0
 
 
 def endpoint_in(netns, addresses, mtu):

@@ -11,7 +11,8 @@ import time
 import unittest
 
 import process
-from process import Dataplane, Namespaces, address, endpoint_in, mac, ping, run, transfer
+from process import Dataplane, Namespaces, address, endpoint_in, mac, run, transfer
+from lablib.ping import ping
 
 BUILD = None
 V4 = {1: '10.244.1.2', 2: '10.244.2.2'}

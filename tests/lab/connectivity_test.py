@@ -76,14 +76,10 @@ def traceroute_shows_the_hosts(lab):
 def deleted_endpoint_is_gone_everywhere(lab):
     gone = lab.host('h1').add_endpoint(9)
     lab.state.save()
-    wait_until(lambda: _answers(lab, 'h2-e1', gone['addresses'][0]), 'the new endpoint answers', 5)
+    wait_until(lambda: harness.is_answered(lab, 'h2-e1', gone['addresses'][0]), 'the new endpoint answers', 5)
     lab.host('h1').delete_endpoint(9)
     wait_until(lambda: gone['addresses'][0] not in lab.host('h2').reachable(), 'its route is withdrawn', 5)
     harness.no_ping(lab, 'h2-e1', gone['addresses'][0])
-
-
-def _answers(lab, source, address):
-    return harness.ping_counts(harness.attempt('ping', '-n', '-c', 1, '-W', 1, address, netns=lab.netns(source)).stdout)[1] == 1
 
 
 def endpoint_mtu_follows_the_underlay(lab):

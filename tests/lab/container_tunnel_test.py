@@ -15,6 +15,7 @@ import harness
 from harness import BOTH, REPOSITORY, attempt, with_lab
 from lablib import transfer
 from lablib.command import LabError, run, wait_until
+from lablib.ping import ping
 
 SIZE = 20_000_003
 MTU = 1340  # of every tunnel: less than what any leaves of the 1430 bytes that an IPv6 underlay leaves
@@ -120,7 +121,7 @@ class Tunnel:
         try:
             self.remotes = self.kind.make(self.lab, self.ends)
             for address in self.remotes:
-                wait_until(lambda address=address: attempt('ping', '-n', '-c', 1, '-W', 1, address, netns=self.source).returncode == 0, f'an answer of {address}', 5)
+                wait_until(lambda address=address: ping(self.source, address, count=1), f'an answer of {address}', 5)
         except LabError:
             self.__exit__()
             raise

@@ -178,8 +178,7 @@ def both_killed_at_once_come_back(lab):
         processes.kill(record)
     host.start_agent()
     host.wait_until_ready()
-    wait_until(lambda: harness.ping_counts(harness.attempt('ping', '-n', '-c', 1, '-W', 1, lab.address('h2-e1'), netns=lab.netns('h1-e1')).stdout)[1],
-               'an answer', 10)
+    wait_until(lambda: harness.is_answered(lab, 'h1-e1', lab.address('h2-e1')), 'an answer', 10)
 
 
 def what_comes_while_the_port_is_not_read_is_counted(lab):

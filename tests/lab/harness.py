@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import traceback
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / 'tools'))
 
+import lablib.ping  # noqa: E402
 from lablib import hosts, processes, transfer  # noqa: E402
 from lablib.command import LabError, attempt, environment, in_netns, run, wait_until  # noqa: E402
 from lablib.lab import Lab  # noqa: E402
@@ -106,21 +106,19 @@ def finish():
 # --- checks
 
 
-def ping(lab, source, address, count=3, interval=0.02, options=()):
+def ping(lab, source, address, count=3, interval=0.0, options=()):
     """Sends pings from an endpoint or host; all must be answered."""
-    said = attempt('ping', '-n', '-c', count, '-i', interval, '-W', 1, *options, address, netns=lab.netns(source)).stdout
-    sent, answered = ping_counts(said)
-    assert sent == answered == count, f'{source} to {address}: {answered} of {count} pings were answered'
+    answered = lablib.ping.ping(lab.netns(source), address, count, interval, options)
+    assert answered == count, f'{source} to {address}: ping {answered + 1} of {count} was not answered'
+
+
+def is_answered(lab, source, address):
+    """Is one ping from an endpoint or host answered?"""
+    return lablib.ping.ping(lab.netns(source), address, count=1) == 1
 
 
 def no_ping(lab, source, address):
-    said = attempt('ping', '-n', '-c', 2, '-i', 0.1, '-W', 1, address, netns=lab.netns(source)).stdout
-    assert ping_counts(said)[1] == 0, f'{source} to {address}: a ping was answered'
-
-
-def ping_counts(said):
-    found = re.search(r'(\d+) packets transmitted, (\d+)(?: packets)? received', said)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    assert not is_answered(lab, source, address), f'{source} to {address}: a ping was answered'
 
 
 def start(netns, *command):

@@ -10,7 +10,7 @@ import re
 import harness
 from harness import purge, stop, with_lab
 from lablib import addresses, hosts
-from lablib.command import LabError, attempt, run, wait_until
+from lablib.command import attempt, run, wait_until
 
 
 def listing(host):
@@ -90,7 +90,7 @@ def what_was_purged_comes_back_with_the_next_agent_as_large_as_asked(lab):
     host.start_agent()
     host.wait_until_ready()
     lab.wait_for_routes()
-    wait_until(lambda: harness.attempt('ping', '-c', 1, '-W', 1, lab.address('h1-e1'), netns=lab.netns('h2-e1')).returncode == 0, 'an answer', 10)
+    wait_until(lambda: harness.is_answered(lab, 'h2-e1', lab.address('h1-e1')), 'an answer', 10)
     for source, destination, ipv6 in (('h2-e1', 'h1-e1', False), ('h2-e2', 'h1-e1', True), ('h1-e1', 'h2-e2', False), ('h2-e1', 'h2-e2', False)):
         harness.ping(lab, source, lab.address(destination, ipv6))
     for name, entries in (('host_routes', 4321), ('sessions', 5432)):

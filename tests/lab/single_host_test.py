@@ -12,6 +12,7 @@ import harness
 from harness import check, fact
 from lablib import hosts, namespaces, processes, transfer
 from lablib.command import LabError, attempt, run, wait_until
+from lablib.ping import ping
 from lablib.state import State
 
 DEFAULT_SOCKET = '/run/weft'
@@ -65,8 +66,7 @@ def containers_reach_each_other(single):
         addresses[name] = single.weft_json('endpoint', 'add', name, '--netns', f'/run/netns/{netns}')['addresses']
     assert len(addresses['two']) == 2, addresses
     for address in addresses['two']:
-        said = attempt('ping', '-n', '-c', 3, '-i', 0.05, '-W', 1, address, netns=single.containers['one']).stdout
-        assert harness.ping_counts(said) == (3, 3), said
+        assert ping(single.containers['one'], address) == 3, address
         transfer.tcp(single.containers['one'], single.containers['two'], address, 20_000_003)
 
 
@@ -74,8 +74,7 @@ def containers_keep_their_network_while_the_agent_is_gone(single):
     processes.send(single.agent, signal.SIGKILL)
     wait_until(lambda: not processes.is_alive(single.agent), 'the agent is gone')
     address = json.loads(attempt('ip', '-n', single.containers['two'], '-j', '-4', 'addr', 'show', 'dev', 'eth0').stdout)[0]['addr_info'][0]['local']
-    said = attempt('ping', '-n', '-c', 3, '-i', 0.05, '-W', 1, address, netns=single.containers['one']).stdout
-    assert harness.ping_counts(said) == (3, 3), said
+    assert ping(single.containers['one'], address) == 3, address
 
 
 def main():

@@ -10,9 +10,9 @@ import re
 import time
 
 import harness
-from harness import stop, warnings, with_lab
+from harness import is_answered, stop, warnings, with_lab
 from lablib import addresses, namespaces
-from lablib.command import attempt, run, wait_until
+from lablib.command import run, wait_until
 from lablib.probe import Stream
 
 HOLD_S = 5  # more than two of the agent's looks at its ports
@@ -26,10 +26,6 @@ def pinned_for_uplinks(host):
     """The numbers of devices for which programs are pinned that are no container's."""
     near = {each['ifindex'] for each in json.loads(run('ip', '-n', host.netns, '-j', 'link')) if each['ifname'].startswith('weft')}
     return {int(path.name.rpartition('-')[2]) for kind in ('tcx', 'xdp', 'clsact') for path in (host.bpf / 'weft').glob(f'{kind}-*')} - near
-
-
-def is_answered(lab, source, address):
-    return attempt('ping', '-n', '-c', 1, '-W', 1, address, netns=lab.netns(source)).returncode == 0
 
 
 def all_pings_are_answered(lab):
