@@ -9,6 +9,7 @@
 The last line is `N passed, N failed`; the exit code is 1 when a test failed.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -76,32 +77,39 @@ def suites_of(test):
     return {suite.rpartition(':')[2] for suite in test['suite']}
 
 
+def run_test(test, build, environment):
+    """One test program: (passed, failed), and prints what it said when something failed."""
+    report = ROOT / build / 'reports' / (test['name'] + '.xml')
+    report.parent.mkdir(exist_ok=True)
+    report.unlink(missing_ok=True)
+    gtest = test['protocol'] == 'gtest'
+    command = test['cmd'] + ([f'--gtest_output=xml:{report}'] if gtest else [])
+    try:
+        run = subprocess.run(command, cwd=ROOT, env=dict(os.environ, **test['env'], **environment), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             errors='replace', timeout=600)
+        code, said, complaint = run.returncode, run.stdout, run.stderr
+    except subprocess.TimeoutExpired:
+        code, said, complaint = 1, '', f'no end after 600 s: {command}'
+    counts = gtest_counts(report) if gtest and report.exists() else unittest_counts(complaint)
+    good, bad = counts or ((1, 0) if code == 0 else (0, 1))
+    if code != 0 and bad == 0:
+        bad = 1
+    if bad:
+        print(f"FAILED {test['name']}", said[-4000:], complaint[-6000:], sep='\n', flush=True)
+    return good, bad
+
+
 def unit_tests(results, area, build, suite=None, **environment):
-    """Every test that meson knows, or those of one suite. The cases of gtest and unittest programs are counted one by one."""
+    """Every test that meson knows, or those of one suite: as many at a time as there are processors, the longest first, and then those that want the machine
+    for themselves. The cases of gtest and unittest programs are counted one by one."""
     begin = time.monotonic()
-    passed = failed = 0
-    for test in meson_tests(build):
-        if suite is not None and suite not in suites_of(test):
-            continue
-        report = ROOT / build / 'reports' / (test['name'] + '.xml')
-        report.parent.mkdir(exist_ok=True)
-        report.unlink(missing_ok=True)
-        gtest = test['protocol'] == 'gtest'
-        command = test['cmd'] + ([f'--gtest_output=xml:{report}'] if gtest else [])
-        try:
-            run = subprocess.run(command, cwd=ROOT, env=dict(os.environ, **test['env'], **environment), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                 errors='replace', timeout=600)
-            code, said, complaint = run.returncode, run.stdout, run.stderr
-        except subprocess.TimeoutExpired:
-            code, said, complaint = 1, '', f'no end after 600 s: {command}'
-        counts = gtest_counts(report) if gtest and report.exists() else unittest_counts(complaint)
-        good, bad = counts or ((1, 0) if code == 0 else (0, 1))
-        if code != 0 and bad == 0:
-            bad = 1
-        if bad:
-            print(f"FAILED {test['name']}", said[-4000:], complaint[-6000:], sep='\n', flush=True)
-        passed += good
-        failed += bad
+    tests = [test for test in meson_tests(build) if suite is None or suite in suites_of(test)]
+    tests.sort(key=lambda test: (not test['is_parallel'], -test['priority']))
+    together = sum(test['is_parallel'] for test in tests)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = list(pool.map(lambda test: run_test(test, build, environment), tests[:together]))
+    counts += [run_test(test, build, environment) for test in tests[together:]]
+    passed, failed = (sum(column) for column in zip(*counts)) if counts else (0, 0)
     if passed + failed > 0:
         results.add(area, passed, failed, time.monotonic() - begin)
 
