@@ -29,14 +29,15 @@ std::vector<net::Prefix> CidrSet::within(const net::Prefix& prefix) const {
     return found;
 }
 
-std::vector<net::Prefix> cidrs_of(const NetworkPolicy& policy) {
+std::vector<net::Prefix> cidrs_of(const Policy& policy) {
     std::vector<net::Prefix> cidrs;
     for (const Direction* direction : {&policy.ingress, &policy.egress})
         for (const Rule& rule : direction->rules)
             for (const Peer& peer : rule.peers) {
-                if (!peer.block) continue;
-                cidrs.push_back(peer.block->cidr);
-                cidrs.insert(cidrs.end(), peer.block->except.begin(), peer.block->except.end());
+                const auto* const block = std::get_if<IpBlock>(&peer);
+                if (block == nullptr) continue;
+                cidrs.push_back(block->cidr);
+                cidrs.insert(cidrs.end(), block->except.begin(), block->except.end());
             }
     return cidrs;
 }

@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "controlplane/policy/network_policy.hpp"
+#include "controlplane/policy/policy_model.hpp"
 
 namespace weft::policy {
 
@@ -30,6 +30,6 @@ class CidrSet {
 };
 
 /// Every CIDR that the policy names, as often as it names it.
-[[nodiscard]] std::vector<net::Prefix> cidrs_of(const NetworkPolicy& policy);
+[[nodiscard]] std::vector<net::Prefix> cidrs_of(const Policy& policy);
 
 } // namespace weft::policy

@@ -11,16 +11,17 @@ namespace {
 
 LoweredPeer lower(const Peer& peer, LabelHash own_namespace) {
     LoweredPeer lowered;
-    if (peer.block) {
-        lowered.block = peer.block;
+    if (const auto* const block = std::get_if<IpBlock>(&peer)) {
+        lowered.block = *block;
         return lowered;
     }
-    if (peer.namespaces) {
-        lowered.namespaces.emplace(*peer.namespaces, HashedSelector::Subject::name_space);
+    const auto& endpoints = std::get<EndpointSelector>(peer);
+    if (endpoints.namespaces) {
+        lowered.namespaces.emplace(*endpoints.namespaces, HashedSelector::Subject::name_space);
     } else {
         lowered.name_space = own_namespace;
     }
-    if (peer.pods) lowered.pods.emplace(*peer.pods, HashedSelector::Subject::endpoint);
+    if (endpoints.pods) lowered.pods.emplace(*endpoints.pods, HashedSelector::Subject::endpoint);
     return lowered;
 }
 
@@ -28,10 +29,17 @@ LoweredRule lower(const Rule& rule, LabelHash own_namespace) {
     LoweredRule lowered;
     for (const Peer& peer : rule.peers)
         lowered.peers.push_back(lower(peer, own_namespace));
-    for (const PortRange& range : rule.ports)
-        for (std::uint32_t port = range.first; port <= range.last; ++port)
-            lowered.ports.emplace_back(range.protocol, static_cast<std::uint16_t>(port));
-    if (lowered.ports.empty()) lowered.ports.emplace_back(0, 0);
+    for (const Port& each : rule.ports) {
+        const auto* const range = std::get_if<PortRange>(&each);
+        if (range == nullptr) continue;
+        if (range->first <= 1 && range->last == 65535) {
+            lowered.ports.emplace_back(range->protocol, 0);
+            continue;
+        }
+        for (std::uint32_t port = range->first; port <= range->last; ++port)
+            lowered.ports.emplace_back(range->protocol, static_cast<std::uint16_t>(port));
+    }
+    if (rule.ports.empty()) lowered.ports.emplace_back(0, 0);
     return lowered;
 }
 
@@ -79,11 +87,11 @@ bool LoweredPeer::matches(const Identity& identity) const {
     return !pods || pods->matches(identity.labels);
 }
 
-LoweredPolicy lower(const NetworkPolicy& policy, const NumberRule& number_rule) {
-    const LabelHash own_namespace = hash_label(LabelKind::namespace_name, policy.name_space);
-    const std::string name = policy.full_name();
+LoweredPolicy lower(const Policy& policy, const NumberRule& number_rule) {
+    const LabelHash own_namespace = hash_label(LabelKind::namespace_name, policy.name.name_space);
+    const std::string name = policy.name.to_string();
     return {.name_space = own_namespace,
-            .pods = HashedSelector(policy.pods, HashedSelector::Subject::endpoint),
+            .pods = HashedSelector(policy.subject.pods.value_or(LabelSelector{}), HashedSelector::Subject::endpoint),
             .directions = {lower(policy.ingress, WEFT_INGRESS, name, own_namespace, number_rule),
                            lower(policy.egress, WEFT_EGRESS, name, own_namespace, number_rule)}};
 }

@@ -54,7 +54,7 @@ struct LoweredPolicy {
 /// Gives a rule, described for people, its number.
 using NumberRule = std::function<std::uint32_t(const std::string& text)>;
 
-[[nodiscard]] LoweredPolicy lower(const NetworkPolicy& policy, const NumberRule& number_rule);
+[[nodiscard]] LoweredPolicy lower(const Policy& policy, const NumberRule& number_rule);
 
 /// What fastpath::PolicyKey has beside the local identity; sorted by peer.
 struct EntryKey {

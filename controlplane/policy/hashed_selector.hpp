@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "controlplane/policy/label_hash.hpp"
-#include "controlplane/policy/network_policy.hpp"
+#include "controlplane/policy/policy_model.hpp"
 
 namespace weft::policy {
 

@@ -71,10 +71,10 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
         namespaces_[key] = std::move(*labels);
         relabel(key);
     } else if (kind == document_kind) {
-        auto documents = read_network_policies(value);
+        auto documents = read_policies(value);
         if (!documents) return fail_in(std::move(documents), fmt::format("database: policy {}", key));
         for (const auto& document : *documents)
-            replace_policy({document.policy.name_space, document.policy.name}, &document);
+            replace_policy(document.policy.name, &document);
     } else {
         return damaged();
     }
@@ -90,12 +90,12 @@ void PolicyEngine::sweep() {
 // ---------------------------------------------------------------------------------------------------------
 
 Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
-    auto documents = read_network_policies(yaml);
+    auto documents = read_policies(yaml);
     if (!documents) return std::unexpected(std::move(documents).error());
     if (auto kept = keep_changed(*documents); !kept) return std::unexpected(std::move(kept).error());
     std::vector<PolicyStatus> statuses;
-    for (const NetworkPolicyDocument& document : *documents) {
-        const PolicyName name{document.policy.name_space, document.policy.name};
+    for (const PolicyDocument& document : *documents) {
+        const PolicyName& name = document.policy.name;
         const auto known = policies_.find(name);
         PolicyStatus status;
         if (known == policies_.end()) {
@@ -113,25 +113,25 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
     return statuses;
 }
 
-Result<void> PolicyEngine::keep_changed(std::span<const NetworkPolicyDocument> documents) {
+Result<void> PolicyEngine::keep_changed(std::span<const PolicyDocument> documents) {
     std::vector<Kept> changed;
-    for (const NetworkPolicyDocument& document : documents) {
-        const auto known = policies_.find({document.policy.name_space, document.policy.name});
+    for (const PolicyDocument& document : documents) {
+        const auto known = policies_.find(document.policy.name);
         if (known == policies_.end() || known->second.document.policy != document.policy)
-            changed.push_back({document.policy.full_name(), document.yaml});
+            changed.push_back({document.policy.name.to_string(), document.yaml});
     }
     return changed.empty() ? Result<void>{} : sink_.keep(document_kind, changed);
 }
 
-Result<NetworkPolicyDocument> PolicyEngine::remove(const std::string& name_space, const std::string& name) {
-    const auto known = policies_.find({name_space, name});
+Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
+    const auto known = policies_.find(name);
     if (known == policies_.end())
         return fail(ErrorCode::not_found,
-                    fmt::format("policy {}/{}: there is none; weft policy list shows all", name_space, name));
-    NetworkPolicyDocument document = known->second.document;
-    const Kept gone{document.policy.full_name(), std::nullopt};
+                    fmt::format("policy {}: there is none; weft policy list shows all", name.to_string()));
+    PolicyDocument document = known->second.document;
+    const Kept gone{document.policy.name.to_string(), std::nullopt};
     if (auto kept = sink_.keep(document_kind, {&gone, 1}); !kept) return std::unexpected(std::move(kept).error());
-    replace_policy({name_space, name}, nullptr);
+    replace_policy(name, nullptr);
     return document;
 }
 
@@ -142,7 +142,7 @@ std::vector<PolicyStatus> PolicyEngine::list() const {
     return statuses;
 }
 
-void PolicyEngine::replace_policy(const PolicyName& name, const NetworkPolicyDocument* document) {
+void PolicyEngine::replace_policy(const PolicyName& name, const PolicyDocument* document) {
     std::optional<Applied> before;
     if (const auto known = policies_.find(name); known != policies_.end()) {
         before = std::move(known->second);
@@ -277,7 +277,7 @@ std::map<std::string, LabelSet> PolicyEngine::namespaces() const {
     for (const auto& [name, endpoint] : endpoints_)
         all.try_emplace(endpoint.settings.name_space, labels_of_namespace(endpoint.settings.name_space));
     for (const auto& [name, applied] : policies_)
-        all.try_emplace(name.first, labels_of_namespace(name.first));
+        if (name.kind == Kind::network_policy) all.try_emplace(name.name_space, labels_of_namespace(name.name_space));
     return all;
 }
 

@@ -12,6 +12,8 @@
 #include <string>
 
 #include "controlplane/policy/compiler.hpp"
+#include "controlplane/policy/policy_reader.hpp"
+#include "controlplane/policy/port_name.hpp"
 #include "controlplane/policy/route_table.hpp"
 
 namespace weft::policy {
@@ -45,14 +47,15 @@ struct LocalEndpoint {
     std::string name_space;
     LabelSet labels;
     std::vector<net::Address> addresses;
+    std::vector<PortName> named_ports;
 };
 
 struct PolicyStatus {
     enum class Action : std::uint8_t { none, created, changed, unchanged };
 
-    const NetworkPolicyDocument* document = nullptr; ///< until the next change
-    Action action = Action::none;                    ///< of apply()
-    unsigned selected_endpoints = 0;                 ///< on this host
+    const PolicyDocument* document = nullptr; ///< until the next change
+    Action action = Action::none;             ///< of apply()
+    unsigned selected_endpoints = 0;          ///< on this host
 };
 
 class PolicyEngine {
@@ -70,7 +73,7 @@ class PolicyEngine {
 
     /// Applies all policies of the text or, with the reason, none.
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::string_view yaml);
-    [[nodiscard]] Result<NetworkPolicyDocument> remove(const std::string& name_space, const std::string& name);
+    [[nodiscard]] Result<PolicyDocument> remove(const PolicyName& name);
     [[nodiscard]] std::vector<PolicyStatus> list() const;
 
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
@@ -108,10 +111,8 @@ class PolicyEngine {
                                                     const std::map<LabelHash, std::string>& known) const;
 
   private:
-    using PolicyName = std::pair<std::string, std::string>;
-
     struct Applied {
-        NetworkPolicyDocument document;
+        PolicyDocument document;
         LoweredPolicy lowered;
         std::vector<std::uint32_t> rules; ///< its uses of numbers
     };
@@ -155,9 +156,9 @@ class PolicyEngine {
     void relabel(const std::string& name_space);
     [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
 
-    [[nodiscard]] Result<void> keep_changed(std::span<const NetworkPolicyDocument> documents);
+    [[nodiscard]] Result<void> keep_changed(std::span<const PolicyDocument> documents);
     /// Puts a policy in place of the one of its name, or (none) takes it away.
-    void replace_policy(const PolicyName& name, const NetworkPolicyDocument* document);
+    void replace_policy(const PolicyName& name, const PolicyDocument* document);
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
 
     std::uint32_t marker_;

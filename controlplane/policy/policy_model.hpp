@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -15,7 +16,7 @@
 
 namespace weft::policy {
 
-// --- whom -----------------------------------------------------------------------------------------------------------
+// --- whom --------------------------------------------------------------------------------------------------
 
 enum class Operator : std::uint8_t { in, not_in, exists, does_not_exist };
 
@@ -54,7 +55,7 @@ struct EndpointSelector {
 
 using Peer = std::variant<EndpointSelector, IpBlock>;
 
-// --- what -----------------------------------------------------------------------------------------------------------
+// --- what --------------------------------------------------------------------------------------------------
 
 /// Destination ports `first` to `last` of a protocol.
 struct PortRange {
@@ -75,7 +76,7 @@ struct NamedPort {
 
 using Port = std::variant<PortRange, NamedPort>;
 
-// --- rules ----------------------------------------------------------------------------------------------------------
+// --- rules -------------------------------------------------------------------------------------------------
 
 enum class Action : std::uint8_t { allow, deny, pass };
 
@@ -99,10 +100,13 @@ struct Direction {
     friend bool operator==(const Direction&, const Direction&) = default;
 };
 
-// --- policies -------------------------------------------------------------------------------------------------------
+// --- policies ----------------------------------------------------------------------------------------------
 
 /// In the order in which they are asked.
 enum class Tier : std::uint8_t { admin, network_policy, baseline };
+
+/// "admin", "network_policy", "baseline".
+[[nodiscard]] std::string_view to_string(Tier tier);
 
 /// What the document calls itself.
 enum class Kind : std::uint8_t {
@@ -111,6 +115,9 @@ enum class Kind : std::uint8_t {
     admin_network_policy,
     baseline_admin_network_policy,
 };
+
+/// "NetworkPolicy", as documents write it.
+[[nodiscard]] std::string_view to_string(Kind kind);
 
 inline constexpr std::uint32_t priority_max = 1000;
 

@@ -71,13 +71,16 @@ Known PolicyEngine::known_labels() const {
     for (const auto& [name, endpoint] : endpoints_)
         learn(known, endpoint.settings.labels, LabelKind::endpoint_label, "");
     for (const auto& [name, applied] : policies_) {
-        const NetworkPolicy& policy = applied.document.policy;
-        learn(known, policy.pods, LabelKind::endpoint_label, "");
+        const Policy& policy = applied.document.policy;
+        learn(known, policy.subject.pods, LabelKind::endpoint_label, "");
+        learn(known, policy.subject.namespaces, LabelKind::namespace_label, namespace_prefix);
         for (const Direction* direction : {&policy.ingress, &policy.egress})
             for (const Rule& rule : direction->rules)
                 for (const Peer& peer : rule.peers) {
-                    learn(known, peer.pods, LabelKind::endpoint_label, "");
-                    learn(known, peer.namespaces, LabelKind::namespace_label, namespace_prefix);
+                    const auto* const endpoints = std::get_if<EndpointSelector>(&peer);
+                    if (endpoints == nullptr) continue;
+                    learn(known, endpoints->pods, LabelKind::endpoint_label, "");
+                    learn(known, endpoints->namespaces, LabelKind::namespace_label, namespace_prefix);
                 }
     }
     return known;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes the fuzzers' first corpus: fuzz-seeds DIRECTORY makes DIRECTORY/{pipeline,bgp,fast_path,policy}/, from the
-// packet cases, from what our own encoders write, and from a policy that uses every field. tools/test runs it before
+// packet cases, from what our own encoders write, and from policies that use every field. tools/test runs it before
 // the fuzzers.
 #include <cstdio>
 #include <filesystem>
@@ -112,7 +112,7 @@ spec:
   - from:
     - podSelector: {}
     - namespaceSelector: {matchLabels: {team: a}}
-    ports: [{port: 80}, {protocol: UDP, port: 53, endPort: 80}]
+    ports: [{port: 80}, {port: http}, {protocol: UDP, port: 53, endPort: 8053}]
   egress:
   - to:
     - ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}
@@ -123,7 +123,46 @@ spec:
         "{apiVersion: v1, kind: List, items: [{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, "
         "metadata: {name: a}}]}\n---\n" +
         block;
-    for (const auto& [name, text] : {std::pair("whole", whole), std::pair("block", block), std::pair("list", list)})
+    const std::string cluster = R"(apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: lock, annotations: {weft.dev/audit: "true"}}
+spec:
+  tier: Baseline
+  priority: 10
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
+  ingress:
+  - name: first
+    action: Pass
+    from: [{namespaces: {}}, {pods: {podSelector: {}}}]
+    protocols:
+    - tcp: {destinationPort: {number: 80}}
+    - udp: {destinationPort: {range: {start: 1, end: 99}}}
+    - sctp: {destinationPort: {number: 7}}
+    - destinationNamedPort: http
+  egress:
+  - {action: Accept, to: [{networks: [10.0.0.0/8, "fd00::/8"]}]}
+)";
+    const std::string admin = R"(apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: lock}
+spec:
+  priority: 1000
+  subject: {namespaces: {matchLabels: {team: a}}}
+  ingress:
+  - {action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {protocol: UDP, port: 53}}, {namedPort: http}]}
+  egress:
+  - {action: Deny, to: [{networks: [0.0.0.0/0]}], ports: [{portRange: {start: 1, end: 2}}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicyList
+items:
+- apiVersion: policy.networking.k8s.io/v1alpha1
+  kind: BaselineAdminNetworkPolicy
+  metadata: {name: default}
+  spec: {subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+)";
+    for (const auto& [name, text] : {std::pair("whole", whole), std::pair("block", block), std::pair("list", list),
+                                     std::pair("cluster", cluster), std::pair("admin", admin)})
         write(directory, name, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/policy/network_policy.hpp"
+#include "controlplane/policy/policy_reader.hpp"
 
 namespace weft::policy {
 namespace {
@@ -17,8 +17,8 @@ metadata: {name: web}
 )";
 
 /// A policy of that spec, in flow style and without the braces.
-Result<NetworkPolicy> read_spec(std::string_view spec) {
-    auto documents = read_network_policies(fmt::format("{}spec: {{{}}}\n", head, spec));
+Result<Policy> read_spec(std::string_view spec) {
+    auto documents = read_policies(fmt::format("{}spec: {{{}}}\n", head, spec));
     if (!documents) return std::unexpected(documents.error());
     return documents->front().policy;
 }
@@ -29,7 +29,7 @@ std::string refusal(std::string_view spec) {
 }
 
 TEST(NetworkPolicy, ReadsEverythingThatIsSupported) {
-    const auto documents = read_network_policies(R"(---
+    const auto documents = read_policies(R"(---
 # a comment
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -52,8 +52,10 @@ spec:
       podSelector: {matchExpressions: [{key: app, operator: Exists}]}
     ports:
     - port: 80
-    - {protocol: UDP, port: 53, endPort: 80}
+    - {protocol: UDP, port: 53, endPort: 8053}
     - protocol: SCTP
+    - port: http
+    - {protocol: UDP, port: "dns-2"}
   - {}
   egress:
   - to:
@@ -62,27 +64,26 @@ spec:
 )");
     ASSERT_TRUE(documents) << documents.error().message;
     ASSERT_EQ(documents->size(), 1U);
-    const NetworkPolicy& policy = documents->front().policy;
-    EXPECT_EQ(policy.full_name(), "shop/web");
+    const Policy& policy = documents->front().policy;
+    EXPECT_EQ(policy.name.to_string(), "shop/web");
     const LabelSelector pods{{{"app", Operator::in, {"web"}},
                               {"tier", Operator::not_in, {"back", "1"}},
                               {"old", Operator::does_not_exist, {}}}};
-    EXPECT_EQ(policy.pods, pods);
-    const Rule from{{{.pods = LabelSelector{}, .namespaces = {}, .block = {}},
-                     {.pods = LabelSelector{{{"app", Operator::exists, {}}}},
-                      .namespaces = LabelSelector{{{"team", Operator::in, {"a"}}}},
-                      .block = {}}},
-                    {{6, 80, 80}, {17, 53, 80}, {132, 0, 0}}};
+    EXPECT_EQ(policy.subject, (EndpointSelector{.pods = pods, .namespaces = {}}));
+    EXPECT_EQ(policy.tier, Tier::network_policy);
+    EXPECT_FALSE(policy.audit);
+    const Rule from{.peers = {EndpointSelector{.pods = LabelSelector{}, .namespaces = {}},
+                              EndpointSelector{.pods = LabelSelector{{{"app", Operator::exists, {}}}},
+                                               .namespaces = LabelSelector{{{"team", Operator::in, {"a"}}}}}},
+                    .ports = {PortRange{6, 80, 80}, PortRange{17, 53, 8053}, PortRange{132, 0, 65535},
+                              NamedPort{6, "http"}, NamedPort{17, "dns-2"}}};
     EXPECT_EQ(policy.ingress, (Direction{true, {from, {}}}));
     const auto prefix = [](const char* text) { return net::Prefix::parse(text).value(); };
-    const Rule to{{{.pods = {},
-                    .namespaces = {},
-                    .block = IpBlock{prefix("10.0.0.0/8"), {prefix("10.1.0.0/16"), prefix("10.2.0.0/16")}}},
-                   {.pods = {}, .namespaces = {}, .block = IpBlock{prefix("fd00::/8"), {}}}},
-                  {}};
+    const Rule to{.peers = {IpBlock{prefix("10.0.0.0/8"), {prefix("10.1.0.0/16"), prefix("10.2.0.0/16")}},
+                            IpBlock{prefix("fd00::/8"), {}}}};
     EXPECT_EQ(policy.egress, (Direction{true, {to}}));
 
-    const auto again = read_network_policies(documents->front().yaml);
+    const auto again = read_policies(documents->front().yaml);
     ASSERT_TRUE(again) << again.error().message << "\n" << documents->front().yaml;
     EXPECT_EQ(again->front().policy, policy) << documents->front().yaml;
     EXPECT_EQ(again->front().yaml, documents->front().yaml);
@@ -101,17 +102,20 @@ TEST(NetworkPolicy, AbsentAndEmptyMeanWhatKubernetesSays) {
     EXPECT_EQ(read_spec("ingress: [{from: [], ports: null}]")->ingress, (Direction{true, {Rule{}}}));
     const auto peer =
         read_spec("ingress: [{from: [{podSelector: {}, namespaceSelector: null}]}]")->ingress.rules[0].peers[0];
-    EXPECT_TRUE(peer.pods && !peer.namespaces && !peer.block);
-    EXPECT_EQ(read_spec("ingress: [{ports: [{}]}]")->ingress.rules[0].ports, (std::vector<PortRange>{{6, 0, 0}}));
+    EXPECT_EQ(peer, Peer(EndpointSelector{.pods = LabelSelector{}, .namespaces = {}}));
+    EXPECT_EQ(read_spec("ingress: [{ports: [{}]}]")->ingress.rules[0].ports,
+              std::vector<Port>{(PortRange{6, 0, 65535})});
     EXPECT_EQ(read_spec("ingress: [{ports: [{port: 1, endPort: 65535}]}]")->ingress.rules[0].ports,
-              (std::vector<PortRange>{{6, 0, 0}}));
-    EXPECT_TRUE(read_network_policies(head)) << "no spec is an empty spec";
+              std::vector<Port>{(PortRange{6, 1, 65535})});
+    EXPECT_TRUE(read_policies(head)) << "no spec is an empty spec";
 }
 
 TEST(NetworkPolicy, RefusesByTheFullPath) {
     const std::vector<std::pair<std::string, std::string>> cases{
-        {"ingress: [{ports: [{port: http}]}]",
-         "spec.ingress[0].ports[0].port: named ports are not supported yet; give a number"},
+        {"ingress: [{ports: [{port: HTTP}]}]", "spec.ingress[0].ports[0].port: port name 'HTTP': want 1 to 15"},
+        {"ingress: [{ports: [{port: web--1}]}]", "spec.ingress[0].ports[0].port: port name 'web--1': want"},
+        {"ingress: [{ports: [{port: http, endPort: 90}]}]",
+         "spec.ingress[0].ports[0].endPort: wants a port by number"},
         {"ingress: [{ports: [{port: '80'}]}]",
          "spec.ingress[0].ports[0].port: want a number from 1 to 65535, without"},
         {"ingress: [{ports: [{port: -4}]}]", "spec.ingress[0].ports[0].port: want a number from 1 to 65535"},
@@ -120,8 +124,8 @@ TEST(NetworkPolicy, RefusesByTheFullPath) {
         {"ingress: [{ports: [{port: [1]}]}]", "spec.ingress[0].ports[0].port: want a number"},
         {"ingress: [{ports: [{endPort: 90}]}]", "spec.ingress[0].ports[0].endPort: wants a port"},
         {"ingress: [{ports: [{port: 90, endPort: 80}]}]", "spec.ingress[0].ports[0].endPort: want a number from 90"},
-        {"ingress: [{ports: [{port: 1, endPort: 257}]}]",
-         "spec.ingress[0].ports[0].endPort: ranges of more than 256 ports"},
+        {"ingress: [{ports: [{port: 1, endPort: 65536}]}]",
+         "spec.ingress[0].ports[0].endPort: want a number from 1 (port) to 65535"},
         {"ingress: [{ports: [{protocol: tcp}]}]", "spec.ingress[0].ports[0].protocol: want TCP, UDP or SCTP"},
         {"ingress: [{ports: [{protocol: ICMP}]}]", "spec.ingress[0].ports[0].protocol: want TCP"},
         {"ingress: [{ports: {port: 80}}]", "spec.ingress[0].ports: want a list"},
@@ -170,15 +174,21 @@ TEST(NetworkPolicy, RefusesByTheFullPath) {
 
 TEST(NetworkPolicy, RefusesOtherObjects) {
     const auto message = [](std::string_view text) {
-        const auto read = read_network_policies(text);
+        const auto read = read_policies(text);
         return read ? std::string("accepted") : read.error().message;
     };
     EXPECT_THAT(message(""), HasSubstr("no policy"));
     EXPECT_THAT(message("---\n---\n# nothing\n"), HasSubstr("no policy"));
-    EXPECT_THAT(message("text"), HasSubstr("want a NetworkPolicy"));
-    EXPECT_THAT(message("[]"), HasSubstr("want a NetworkPolicy"));
+    EXPECT_THAT(message("text"), HasSubstr("want a policy"));
+    EXPECT_THAT(message("[]"), HasSubstr("want a policy"));
     EXPECT_THAT(message("{}"), HasSubstr("kind: missing"));
-    EXPECT_THAT(message("{apiVersion: v1, kind: Pod}"), HasSubstr("kind: 'Pod' is not supported"));
+    EXPECT_THAT(message("{apiVersion: v1, kind: Pod}"),
+                HasSubstr("kind: 'Pod' is not supported; want NetworkPolicy, ClusterNetworkPolicy, "
+                          "AdminNetworkPolicy, BaselineAdminNetworkPolicy"));
+    EXPECT_THAT(message("{apiVersion: v1, kind: PodList, items: []}"), HasSubstr("kind: 'PodList' is not supported"));
+    EXPECT_THAT(message("{apiVersion: v1, kind: ListList, items: []}"), HasSubstr("'ListList' is not supported"));
+    EXPECT_THAT(message("{apiVersion: v1, kind: NetworkPolicyList, items: []}"),
+                HasSubstr("apiVersion: want networking.k8s.io/v1 for kind NetworkPolicyList"));
     EXPECT_THAT(message("{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: a}}"),
                 HasSubstr("policy default/a: apiVersion: want networking.k8s.io/v1"));
     EXPECT_THAT(message("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy}"),
@@ -195,8 +205,24 @@ TEST(NetworkPolicy, RefusesOtherObjects) {
     EXPECT_THAT(message(std::string(head) + "---\nnonsense: {}\n"), HasSubstr("kind: missing"));
 }
 
+TEST(NetworkPolicy, AuditIsAnAnnotation) {
+    const auto read = [](std::string_view annotations) {
+        return read_policies(fmt::format("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+                                         "metadata: {{name: web, annotations: {}}}\n",
+                                         annotations));
+    };
+    EXPECT_TRUE(read("{weft.dev/audit: 'true'}")->front().policy.audit);
+    EXPECT_FALSE(read("{weft.dev/audit: 'false'}")->front().policy.audit);
+    EXPECT_FALSE(read("{example.org/audit: 'true', note: [anything]}")->front().policy.audit);
+    EXPECT_FALSE(read("null")->front().policy.audit);
+    for (const auto* const wrong : {"yes", "''", "null", "[true]"})
+        EXPECT_THAT(read(fmt::format("{{weft.dev/audit: {}}}", wrong)).error().message,
+                    StartsWith("policy default/web: metadata.annotations.weft.dev/audit: want"))
+            << wrong;
+}
+
 TEST(NetworkPolicy, ReadsListsAndManyDocuments) {
-    const auto list = read_network_policies(R"(
+    const auto list = read_policies(R"(
 apiVersion: v1
 kind: List
 metadata: {resourceVersion: ""}
@@ -211,19 +237,18 @@ metadata: {name: c}
 )");
     ASSERT_TRUE(list) << list.error().message;
     ASSERT_EQ(list->size(), 3U);
-    EXPECT_EQ((*list)[1].policy.full_name(), "x/b");
+    EXPECT_EQ((*list)[1].policy.name.to_string(), "x/b");
     const auto nested =
-        read_network_policies("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: []}]}");
+        read_policies("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List, items: []}]}");
     EXPECT_THAT(nested.error().message, HasSubstr("items[0]: policy: kind: a list in a list"));
-    const auto wrong =
-        read_network_policies("{apiVersion: v1, kind: List, items: [{apiVersion: networking.k8s.io/v1, kind: "
-                              "NetworkPolicy, metadata: {name: a}, spec: {x: 1}}]}");
+    const auto wrong = read_policies("{apiVersion: v1, kind: List, items: [{apiVersion: networking.k8s.io/v1, kind: "
+                                     "NetworkPolicy, metadata: {name: a}, spec: {x: 1}}]}");
     EXPECT_THAT(wrong.error().message, HasSubstr("items[0]: policy default/a: spec.x: unknown field"));
 }
 
 TEST(NetworkPolicy, HostileTextIsBounded) {
     const auto message = [](const std::string& text) {
-        const auto read = read_network_policies(text);
+        const auto read = read_policies(text);
         return read ? std::string("accepted") : read.error().message;
     };
     EXPECT_THAT(message(std::string(policy_text_max + 1, ' ')), HasSubstr("at most"));

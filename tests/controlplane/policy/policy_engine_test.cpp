@@ -99,9 +99,9 @@ TEST(PolicyEngine, RemovalEndsEnforcement) {
     host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress, Egress]"));
     EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
     EXPECT_EQ(host.tables.policies.size(), 4U);
-    ASSERT_TRUE(host.engine.remove("default", "deny"));
+    ASSERT_TRUE(host.engine.remove({.name_space = "default", .name = "deny"}));
     EXPECT_TRUE(host.tables.policies.empty());
-    EXPECT_THAT(host.engine.remove("default", "deny").error().message,
+    EXPECT_THAT(host.engine.remove({.name_space = "default", .name = "deny"}).error().message,
                 HasSubstr("policy default/deny: there is none"));
 }
 
@@ -148,7 +148,7 @@ TEST(PolicyEngine, ApplyTellsWhatItDid) {
     EXPECT_EQ((*again)[0].action, PolicyStatus::Action::unchanged);
     EXPECT_EQ((*again)[1].action, PolicyStatus::Action::changed);
     EXPECT_EQ(host.engine.list().size(), 2U);
-    EXPECT_EQ(host.engine.list()[1].document->policy.name, "b");
+    EXPECT_EQ(host.engine.list()[1].document->policy.name.name, "b");
 }
 
 TEST(PolicyEngine, AllOrNoneAreApplied) {
@@ -170,7 +170,7 @@ TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
     host.tables.refuse_to_keep = "disk is full";
     const auto refused = [](const auto& result) { return result ? std::string("accepted") : result.error().message; };
     EXPECT_EQ(refused(host.engine.apply(policy("other", "podSelector: {}, policyTypes: [Egress]"))), "disk is full");
-    EXPECT_EQ(refused(host.engine.remove("default", "deny")), "disk is full");
+    EXPECT_EQ(refused(host.engine.remove({.name_space = "default", .name = "deny"})), "disk is full");
     EXPECT_EQ(refused(host.engine.set_namespace("default", {{"team", "b"}})), "disk is full");
     EXPECT_EQ(refused(host.engine.remove_namespace("shop")), "disk is full");
     EXPECT_EQ(host.engine.list().size(), 1U);
@@ -181,7 +181,7 @@ TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
     EXPECT_TRUE(host.tables.changed_endpoints.empty());
     host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]")); // unchanged, so nothing is to be kept
     host.tables.refuse_to_keep.clear();
-    EXPECT_TRUE(host.engine.remove("default", "deny"));
+    EXPECT_TRUE(host.engine.remove({.name_space = "default", .name = "deny"}));
     EXPECT_TRUE(host.tables.policies.empty());
 }
 
@@ -229,7 +229,7 @@ TEST(PolicyEngine, BlocksMeanAddressesWhoeverHasThem) {
     EXPECT_FALSE(host.admits("10.244.0.1", "192.0.2.1", tcp, 80));
     EXPECT_EQ(host.tables.routes.size(), 5U);
     EXPECT_EQ(host.tables.lookup(vni, address("10.9.0.1"))->next_hop, 70000U);
-    ASSERT_TRUE(host.engine.remove("default", "web"));
+    ASSERT_TRUE(host.engine.remove({.name_space = "default", .name = "web"}));
     EXPECT_EQ(host.tables.routes.size(), 3U);
     EXPECT_EQ(host.tables.lookup(vni, address("10.9.0.1"))->identity, identity_world);
 }

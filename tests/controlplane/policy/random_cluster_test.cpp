@@ -193,7 +193,7 @@ class RandomCluster {
         if (cluster_.policies.empty()) return;
         const naive::Policy policy = cluster_.policies[up_to(static_cast<unsigned>(cluster_.policies.size()))];
         for (Host& host : hosts_)
-            ASSERT_TRUE(host.engine->remove(policy.name_space, policy.name));
+            ASSERT_TRUE(host.engine->remove({.name_space = policy.name_space, .name = policy.name}));
         forget(policy.name_space, policy.name);
     }
 
