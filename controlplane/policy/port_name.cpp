@@ -5,7 +5,6 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <ranges>
 
 #include <fmt/format.h>
 
@@ -99,18 +98,10 @@ Result<std::vector<PortName>> make_port_names(std::vector<PortName> names) {
     return names;
 }
 
-std::string to_string(std::span<const PortName> names) {
-    std::string text;
-    for (const PortName& name : names)
-        text += fmt::format("{}{}", text.empty() ? "" : ",", name.to_string());
-    return text;
-}
-
-Result<std::vector<PortName>> parse_port_names(std::string_view text) {
+Result<std::vector<PortName>> parse_port_names(const std::vector<std::string>& texts) {
     std::vector<PortName> names;
-    if (text.empty()) return names;
-    for (const auto part : text | std::views::split(',')) {
-        auto name = PortName::parse({part.begin(), part.end()});
+    for (const std::string& text : texts) {
+        auto name = PortName::parse(text);
         if (!name) return std::unexpected(std::move(name).error());
         names.push_back(std::move(*name));
     }

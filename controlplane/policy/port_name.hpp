@@ -6,7 +6,6 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,9 +42,7 @@ struct PortName {
 /// Each of them valid, sorted and without duplicates; a name that means two ports of one protocol is refused.
 [[nodiscard]] Result<std::vector<PortName>> make_port_names(std::vector<PortName> names);
 
-/// "dns=53/UDP,http=80/TCP"
-[[nodiscard]] std::string to_string(std::span<const PortName> names);
-/// As to_string() writes them; nothing means none.
-[[nodiscard]] Result<std::vector<PortName>> parse_port_names(std::string_view text);
+/// The same from texts, as PortName::parse() takes them.
+[[nodiscard]] Result<std::vector<PortName>> parse_port_names(const std::vector<std::string>& texts);
 
 } // namespace weft::policy

@@ -47,9 +47,8 @@ TEST(PortNames, AreValidSortedAndUnique) {
     const auto made = make_port_names({{"http", 6, 80}, {"dns", 17, 53}, {"dns", 6, 53}, {"http", 6, 80}});
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_EQ(*made, (std::vector<PortName>{{"dns", 6, 53}, {"dns", 17, 53}, {"http", 6, 80}}));
-    EXPECT_EQ(to_string(*made), "dns=53/TCP,dns=53/UDP,http=80/TCP");
-    EXPECT_EQ(parse_port_names(to_string(*made)), *made);
-    EXPECT_EQ(parse_port_names(""), std::vector<PortName>{});
+    EXPECT_EQ(parse_port_names({"http=80", "dns=53/udp", "dns=53", "http=80/TCP"}), *made);
+    EXPECT_EQ(parse_port_names({}), std::vector<PortName>{});
 }
 
 TEST(PortNames, RefuseWhatIsNotClear) {
@@ -58,7 +57,7 @@ TEST(PortNames, RefuseWhatIsNotClear) {
     EXPECT_THAT(make_port_names({{"http", 1, 80}}).error().message, HasSubstr("named port http: protocol 1"));
     EXPECT_THAT(make_port_names({{"http", 6, 0}}).error().message, HasSubstr("named port http: want a port from 1"));
     EXPECT_THAT(make_port_names({{"-", 6, 1}}).error().message, HasSubstr("port name '-'"));
-    EXPECT_THAT(parse_port_names("http=80,").error().message, HasSubstr("named port '': no port"));
+    EXPECT_THAT(parse_port_names({"http=80", "", "dns=53"}).error().message, HasSubstr("named port '': no port"));
     std::vector<PortName> many;
     for (unsigned i = 0; i <= port_names_max; ++i)
         many.push_back({fmt::format("p{}", i), 6, 80});
