@@ -1,39 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What operators say about policy: namespaces and NetworkPolicies. A change that the database does not take is
+// What operators say about policy: namespaces and policies of all tiers. A change that the database does not take is
 // refused, and nothing changes; the others are answered when the fast path enforces them.
 #include <fmt/format.h>
 
 #include "controlplane/agent.hpp"
+#include "controlplane/policy_view.hpp"
 
 namespace weft::agent {
 
 namespace {
-
-v1::Policy to_api(const policy::PolicyStatus& status) {
-    const policy::NetworkPolicy& policy = status.document->policy;
-    v1::Policy made;
-    made.set_namespace_(policy.name_space);
-    made.set_name(policy.name);
-    if (policy.ingress.isolates) made.add_types("Ingress");
-    if (policy.egress.isolates) made.add_types("Egress");
-    made.set_selected_endpoints(status.selected_endpoints);
-    made.set_rules(static_cast<std::uint32_t>(policy.ingress.rules.size() + policy.egress.rules.size()));
-    made.set_yaml(status.document->yaml);
-    switch (status.action) {
-    case policy::PolicyStatus::Action::created:
-        made.set_action("created");
-        break;
-    case policy::PolicyStatus::Action::changed:
-        made.set_action("changed");
-        break;
-    case policy::PolicyStatus::Action::unchanged:
-        made.set_action("unchanged");
-        break;
-    case policy::PolicyStatus::Action::none:
-        break;
-    }
-    return made;
-}
 
 v1::Namespace to_api(const std::string& name, const policy::LabelSet& labels) {
     v1::Namespace made;
@@ -73,12 +48,8 @@ void Agent::apply_policy(const v1::ApplyPolicyRequest& request, const Done<v1::A
 
 Result<v1::ListPoliciesReply> Agent::list_policies(const v1::ListPoliciesRequest& request) const {
     v1::ListPoliciesReply reply;
-    for (const auto& status : policy_.list()) {
-        const auto& policy = status.document->policy;
-        if (!request.namespace_().empty() && request.namespace_() != policy.name_space) continue;
-        if (!request.name().empty() && request.name() != policy.name) continue;
-        *reply.add_policies() = to_api(status);
-    }
+    for (const auto& status : policy_.list())
+        if (is_asked_for(status.document->policy.name, request)) *reply.add_policies() = to_api(status);
     if (!request.name().empty() && reply.policies().empty())
         return fail(ErrorCode::not_found,
                     fmt::format("no policy is named {}{}{}: weft policy list shows them", request.namespace_(),
@@ -87,8 +58,9 @@ Result<v1::ListPoliciesReply> Agent::list_policies(const v1::ListPoliciesRequest
 }
 
 void Agent::delete_policy(const v1::DeletePolicyRequest& request, const Done<v1::Policy>& done) {
-    const std::string name_space = request.namespace_().empty() ? "default" : request.namespace_();
-    const auto removed = policy_.remove(name_space, request.name());
+    const auto name = name_of(request);
+    if (!name) return done(std::unexpected(name.error()));
+    const auto removed = policy_.remove(*name);
     if (!removed) return done(std::unexpected(removed.error()));
     enforce(to_api(policy::PolicyStatus{.document = &*removed}), done);
 }

@@ -65,13 +65,13 @@ TEST_F(FullDisk, a_policy_that_is_to_go_stays) {
     ASSERT_TRUE(policy->apply(deny));
     const auto pending = sync.pending();
     disk.fill();
-    EXPECT_FALSE(policy->remove("default", "deny"));
+    EXPECT_FALSE(policy->remove({.name_space = "default", .name = "deny"}));
     EXPECT_EQ(policy->list().size(), 1U);
     EXPECT_EQ(sync.pending(), pending);
     EXPECT_FALSE(policy->set_namespace("default", {{"team", "a"}}));
     EXPECT_FALSE(policy->namespaces().at("default").items().contains("team"));
     disk.free();
-    EXPECT_TRUE(policy->remove("default", "deny"));
+    EXPECT_TRUE(policy->remove({.name_space = "default", .name = "deny"}));
 }
 
 TEST_F(FullDisk, numbers_are_written_down_once_there_is_room) {

@@ -114,7 +114,7 @@ std::vector<Candidate> agent_names(Client& client, Completes completes) {
     case Completes::policy:
         if (const auto reply = client.policies())
             for (const v1::Policy& policy : reply->policies())
-                names.push_back({policy.namespace_() + "/" + policy.name(), {}});
+                names.push_back({policy.full_name(), {}});
         break;
     case Completes::nothing:
     case Completes::netns:

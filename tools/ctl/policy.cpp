@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weft policy: Kubernetes NetworkPolicy documents, applied and shown.
+// weft policy: Kubernetes policy documents of all tiers, applied and shown.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -46,12 +47,11 @@ Outcome<std::string> read_sources(Context& context, const std::vector<std::strin
         auto text = read_source(context, path);
         if (!text) return pass_on(std::move(text));
         if (text->find_first_not_of(" \t\r\n") == std::string::npos)
-            return refuse(Exit::failed, fmt::format("{} is empty; it should hold NetworkPolicy documents",
+            return refuse(Exit::failed, fmt::format("{} is empty; it should hold policy documents",
                                                     path == "-" ? "standard input" : path));
         if (!is_utf8(*text))
-            return refuse(Exit::failed,
-                          fmt::format("{} is not UTF-8 text; it should hold NetworkPolicy documents, as YAML",
-                                      path == "-" ? "standard input" : path));
+            return refuse(Exit::failed, fmt::format("{} is not UTF-8 text; it should hold policy documents, as YAML",
+                                                    path == "-" ? "standard input" : path));
         if (!yaml.empty()) yaml += yaml.ends_with('\n') ? "---\n" : "\n---\n";
         yaml += *text;
     }
@@ -63,12 +63,14 @@ Outcome<std::string> read_sources(Context& context, const std::vector<std::strin
     return yaml;
 }
 
-std::string name_of(const v1::Policy& policy) { return policy.namespace_() + "/" + policy.name(); }
+bool is_network_policy(const v1::Policy& policy) { return policy.tier() == "network_policy"; }
 
 std::string effect_of(const v1::Policy& policy) {
-    return fmt::format("{}; {}; selects {} here",
-                       policy.types().empty() ? "no direction" : fmt::format("{}", fmt::join(policy.types(), ", ")),
-                       counted(policy.rules(), "rule"), counted(policy.selected_endpoints(), "endpoint"));
+    return fmt::format(
+        "{}{}{}; {}; selects {} here", policy.audit() ? "audit: decides nothing; " : "",
+        is_network_policy(policy) ? "" : fmt::format("{} tier, priority {}; ", policy.tier(), policy.priority()),
+        policy.types().empty() ? "no direction" : fmt::format("{}", fmt::join(policy.types(), ", ")),
+        counted(policy.rules(), "rule"), counted(policy.selected_endpoints(), "endpoint"));
 }
 
 Outcome<Exit> apply(Context& context, const Arguments& arguments) {
@@ -88,23 +90,50 @@ Outcome<Exit> apply(Context& context, const Arguments& arguments) {
         return Exit::ok;
     }
     for (const v1::Policy& policy : reply->policies())
-        context.print(fmt::format("{}: {} ({})\n", context.style.paint(name_of(policy), Tone::strong),
+        context.print(fmt::format("{}: {} ({})\n", context.style.paint(policy.full_name(), Tone::strong),
                                   printable(policy.action()), printable(effect_of(policy))));
     return Exit::ok;
 }
 
-/// "shop/web", or NAME with --namespace; "default" if neither says.
-Outcome<std::pair<std::string, std::string>> full_name(const Arguments& arguments) {
+/// Which policy a request means: in `namespace`, or `name` alone, which says its kind then ("cnp:lock").
+struct Wanted {
+    std::string name_space;
+    std::string name;
+
+    [[nodiscard]] std::string full_name() const { return name_space.empty() ? name : name_space + "/" + name; }
+};
+
+/// "shop/web", or NAME with --namespace; "default" if neither says. "cnp:lock" has no namespace.
+Outcome<Wanted> wanted_policy(const Arguments& arguments) {
     const std::string given = arguments.get("NAME");
+    const bool has_namespace = arguments.has("namespace");
+    if (given.contains(':')) {
+        if (has_namespace)
+            return refuse(Exit::usage, fmt::format("'{}' is of the whole cluster; leave --namespace out", given));
+        return Wanted{.name_space = "", .name = given};
+    }
     const std::size_t slash = given.find('/');
     if (slash == std::string::npos)
-        return std::pair(arguments.has("namespace") ? arguments.get("namespace") : "default", given);
-    if (arguments.has("namespace"))
+        return Wanted{.name_space = has_namespace ? arguments.get("namespace") : "default", .name = given};
+    if (has_namespace)
         return refuse(Exit::usage, fmt::format("'{}' names a namespace already; leave --namespace out", given));
     const std::string name = given.substr(slash + 1);
     if (slash == 0 || name.empty() || name.contains('/'))
-        return refuse(Exit::usage, fmt::format("'{}' is not of the form NAME or NAMESPACE/NAME", given));
-    return std::pair(given.substr(0, slash), name);
+        return refuse(
+            Exit::usage,
+            fmt::format("'{}' is not of the form NAME, NAMESPACE/NAME, cnp:NAME, anp:NAME or banp:NAME", given));
+    return Wanted{.name_space = given.substr(0, slash), .name = name};
+}
+
+/// The order in which policies are asked; NetworkPolicies, which have none, by name.
+bool asked_before(const v1::Policy& a, const v1::Policy& b) {
+    constexpr std::array<std::string_view, 3> tiers{"admin", "network_policy", "baseline"};
+    const auto place = [&](const v1::Policy& policy) {
+        return std::pair(std::ranges::find(tiers, policy.tier()), policy.priority());
+    };
+    if (place(a) != place(b)) return place(a) < place(b);
+    if (a.namespace_() != b.namespace_()) return natural_less(a.namespace_(), b.namespace_());
+    return natural_less(a.name(), b.name());
 }
 
 Outcome<Exit> list(Context& context, const Arguments& arguments) {
@@ -112,18 +141,26 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
     if (!client) return pass_on(std::move(client));
     auto reply = client->policies(arguments.get("namespace"));
     if (!reply) return pass_on(std::move(reply));
-    std::ranges::sort(*reply->mutable_policies(), [](const v1::Policy& a, const v1::Policy& b) {
-        return a.namespace_() != b.namespace_() ? natural_less(a.namespace_(), b.namespace_())
-                                                : natural_less(a.name(), b.name());
-    });
+    std::ranges::sort(*reply->mutable_policies(), asked_before);
     if (context.json) {
         context.print_json(*reply);
         return Exit::ok;
     }
-    Table table({{"NAMESPACE"}, {"NAME"}, {"TYPES"}, {"RULES", align_right}, {"ENDPOINTS HERE", align_right}});
-    for (const v1::Policy& policy : reply->policies())
-        table.add({policy.namespace_(), policy.name(), fmt::format("{}", fmt::join(policy.types(), ",")),
-                   std::uint64_t{policy.rules()}, std::uint64_t{policy.selected_endpoints()}});
+    Table table({{"TIER"},
+                 {.header = "PRIORITY", .align = align_right, .optional = true},
+                 {.header = "NAMESPACE", .optional = true},
+                 {"NAME"},
+                 {"TYPES"},
+                 {"RULES", align_right},
+                 {"ENDPOINTS HERE", align_right},
+                 {.header = "MODE", .optional = true}});
+    for (const v1::Policy& policy : reply->policies()) {
+        const bool in_namespace = is_network_policy(policy);
+        table.add({in_namespace ? "network" : policy.tier(), in_namespace ? "" : std::to_string(policy.priority()),
+                   policy.namespace_(), in_namespace ? policy.name() : policy.full_name(),
+                   fmt::format("{}", fmt::join(policy.types(), ",")), std::uint64_t{policy.rules()},
+                   std::uint64_t{policy.selected_endpoints()}, Cell(policy.audit() ? "audit" : "", Tone::warning)});
+    }
     if (table.empty())
         context.remark("no policies: everything is allowed; `weft policy apply --help` says how to add one");
     else
@@ -137,44 +174,43 @@ Failure with_hint(Failure failure, Client& client, const std::string& full) {
     std::vector<std::string> names;
     if (const auto all = client.policies())
         for (const v1::Policy& policy : all->policies())
-            names.push_back(name_of(policy));
+            names.push_back(policy.full_name());
     failure.message += did_you_mean(full, std::vector<std::string_view>(names.begin(), names.end()));
     return failure;
 }
 
 Outcome<Exit> show(Context& context, const Arguments& arguments) {
-    auto name = full_name(arguments);
-    if (!name) return pass_on(std::move(name));
+    auto wanted = wanted_policy(arguments);
+    if (!wanted) return pass_on(std::move(wanted));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    const auto reply = client->policies(name->first, name->second);
-    if (!reply) return std::unexpected(with_hint(reply.error(), *client, name->first + "/" + name->second));
+    const auto reply = client->policies(wanted->name_space, wanted->name);
+    if (!reply) return std::unexpected(with_hint(reply.error(), *client, wanted->full_name()));
     if (reply->policies().empty())
-        return refuse(Exit::failed,
-                      fmt::format("weftd answered without the policy {}/{}", name->first, name->second));
+        return refuse(Exit::failed, fmt::format("weftd answered without the policy {}", wanted->full_name()));
     const v1::Policy& policy = reply->policies(0);
     if (context.json) {
         context.print_json(policy);
         return Exit::ok;
     }
     // The comment keeps the output a document that `policy apply` takes.
-    const std::string comment = fmt::format("# {}: {}", name_of(policy), effect_of(policy));
+    const std::string comment = fmt::format("# {}: {}", policy.full_name(), effect_of(policy));
     context.print(fmt::format("{}\n{}{}", context.style.paint(comment, Tone::dim), printable_lines(policy.yaml()),
                               policy.yaml().ends_with('\n') ? "" : "\n"));
     return Exit::ok;
 }
 
 Outcome<Exit> remove(Context& context, const Arguments& arguments) {
-    auto name = full_name(arguments);
-    if (!name) return pass_on(std::move(name));
+    auto wanted = wanted_policy(arguments);
+    if (!wanted) return pass_on(std::move(wanted));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    const auto policy = client->delete_policy(name->first, name->second);
-    if (!policy) return std::unexpected(with_hint(policy.error(), *client, name->first + "/" + name->second));
+    const auto policy = client->delete_policy(wanted->name_space, wanted->name);
+    if (!policy) return std::unexpected(with_hint(policy.error(), *client, wanted->full_name()));
     if (context.json)
         context.print_json(*policy);
     else
-        context.print(fmt::format("{}: deleted\n", context.style.paint(name_of(*policy), Tone::strong)));
+        context.print(fmt::format("{}: deleted\n", context.style.paint(policy->full_name(), Tone::strong)));
     return Exit::ok;
 }
 
@@ -182,52 +218,56 @@ Outcome<Exit> remove(Context& context, const Arguments& arguments) {
 
 Command policy_command() {
     const Operand name{.name = "NAME",
-                       .help = "NAMESPACE/NAME, or NAME in the namespace of --namespace",
+                       .help =
+                           "NAMESPACE/NAME, or NAME in the namespace of --namespace; of the other tiers cnp:NAME, "
+                           "anp:NAME, banp:default",
                        .completes = Completes::policy};
     const Option in_namespace{
         .name = "namespace", .help = "default: default", .value = "NS", .completes = Completes::label_namespace};
     return {
         .name = "policy",
-        .summary = "who may talk to whom: Kubernetes NetworkPolicy",
+        .summary = "who may talk to whom: Kubernetes NetworkPolicy, and tiers before and after it",
         .examples = {{"weft policy apply -f web.yaml"},
                      {"weft policy list"},
                      {"weft explain web-1 db tcp 5432", "what the policies come to"}},
-        .verbs = {{.name = "apply",
-                   .summary = "create or change policies from YAML",
-                   .details =
-                       "Takes networking.k8s.io/v1 NetworkPolicy documents, one or more. All of them are applied or "
-                       "none; a field that weft does "
-                       "not implement is refused by its name. When the command returns, this host enforces them.",
-                   .options = {{.name = "file",
-                                .help = "a YAML file, or - for standard input",
-                                .value = "FILE",
-                                .letter = 'f',
-                                .repeatable = true,
-                                .completes = Completes::files}},
-                   .examples = {{"weft policy apply -f web.yaml"},
-                                {"kubectl get netpol web -o yaml | weft policy apply -f -"}},
-                   .run = apply},
-                  {.name = "list",
-                   .summary = "policies and what they select here",
-                   .options = {{.name = "namespace",
-                                .help = "only this namespace's",
-                                .value = "NS",
-                                .completes = Completes::label_namespace}},
-                   .examples = {{"weft policy list --namespace shop"}},
-                   .run = list},
-                  {.name = "show",
-                   .summary = "one policy's YAML",
-                   .operands = {name},
-                   .options = {in_namespace},
-                   .examples = {{"weft policy show shop/web > web.yaml"}},
-                   .run = show},
-                  {.name = "delete",
-                   .summary = "delete a policy",
-                   .details = "When the command returns, this host no longer enforces it.",
-                   .operands = {name},
-                   .options = {in_namespace},
-                   .examples = {{"weft policy delete shop/web"}},
-                   .run = remove}},
+        .verbs =
+            {{.name = "apply",
+              .summary = "create or change policies from YAML",
+              .details =
+                  "Takes NetworkPolicy (networking.k8s.io/v1), ClusterNetworkPolicy, AdminNetworkPolicy and "
+                  "BaselineAdminNetworkPolicy (policy.networking.k8s.io) documents, one or more. All of them are "
+                  "applied or none; a field that weft does not implement is refused by its name. When the command "
+                  "returns, this host enforces them.",
+              .options = {{.name = "file",
+                           .help = "a YAML file, or - for standard input",
+                           .value = "FILE",
+                           .letter = 'f',
+                           .repeatable = true,
+                           .completes = Completes::files}},
+              .examples = {{"weft policy apply -f web.yaml"},
+                           {"kubectl get netpol web -o yaml | weft policy apply -f -"}},
+              .run = apply},
+             {.name = "list",
+              .summary = "policies in the order in which they are asked, and what they select here",
+              .options = {{.name = "namespace",
+                           .help = "only this namespace's",
+                           .value = "NS",
+                           .completes = Completes::label_namespace}},
+              .examples = {{"weft policy list --namespace shop"}},
+              .run = list},
+             {.name = "show",
+              .summary = "one policy's YAML",
+              .operands = {name},
+              .options = {in_namespace},
+              .examples = {{"weft policy show shop/web > web.yaml"}, {"weft policy show cnp:lockdown"}},
+              .run = show},
+             {.name = "delete",
+              .summary = "delete a policy",
+              .details = "When the command returns, this host no longer enforces it.",
+              .operands = {name},
+              .options = {in_namespace},
+              .examples = {{"weft policy delete shop/web"}},
+              .run = remove}},
     };
 }
 

@@ -157,11 +157,11 @@ class CannedAgent final : public v1::Agent::Service {
                               v1::ListPoliciesReply* reply) override {
         for (const v1::Policy& policy : policies)
             if ((request->namespace_().empty() || request->namespace_() == policy.namespace_()) &&
-                (request->name().empty() || request->name() == policy.name()))
+                (request->name().empty() || request->name() == policy.name() ||
+                 request->name() == policy.full_name()))
                 *reply->add_policies() = policy;
         if (reply->policies().empty() && !request->name().empty())
-            return {grpc::StatusCode::NOT_FOUND,
-                    "no policy is named " + request->namespace_() + "/" + request->name()};
+            return {grpc::StatusCode::NOT_FOUND, "no policy is named " + full_name(*request)};
         return refusal;
     }
 
@@ -170,6 +170,7 @@ class CannedAgent final : public v1::Agent::Service {
         policy_deleted = *request;
         reply->set_namespace_(request->namespace_());
         reply->set_name(request->name());
+        reply->set_full_name(full_name(*request));
         return refusal;
     }
 
@@ -205,6 +206,11 @@ class CannedAgent final : public v1::Agent::Service {
     }
 
   private:
+    template <class Request>
+    static std::string full_name(const Request& request) {
+        return request.namespace_().empty() ? request.name() : request.namespace_() + "/" + request.name();
+    }
+
     std::filesystem::path directory_;
     std::unique_ptr<grpc::Server> server_;
 };

@@ -207,13 +207,30 @@ TEST_F(Cli, PeersByAddressAsNumbers) {
     EXPECT_EQ(weft({"peer", "show", "192.0.2.77"}).exit, Exit::failed);
 }
 
-TEST_F(Cli, PolicyApplyReadsFilesAndStandardInputAsOneSet) {
+v1::Policy network_policy(const std::string& name_space, const std::string& name) {
     v1::Policy policy;
-    policy.set_namespace_("default");
-    policy.set_name("web");
+    policy.set_namespace_(name_space);
+    policy.set_name(name);
+    policy.set_full_name(name_space + "/" + name);
+    policy.set_kind("NetworkPolicy");
+    policy.set_tier("network_policy");
     policy.add_types("Ingress");
     policy.set_rules(1);
     policy.set_selected_endpoints(2);
+    return policy;
+}
+
+v1::Policy cluster_policy(const std::string& name, const std::string& tier, unsigned priority) {
+    v1::Policy policy = network_policy("", name);
+    policy.set_full_name("cnp:" + name);
+    policy.set_kind("ClusterNetworkPolicy");
+    policy.set_tier(tier);
+    policy.set_priority(priority);
+    return policy;
+}
+
+TEST_F(Cli, PolicyApplyReadsFilesAndStandardInputAsOneSet) {
+    v1::Policy policy = network_policy("default", "web");
     policy.set_action("created");
     agent.policies = {policy};
     const std::string file = agent.directory() / "a.yaml";
@@ -238,13 +255,11 @@ TEST_F(Cli, PolicyApplyRefusesWhatItCannotRead) {
 }
 
 TEST_F(Cli, PolicyNamesHaveANamespace) {
-    v1::Policy policy;
-    policy.set_namespace_("shop");
-    policy.set_name("web");
+    v1::Policy policy = network_policy("shop", "web");
     policy.set_yaml("kind: NetworkPolicy\n\x1b");
     agent.policies = {policy};
     EXPECT_EQ(weft({"policy", "show", "shop/web"}).out,
-              "# shop/web: no direction; 0 rules; selects 0 endpoints here\nkind: NetworkPolicy\n\\x1b\n");
+              "# shop/web: Ingress; 1 rule; selects 2 endpoints here\nkind: NetworkPolicy\n\\x1b\n");
     EXPECT_EQ(weft({"policy", "show", "web", "--namespace", "shop"}).exit, Exit::ok);
     EXPECT_EQ(weft({"policy", "show", "web"}).err, "weft: no policy is named default/web\n");
     EXPECT_EQ(weft({"policy", "show", "shpo/web"}).err,
@@ -253,6 +268,44 @@ TEST_F(Cli, PolicyNamesHaveANamespace) {
     EXPECT_EQ(agent.policy_deleted.namespace_(), "shop");
     EXPECT_EQ(weft({"policy", "delete", "/web"}).exit, Exit::usage);
     EXPECT_EQ(weft({"policy", "delete", "a/web", "--namespace", "b"}).exit, Exit::usage);
+}
+
+TEST_F(Cli, PoliciesAreListedAsTheyAreAsked) {
+    agent.policies = {network_policy("shop", "web-10"),        network_policy("shop", "web-2"),
+                      network_policy("default", "web"),        cluster_policy("last", "baseline", 5),
+                      cluster_policy("second", "admin", 1000), cluster_policy("first", "admin", 30)};
+    agent.policies[4].set_audit(true);
+    EXPECT_EQ(weft({"policy", "list"}).out,
+              "TIER      PRIORITY  NAMESPACE  NAME        TYPES    RULES  ENDPOINTS HERE  MODE\n"
+              "admin           30  -          cnp:first   Ingress      1               2  -\n"
+              "admin         1000  -          cnp:second  Ingress      1               2  audit\n"
+              "network          -  default    web         Ingress      1               2  -\n"
+              "network          -  shop       web-2       Ingress      1               2  -\n"
+              "network          -  shop       web-10      Ingress      1               2  -\n"
+              "baseline         5  -          cnp:last    Ingress      1               2  -\n");
+    const Json json = weft({"policy", "list", "-o", "json"}).json();
+    EXPECT_EQ(json["policies"][1]["audit"], true);
+    EXPECT_EQ(json["policies"][1]["priority"], 1000);
+    EXPECT_EQ(json["policies"][1]["tier"], "admin");
+    EXPECT_EQ(json["policies"][2]["kind"], "NetworkPolicy");
+    EXPECT_EQ(json["policies"][2]["full_name"], "default/web");
+}
+
+TEST_F(Cli, PoliciesOfTheClusterAreNamedByTheirKind) {
+    agent.policies = {cluster_policy("lock", "admin", 7)};
+    agent.policies[0].set_audit(true);
+    agent.policies[0].set_yaml("kind: ClusterNetworkPolicy\n");
+    EXPECT_EQ(
+        weft({"policy", "show", "cnp:lock"}).out,
+        "# cnp:lock: audit: decides nothing; admin tier, priority 7; Ingress; 1 rule; selects 2 endpoints here\n"
+        "kind: ClusterNetworkPolicy\n");
+    EXPECT_EQ(weft({"policy", "show", "cnp:lokc"}).err,
+              "weft: no policy is named cnp:lokc; did you mean 'cnp:lock'?\n");
+    EXPECT_EQ(weft({"policy", "delete", "cnp:lock"}).out, "cnp:lock: deleted\n");
+    EXPECT_EQ(agent.policy_deleted.namespace_(), "");
+    EXPECT_EQ(agent.policy_deleted.name(), "cnp:lock");
+    EXPECT_EQ(weft({"policy", "show", "cnp:lock", "--namespace", "shop"}).exit, Exit::usage);
+    EXPECT_EQ(weft({"__complete", "--", "policy", "show", "cn"}).out, "words\ncnp:lock\n");
 }
 
 v1::CountersReply counters(std::uint64_t packets, std::uint64_t dropped) {
