@@ -8,6 +8,7 @@
 
 #include "controlplane/netns.hpp"
 #include "controlplane/policy/labels.hpp"
+#include "controlplane/policy/port_name.hpp"
 #include "controlplane/uplink.hpp"
 
 namespace weft::agent {
@@ -67,6 +68,10 @@ Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request
     endpoint.set_netns(request.netns());
     endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
     *endpoint.mutable_labels() = request.labels();
+    const auto named_ports = policy::parse_port_names({request.named_ports().begin(), request.named_ports().end()});
+    if (!named_ports) return std::unexpected(named_ports.error());
+    for (const policy::PortName& port : *named_ports)
+        endpoint.add_named_ports(port.to_string());
     for (auto checked : {check_name(endpoint.name()), policy::check_namespace_name(endpoint.namespace_()),
                          check_ifname(endpoint.ifname()), check_path(endpoint.netns())})
         if (!checked) return std::unexpected(std::move(checked).error());

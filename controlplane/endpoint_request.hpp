@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What may be asked of an attach, by itself: names, labels, addresses and the namespace, checked before anything is
-// touched. Also how an endpoint's record is read. Conflicts with other endpoints are for Endpoints to see.
+// What may be asked of an attach, by itself: names, labels, named ports, addresses and the namespace, checked before
+// anything is touched. Also how an endpoint's record is read. Conflicts with other endpoints are for Endpoints to
+// see.
 #pragma once
 
 #include <string>

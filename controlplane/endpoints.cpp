@@ -390,9 +390,12 @@ void Endpoints::erase_records() {
 Result<void> Endpoints::identify(v1::Endpoint& endpoint) {
     auto labels = policy::LabelSet::make({endpoint.labels().begin(), endpoint.labels().end()});
     if (!labels) return std::unexpected(std::move(labels).error());
-    auto set = policy_.set_endpoint(
-        endpoint.name(),
-        {.name_space = endpoint.namespace_(), .labels = *std::move(labels), .addresses = addresses_of(endpoint)});
+    auto ports = policy::parse_port_names({endpoint.named_ports().begin(), endpoint.named_ports().end()});
+    if (!ports) return std::unexpected(std::move(ports).error());
+    auto set = policy_.set_endpoint(endpoint.name(), {.name_space = endpoint.namespace_(),
+                                                      .labels = *std::move(labels),
+                                                      .addresses = addresses_of(endpoint),
+                                                      .named_ports = *std::move(ports)});
     if (set) endpoint.set_identity(policy_.endpoint_identity(endpoint.name()));
     return set;
 }

@@ -238,6 +238,20 @@ TEST_F(EndpointsTest, refuses_labels_that_cannot_be) {
     expect_nothing_left();
 }
 
+TEST_F(EndpointsTest, refuses_named_ports_that_cannot_be) {
+    v1::AddEndpointRequest request;
+    request.set_name("web-1");
+    request.set_netns(web.path());
+    request.add_named_ports("http=80");
+    request.add_named_ports("http=81");
+    std::string message;
+    endpoints->add(request,
+                   [&](Result<v1::Endpoint> attached) { message = attached ? "" : attached.error().message; });
+    run();
+    EXPECT_NE(message.find("endpoint web-1: named port http: is"), std::string::npos) << message;
+    expect_nothing_left();
+}
+
 TEST_F(EndpointsTest, detaches_completely) {
     ASSERT_TRUE(add("web-1", web.path()));
     const auto detached = remove("web-1");
@@ -309,6 +323,23 @@ TEST_F(EndpointsTest, refuses_duplicates_and_nonsense_by_name) {
     EXPECT_NE(message(add("web-2", web.path())).find("belongs to endpoint web-1"), std::string::npos);
     EXPECT_EQ(message(remove("web-9")), "no endpoint is named web-9: weft endpoint list shows them");
     EXPECT_EQ(endpoints->addresses_used("default"), 2U) << "a refused attach keeps no address";
+}
+
+TEST_F(EndpointsTest, named_ports_are_stored_with_the_endpoint) {
+    v1::AddEndpointRequest request;
+    request.set_name("web-1");
+    request.set_netns(web.path());
+    request.add_named_ports("http=80");
+    request.add_named_ports("dns=53/UDP");
+    endpoints->add(request, [](const Result<v1::Endpoint>& attached) { ASSERT_TRUE(attached); });
+    run();
+    start();
+    const auto* const endpoint = endpoints->find("web-1");
+    ASSERT_NE(endpoint, nullptr);
+    EXPECT_EQ(endpoint->state(), "ready");
+    ASSERT_EQ(endpoint->named_ports_size(), 2);
+    EXPECT_EQ(endpoint->named_ports(0), "dns=53/UDP");
+    EXPECT_EQ(endpoint->named_ports(1), "http=80/TCP");
 }
 
 TEST_F(EndpointsTest, takes_up_after_a_restart_without_touching_the_fast_path) {

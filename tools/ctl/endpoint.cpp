@@ -26,6 +26,10 @@ std::string labels_of(const google::protobuf::Map<std::string, std::string>& lab
     return join(texts, separator);
 }
 
+std::string named_ports_of(const v1::Endpoint& endpoint, std::string_view separator) {
+    return fmt::format("{}", fmt::join(endpoint.named_ports(), separator));
+}
+
 Cell state_of(const v1::Endpoint& endpoint) {
     return {endpoint.state(), endpoint.state() == "ready" ? Tone::good : Tone::warning};
 }
@@ -40,6 +44,7 @@ std::string details_of(const v1::Endpoint& endpoint, Style style) {
     details.add("interface", fmt::format("{} in {}, MTU {}, MAC {}", endpoint.ifname(), endpoint.netns(),
                                          endpoint.mtu(), endpoint.mac()));
     details.add("labels", labels_of(endpoint.labels(), "\n"));
+    if (!endpoint.named_ports().empty()) details.add("named ports", named_ports_of(endpoint, "\n"));
     details.add("identity", std::to_string(endpoint.identity()));
     details.add("port", std::to_string(endpoint.port()));
     if (endpoint.created_unix_s() != 0) details.add("created", utc_time(endpoint.created_unix_s()));
@@ -80,11 +85,12 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                  {"STATE"},
                  {"IDENTITY", align_right},
                  {"NETNS"},
-                 {"LABELS"}});
+                 {"LABELS"},
+                 {.header = "NAMED PORTS", .optional = true}});
     for (const v1::Endpoint& endpoint : endpoints)
         table.add({endpoint.name(), endpoint.namespace_(), endpoint.network(), addresses_of(endpoint, ","),
                    state_of(endpoint), std::uint64_t{endpoint.identity()}, endpoint.netns(),
-                   labels_of(endpoint.labels(), ",")});
+                   labels_of(endpoint.labels(), ","), named_ports_of(endpoint, ",")});
     if (table.empty())
         context.remark("no endpoints; `weft endpoint add --help` says how to attach one");
     else
@@ -145,6 +151,8 @@ Outcome<Exit> add(Context& context, const Arguments& arguments) {
         request.add_addresses(address);
     for (const auto& [key, value] : *labels)
         (*request.mutable_labels())[key] = value;
+    for (const std::string& port : arguments.all("named-port"))
+        request.add_named_ports(port);
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     const auto endpoint = client->add_endpoint(request);
@@ -221,6 +229,12 @@ Command endpoint_command() {
                     .value = "NS",
                     .completes = Completes::label_namespace},
                    {.name = "label", .help = "what policies select by", .value = "KEY=VALUE", .repeatable = true},
+                   {.name = "named-port",
+                    .help =
+                        "a port that policies may name instead of giving its number; PROTO: TCP (default), UDP or "
+                        "SCTP",
+                    .value = "NAME=PORT[/PROTO]",
+                    .repeatable = true},
                    {.name = "address",
                     .help = "instead of an address from the host's block",
                     .value = "A",
@@ -234,7 +248,9 @@ Command endpoint_command() {
                             "the namespace that `ip netns add web-1` made"},
                            {"weft endpoint add db --netns /proc/4711/ns/net --namespace shop",
                             "the namespace of process 4711"},
-                           {"weft endpoint add dns --netns dns --address 10.244.0.53 --address fd00:244::53"}},
+                           {"weft endpoint add dns --netns dns --address 10.244.0.53 --address fd00:244::53"},
+                           {"weft endpoint add dns --netns dns --named-port dns=53 --named-port dns=53/UDP",
+                            "what a policy's `port: dns` means there"}},
               .run = add},
              {.name = "delete",
               .summary = "detach a container",

@@ -84,10 +84,31 @@ TEST_F(Cli, EndpointShowNamesTheNearest) {
     EXPECT_EQ(ended.err, "weft: no endpoint is named wbe-1; did you mean 'web-1'?\n");
 }
 
+TEST_F(Cli, EndpointsShowTheirNamedPorts) {
+    agent.endpoints = {endpoint("web-1", "10.244.0.2", "web")};
+    EXPECT_EQ(weft({"endpoint", "list"}).out.find("NAMED PORTS"), std::string::npos);
+    agent.endpoints[0].add_named_ports("dns=53/UDP");
+    agent.endpoints[0].add_named_ports("http=80/TCP");
+    EXPECT_NE(weft({"endpoint", "list"}).out.find("dns=53/UDP,http=80/TCP\n"), std::string::npos);
+    EXPECT_NE(weft({"endpoint", "show", "web-1"}).out.find("named ports  dns=53/UDP\n             http=80/TCP\n"),
+              std::string::npos)
+        << weft({"endpoint", "show", "web-1"}).out;
+    EXPECT_EQ(weft({"endpoint", "show", "web-1", "-o", "json"}).json()["named_ports"],
+              Json({"dns=53/UDP", "http=80/TCP"}));
+}
+
 TEST_F(Cli, EndpointAddAsksForWhatWasSaid) {
-    const Ended ended =
-        weft({"endpoint", "add", "web-1", "--netns", "blue", "--namespace", "shop", "--label", "app=web", "--label",
-              "tier=front", "--address", "10.9.0.1", "--address", "fd09::1", "--network", "n", "--ifname", "net0"});
+    const Ended ended = weft({"endpoint",   "add",
+                              "web-1",      "--netns",
+                              "blue",       "--namespace",
+                              "shop",       "--label",
+                              "app=web",    "--label",
+                              "tier=front", "--address",
+                              "10.9.0.1",   "--address",
+                              "fd09::1",    "--network",
+                              "n",          "--ifname",
+                              "net0",       "--named-port",
+                              "http=80",    "--named-port=dns=53/UDP"});
     EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
     EXPECT_EQ(ended.out, "web-1: ready, 10.244.0.9, fd00:244::9\n");
     EXPECT_EQ(agent.added.netns(), "/run/netns/blue");
@@ -96,6 +117,9 @@ TEST_F(Cli, EndpointAddAsksForWhatWasSaid) {
     EXPECT_EQ(agent.added.addresses_size(), 2);
     EXPECT_EQ(agent.added.network(), "n");
     EXPECT_EQ(agent.added.ifname(), "net0");
+    ASSERT_EQ(agent.added.named_ports_size(), 2);
+    EXPECT_EQ(agent.added.named_ports(0), "http=80");
+    EXPECT_EQ(agent.added.named_ports(1), "dns=53/UDP");
     EXPECT_EQ(weft({"endpoint", "add", "x", "--netns", "/proc/7/ns/net"}).exit, Exit::ok);
     EXPECT_EQ(agent.added.netns(), "/proc/7/ns/net");
     EXPECT_EQ(weft({"endpoint", "add", "x"}).exit, Exit::usage);

@@ -36,7 +36,7 @@ TEST(Complete, NounsThenVerbs) {
 }
 
 TEST(Complete, OptionsOfTheCommandAndOfAll) {
-    EXPECT_EQ(offered({"endpoint", "add", "x", "--n"}), "--netns --namespace --network");
+    EXPECT_EQ(offered({"endpoint", "add", "x", "--n"}), "--netns --namespace --named-port --network");
     EXPECT_EQ(offered({"status", "--s"}), "--socket");
     EXPECT_EQ(offered({"endpoint", "show", "--", "--s"}), "");
 }
