@@ -389,6 +389,9 @@ void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> do
             each.set_stage(step.stage());
             const std::string rule = policy_.rule_text(step.rule());
             each.set_detail(rule.empty() ? step.detail() : fmt::format("{}: {}", step.detail(), rule));
+            if (step.audited_rule() != 0)
+                each.set_detail(fmt::format("{} (audit: {} would decide otherwise)", each.detail(),
+                                            policy_.rule_text(step.audited_rule())));
             each.set_stops(step.stops());
         }
         reply.set_allowed(answer->verdict() == fastpath::VERDICT_ALLOW);

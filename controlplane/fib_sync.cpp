@@ -2,6 +2,7 @@
 #include "controlplane/fib_sync.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include <spdlog/spdlog.h>
 
@@ -33,6 +34,8 @@ void FibSync::adopt(const fastpath::TableUpdate& tables) {
     host.adopt(std::move(host_settings));
     networks.adopt(index<std::uint32_t>(tables.networks(), [](const auto& entry) { return entry.vni(); }));
     ports.adopt(index<std::uint32_t>(tables.ports(), [](const auto& entry) { return entry.id(); }));
+    verdict_lists.adopt(
+        index<std::uint64_t>(tables.verdict_lists(), [](const auto& entry) { return entry.number(); }));
     policies.adopt(
         index<std::string>(tables.policies(), [](const auto& entry) { return entry.key().SerializeAsString(); }));
     endpoints.adopt(index<std::uint32_t>(tables.endpoints(), [](const auto& entry) { return entry.port(); }));
@@ -53,6 +56,7 @@ void FibSync::sweep() {
     });
     if (!swept_) return;
     policies.sweep(any);
+    verdict_lists.sweep(any);
     networks.sweep(any);
 }
 
@@ -74,6 +78,7 @@ void FibSync::retry_refused() {
     host.retry_refused();
     networks.retry_refused();
     ports.retry_refused();
+    verdict_lists.retry_refused();
     policies.retry_refused();
     endpoints.retry_refused();
     next_hops.retry_refused();
@@ -81,13 +86,14 @@ void FibSync::retry_refused() {
 }
 
 std::size_t FibSync::refused() const {
-    return host.refused().size() + networks.refused().size() + ports.refused().size() + policies.refused().size() +
-           endpoints.refused().size() + next_hops.refused().size() + routes.refused().size();
+    return host.refused().size() + networks.refused().size() + ports.refused().size() +
+           verdict_lists.refused().size() + policies.refused().size() + endpoints.refused().size() +
+           next_hops.refused().size() + routes.refused().size();
 }
 
 std::size_t FibSync::pending() const {
-    return host.pending() + networks.pending() + ports.pending() + policies.pending() + endpoints.pending() +
-           next_hops.pending() + routes.pending();
+    return host.pending() + networks.pending() + ports.pending() + verdict_lists.pending() + policies.pending() +
+           endpoints.pending() + next_hops.pending() + routes.pending();
 }
 
 fastpath::TableUpdate FibSync::take_update() {
@@ -97,11 +103,17 @@ fastpath::TableUpdate FibSync::take_update() {
                           [&](std::uint32_t vni) { update.add_deleted_networks(vni); });
     ports.take_changes([&](const auto& entry) { *update.add_ports() = entry; },
                        [&](std::uint32_t id) { update.add_deleted_ports(id); });
+    verdict_lists.take_changes([&](const auto& entry) { *update.add_verdict_lists() = entry; },
+                               [&](std::uint64_t number) { update.add_deleted_verdict_lists(number); },
+                               // A policy that is not swept yet may still have it.
+                               [&](std::uint64_t) { return swept_; });
     policies.take_changes([&](const auto& entry) { *update.add_policies() = entry; },
                           [&](const std::string& key) { update.add_deleted_policies()->ParseFromString(key); });
-    // What is allowed comes before what is denied, so that a flow which both allow is not dropped between the two.
-    std::ranges::stable_partition(*update.mutable_policies(),
-                                  [](const auto& entry) { return entry.verdict() == fastpath::VERDICT_ALLOW; });
+    // Peers that have an entry of their own go ahead of the rest, and come back to the rest behind it: each goes from
+    // what held to what holds, and meets no list that is neither.
+    const auto is_of_one_peer = [](const fastpath::PolicyKey& key) { return key.peer_identity() != 0; };
+    std::ranges::stable_partition(*update.mutable_policies(), is_of_one_peer, &fastpath::PolicyEntry::key);
+    std::ranges::stable_partition(*update.mutable_deleted_policies(), std::not_fn(is_of_one_peer));
     endpoints.take_changes([&](const auto& entry) { *update.add_endpoints() = entry; },
                            [&](std::uint32_t port) { update.add_deleted_endpoints(port); });
     next_hops.take_changes([&](const auto& entry) { *update.add_next_hops() = entry; },
@@ -143,6 +155,7 @@ void FibSync::send() {
                 host.hold_refused();
                 networks.hold_refused();
                 ports.hold_refused();
+                verdict_lists.hold_refused();
                 policies.hold_refused();
                 endpoints.hold_refused();
                 next_hops.hold_refused();

@@ -138,6 +138,7 @@ class FibSync {
     SyncedTable<std::uint32_t, fastpath::HostSettings> host; ///< key 0
     SyncedTable<std::uint32_t, fastpath::Network> networks;
     SyncedTable<std::uint32_t, fastpath::Port> ports;
+    SyncedTable<std::uint64_t, fastpath::VerdictList> verdict_lists;
     SyncedTable<std::string, fastpath::PolicyEntry> policies; ///< key: serialized PolicyKey
     SyncedTable<std::uint32_t, fastpath::Endpoint> endpoints;
     SyncedTable<std::uint32_t, fastpath::NextHop> next_hops;

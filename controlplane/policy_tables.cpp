@@ -7,6 +7,11 @@
 
 namespace weft::agent {
 
+// The table of lists is not there yet.
+void PolicyTables::set_list(const fastpath::VerdictList& list) { sync_.verdict_lists.set(list.number(), list); }
+
+void PolicyTables::erase_list(std::uint64_t number) { sync_.verdict_lists.erase(number); }
+
 void PolicyTables::set_policy(const fastpath::PolicyEntry& entry) {
     sync_.policies.set(entry.key().SerializeAsString(), entry);
 }

@@ -21,6 +21,8 @@ class PolicyTables final : public policy::PolicySink {
   public:
     PolicyTables(FibSync& sync, Store& store) : sync_(sync), store_(store) {}
 
+    void set_list(const fastpath::VerdictList& list) override;
+    void erase_list(std::uint64_t number) override;
     void set_policy(const fastpath::PolicyEntry& entry) override;
     void erase_policy(const fastpath::PolicyKey& key) override;
     void set_route(const policy::RouteTable::Key& key, std::uint32_t next_hop, std::uint32_t identity) override;

@@ -34,9 +34,13 @@ class Reader final : public fastpath::TableReader {
         return tables_.route(*tables_.network(vni), address);
     }
 
-    [[nodiscard]] Result<weft_policy_value> policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                                   std::uint32_t protocol, std::uint32_t port) const override {
-        return tables_.policy(direction, local, peer, protocol, port);
+    [[nodiscard]] Result<std::uint64_t> verdicts(const weft_policy_key& key) const override {
+        return reinterpret_cast<std::uint64_t>(tables_.verdicts(key));
+    }
+
+    [[nodiscard]] Result<std::optional<weft_verdict_block>> verdict_block(std::uint64_t list,
+                                                                          std::uint32_t block) const override {
+        return reinterpret_cast<const VerdictList*>(list)->blocks[block - 1];
     }
 
   private:

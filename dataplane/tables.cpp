@@ -34,10 +34,8 @@ weft_route_value to_route_value(std::uint64_t value) {
     return {.next_hop = static_cast<std::uint32_t>(value), .identity = static_cast<std::uint32_t>(value >> 32)};
 }
 
-std::uint64_t as_value(weft_policy_value value) { return std::uint64_t{value.rule} << 32 | value.precedence_verdict; }
-
-weft_policy_value to_policy_value(std::uint64_t value) {
-    return {.precedence_verdict = static_cast<std::uint32_t>(value), .rule = static_cast<std::uint32_t>(value >> 32)};
+std::uint64_t number_at(std::uint64_t value) {
+    return value != 0 ? reinterpret_cast<const VerdictList*>(value)->number : 0;
 }
 
 /// Runs a change that may find no memory for more. Room for what it retires is made before, so that nothing that
@@ -115,17 +113,6 @@ void Tables::prefetch_route(const Network& network, const weft_address& address)
             {{address.words[0], address.words[1], address.words[2], address.words[3]}, network.vni << 8 | 128});
 }
 
-weft_policy_value Tables::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                 std::uint32_t protocol, std::uint32_t port) const {
-    weft_policy_value strongest{};
-    for (int probe = 0; probe < WEFT_POLICY_PROBES; ++probe) {
-        const std::uint64_t value = policies_.find(weft_policy_probe(probe, direction, local, peer, protocol, port));
-        strongest = weft_policy_stronger(
-            strongest, {static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(value >> 32)});
-    }
-    return strongest;
-}
-
 Result<void> Tables::apply(const fastpath::TableUpdate& update) {
     auto applied = writer_.apply(update);
     epoch_.fetch_add(1, std::memory_order_release);
@@ -171,17 +158,41 @@ Result<void> Tables::erase_network(std::uint32_t vni) {
     });
 }
 
-Result<void> Tables::set_policies(std::span<const fastpath::PolicyRow> rows) {
+Result<void> Tables::set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) {
     return within_memory(retired_, [&] {
-        policies_.reserve(rows.size(), retired_);
-        for (const auto& row : rows)
-            policies_.insert(row.key, as_value(row.value), retired_);
+        verdict_list_owners_[list] = std::make_shared<const VerdictList>(
+            VerdictList{.number = list, .blocks = {blocks.begin(), blocks.end()}});
     });
 }
 
-Result<void> Tables::erase_policies(std::span<const weft_policy_key> keys) {
-    for (const auto& key : keys)
-        policies_.erase(key);
+Result<void> Tables::set_policies(std::span<fastpath::PolicyRow> rows) {
+    return within_memory(retired_, [&] {
+        policies_.reserve(rows.size(), retired_);
+        for (auto& row : rows) {
+            row.before = number_at(policies_.find(row.key));
+            policies_.insert(row.key, as_value(verdict_list_owners_.at(row.list).get()), retired_);
+        }
+    });
+}
+
+Result<void> Tables::erase_policies(std::span<fastpath::PolicyRow> rows) {
+    for (auto& row : rows) {
+        row.before = number_at(policies_.find(row.key));
+        policies_.erase(row.key);
+    }
+    return {};
+}
+
+Result<void> Tables::erase_verdicts(std::span<const fastpath::VerdictListRow> rows) {
+    for (const auto& row : rows) {
+        auto erased = within_memory(retired_, [&] {
+            const auto found = verdict_list_owners_.find(row.list);
+            if (found == verdict_list_owners_.end()) return;
+            retired_.push_back(std::move(found->second));
+            verdict_list_owners_.erase(found);
+        });
+        if (!erased) return erased;
+    }
     return {};
 }
 
@@ -307,9 +318,16 @@ Result<void> Tables::for_each_vtep(const std::function<void(const weft_address&)
     return {};
 }
 
+Result<void> Tables::for_each_verdict(const std::function<void(const fastpath::VerdictRow&)>& visit) const {
+    for (const auto& [number, list] : verdict_list_owners_)
+        for (std::uint32_t i = 0; i < list->blocks.size(); ++i)
+            visit({.list = number, .block = i + 1, .value = list->blocks[i]});
+    return {};
+}
+
 Result<void> Tables::for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const {
     policies_.for_each(
-        [&](const weft_policy_key& key, std::uint64_t value) { visit({key, to_policy_value(value)}); });
+        [&](const weft_policy_key& key, std::uint64_t value) { visit({.key = key, .list = number_at(value)}); });
     return {};
 }
 
@@ -342,6 +360,10 @@ std::vector<fastpath::Gauge> Tables::gauges() const {
     add("next_hop", next_hop_owners_.size(), fastpath::next_hop_id_max,
         next_hop_owners_.size() * sizeof(NextHop) + next_hop_array_->size() * 8);
     add("policy", policies_.size(), 0, policies_.bytes());
+    std::size_t blocks = 0;
+    for (const auto& list : verdict_list_owners_ | std::views::values)
+        blocks += list->blocks.size();
+    add("verdict", blocks, 0, blocks * sizeof(weft_verdict_block));
     add("endpoint", endpoints_.size(), 0, endpoints_.bytes());
     add("network", networks_.size(), 0, networks_.bytes());
     return gauges;

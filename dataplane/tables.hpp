@@ -39,6 +39,11 @@ struct Endpoint : weft_endpoint {
 
 struct alignas(64) NextHop : weft_next_hop {};
 
+struct VerdictList {
+    std::uint64_t number = 0;
+    std::vector<weft_verdict_block> blocks;
+};
+
 class Tables : private fastpath::TableStore {
   public:
     /// `seed` of all hashes, unknown to those who choose addresses.
@@ -82,8 +87,10 @@ class Tables : private fastpath::TableStore {
 
     [[nodiscard]] bool is_vtep(const weft_address& address) const { return vteps_.find(vtep_key(address)) != 0; }
 
-    [[nodiscard]] weft_policy_value policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                           std::uint32_t protocol, std::uint32_t port) const;
+    /// Null: there is none under this key.
+    [[nodiscard]] const VerdictList* verdicts(const weft_policy_key& key) const {
+        return reinterpret_cast<const VerdictList*>(policies_.find(key));
+    }
 
   private:
     struct NumberKey {
@@ -110,7 +117,8 @@ class Tables : private fastpath::TableStore {
 
     Result<void> set_host(const weft_host& host, const fastpath::HostSettings& message) override;
     Result<void> set_network(const fastpath::Network& message) override;
-    Result<void> set_policies(std::span<const fastpath::PolicyRow> rows) override;
+    Result<void> set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) override;
+    Result<void> set_policies(std::span<fastpath::PolicyRow> rows) override;
     Result<void> set_endpoint(const weft_endpoint& endpoint, const fastpath::Endpoint& message) override;
     Result<void> set_vtep(const weft_address& address) override;
     Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop,
@@ -120,9 +128,11 @@ class Tables : private fastpath::TableStore {
     Result<void> erase_next_hop(std::uint32_t id) override;
     Result<void> erase_vtep(const weft_address& address) override;
     Result<void> erase_endpoint(std::uint32_t port) override;
-    Result<void> erase_policies(std::span<const weft_policy_key> keys) override;
+    Result<void> erase_policies(std::span<fastpath::PolicyRow> rows) override;
+    Result<void> erase_verdicts(std::span<const fastpath::VerdictListRow> rows) override;
     Result<void> erase_network(std::uint32_t vni) override;
     Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const override;
+    Result<void> for_each_verdict(const std::function<void(const fastpath::VerdictRow&)>& visit) const override;
     Result<void> for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const override;
     Result<void> for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const override;
 
@@ -150,7 +160,7 @@ class Tables : private fastpath::TableStore {
     ReadMostlyMap<RouteKeyV4> routes_v4_;
     ReadMostlyMap<RouteKeyV6> routes_v6_;
     ReadMostlyMap<AddressKey> vteps_;
-    ReadMostlyMap<weft_policy_key> policies_;
+    ReadMostlyMap<weft_policy_key> policies_; ///< to a VerdictList
     std::atomic<const NextHopArray*> next_hops_;
 
     // Owned by the writer alone: what the readers' pointers point to.
@@ -163,6 +173,7 @@ class Tables : private fastpath::TableStore {
     std::shared_ptr<const weft_host> host_owner_;
     std::map<std::uint32_t, NetworkState> network_states_;
     std::map<std::uint32_t, std::shared_ptr<const Endpoint>> endpoint_owners_;
+    std::map<std::uint64_t, std::shared_ptr<const VerdictList>> verdict_list_owners_;
     std::shared_ptr<NextHopArray> next_hop_array_;
     std::map<std::uint32_t, std::shared_ptr<const NextHop>> next_hop_owners_;
     Retired retired_;

@@ -34,9 +34,13 @@ static inline const weft_endpoint* weft_find_endpoint(const weft_view* view, std
     return view->tables->endpoint(port);
 }
 
-static inline weft_policy_value weft_find_policy(const weft_view* view, weft_direction direction, std::uint32_t local,
-                                                 std::uint32_t peer, std::uint32_t protocol_port) {
-    return view->tables->policy(direction, local, peer, protocol_port >> 16, protocol_port & 0xffff);
+static inline std::uint64_t weft_find_verdicts(const weft_view* view, const weft_policy_key* key) {
+    return reinterpret_cast<std::uint64_t>(view->tables->verdicts(*key));
+}
+
+static inline const weft_verdict_block* weft_find_verdict_block(const weft_view*, std::uint64_t list,
+                                                                std::uint32_t block) {
+    return &reinterpret_cast<const weft::dataplane::VerdictList*>(list)->blocks[block - 1];
 }
 
 static inline int weft_find_session(const weft_view* view, const weft_session_key* key, weft_session_value* session) {

@@ -12,9 +12,9 @@
 /* The layout's number: maps are pinned under it. What maps of another number hold is taken over by the names of
  * members (migration.hpp), so what comes to mean something else gets another name. */
 #ifdef WEFT_NEXT_LAYOUT /* for tests: a version that has another layout */
-enum { WEFT_LAYOUT = 1000002 };
+enum { WEFT_LAYOUT = 1000003 };
 #else
-enum { WEFT_LAYOUT = 2 };
+enum { WEFT_LAYOUT = 3 };
 #endif
 
 enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2, WEFT_PORT_COMPLETION = 3 };
@@ -77,6 +77,26 @@ WEFT_INLINE struct weft_prefix_route_key weft_prefix_route_key_of(uint32_t vni, 
     key.length = 32 + length;
     key.vni_family = __builtin_bswap32(vni << 8 | (weft_address_is_v4(address) ? 4U : 6U));
     key.address = *address;
+    return key;
+}
+
+/* `policies`: the number of a list, never 0. */
+struct weft_policy_list {
+    uint64_t list;
+};
+
+/* `verdicts`: the lists' blocks. */
+struct weft_verdict_key {
+    uint64_t list;
+    uint32_t block;    /* from 1 */
+    uint32_t reserved; /* 0: keys are compared as bytes */
+};
+
+WEFT_INLINE struct weft_verdict_key weft_verdict_key_of(uint64_t list, uint32_t block) {
+    struct weft_verdict_key key;
+    key.list = list;
+    key.block = block;
+    key.reserved = 0;
     return key;
 }
 

@@ -56,16 +56,14 @@ Result<weft_route_value> MapReader::route(std::uint32_t vni, const weft_address&
     return found->value_or(weft_route_value{});
 }
 
-Result<weft_policy_value> MapReader::policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                            std::uint32_t protocol, std::uint32_t port) const {
-    weft_policy_value strongest{};
-    for (int probe = 0; probe < WEFT_POLICY_PROBES; ++probe) {
-        auto found = find<weft_policy_value>(maps_["policies"],
-                                             weft_policy_probe(probe, direction, local, peer, protocol, port));
-        if (!found) return std::unexpected(std::move(found).error());
-        if (*found) strongest = weft_policy_stronger(strongest, **found);
-    }
-    return strongest;
+Result<std::uint64_t> MapReader::verdicts(const weft_policy_key& key) const {
+    auto found = find<weft_policy_list>(maps_["policies"], key);
+    if (!found) return std::unexpected(std::move(found).error());
+    return *found ? (*found)->list : 0;
+}
+
+Result<std::optional<weft_verdict_block>> MapReader::verdict_block(std::uint64_t list, std::uint32_t block) const {
+    return find<weft_verdict_block>(maps_["verdicts"], weft_verdict_key_of(list, block));
 }
 
 } // namespace weft::ebpf

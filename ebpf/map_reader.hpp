@@ -20,8 +20,9 @@ class MapReader final : public fastpath::TableReader {
     [[nodiscard]] std::string endpoint_name(std::uint32_t port) const override;
     [[nodiscard]] Result<std::optional<weft_next_hop>> next_hop(std::uint32_t id) const override;
     [[nodiscard]] Result<weft_route_value> route(std::uint32_t vni, const weft_address& address) const override;
-    [[nodiscard]] Result<weft_policy_value> policy(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                                   std::uint32_t protocol, std::uint32_t port) const override;
+    [[nodiscard]] Result<std::uint64_t> verdicts(const weft_policy_key& key) const override;
+    [[nodiscard]] Result<std::optional<weft_verdict_block>> verdict_block(std::uint64_t list,
+                                                                          std::uint32_t block) const override;
 
   private:
     const MapSet& maps_;

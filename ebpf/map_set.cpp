@@ -4,9 +4,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-
-#include <linux/membarrier.h>
-
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,9 +13,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ebpf/grace_period.hpp"
 #include "ebpf/layout.h"
 #include "ebpf/maps.skel.h"
 #include "ebpf/migration.hpp"
@@ -104,13 +101,6 @@ std::unexpected<Error> refusal(int number) {
     default:
         return fail(ErrorCode::internal, what + "; `weft doctor` tells what they need");
     }
-}
-
-/// Packets that met programs which are no longer on their hooks are through with them: all CPUs have been elsewhere.
-Result<void> wait_for_packets_under_way() {
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return {};
-    return fail(ErrorCode::internal, fmt::format("membarrier: {}: what packets under way still write there is lost",
-                                                 std::strerror(errno)));
 }
 
 /// All or none.

@@ -19,7 +19,7 @@ struct Name {
 
 constexpr std::array names{
     Name{"fib", "host_routes"},  Name{"fib_prefix", "prefix_routes"}, Name{"policy", "policies"},
-    Name{"network", "networks"}, Name{"session", "sessions"},
+    Name{"verdict", "verdicts"}, Name{"network", "networks"},         Name{"session", "sessions"},
 };
 
 /// As in maps.bpf.h, where `told` has room for what is said of so many networks, beside all that have numbers.

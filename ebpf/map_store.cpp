@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "ebpf/grace_period.hpp"
+
 namespace weft::ebpf {
 
 namespace {
@@ -74,6 +76,15 @@ Result<void> visit_routes(const Routes& routes, const std::function<void(const f
     return walked ? readable : walked;
 }
 
+/// Undoes set_rows(), as far as it went.
+template <class T>
+void take_back(T& table, std::span<const typename T::Row> rows) {
+    for (const auto& row : rows | std::views::reverse) {
+        if (row.refused) continue;
+        static_cast<void>(row.before ? table.set(row.key, *row.before) : table.erase(row.key));
+    }
+}
+
 /// Opens the tables of a set one after the other, until one fails.
 class Opener {
   public:
@@ -105,19 +116,20 @@ Result<std::unique_ptr<MapStore>> MapStore::open(const MapSet& maps) {
     auto vteps = opener.open<Vteps>("vteps");
     auto endpoints = opener.open<Endpoints>("endpoints");
     auto next_hops = opener.open<NextHops>("next_hops");
+    auto verdicts = opener.open<Verdicts>("verdicts");
     auto policies = opener.open<Policies>("policies");
     auto host_routes = opener.open<HostRoutes>("host_routes");
     auto prefix_routes = opener.open<PrefixRoutes>("prefix_routes");
     if (auto opened = opener.take(); !opened) return std::unexpected(std::move(opened).error());
     return std::unique_ptr<MapStore>(new MapStore(maps["host"], std::move(*epoch), std::move(*told),
                                                   std::move(*networks), std::move(*vteps), std::move(*endpoints),
-                                                  std::move(*next_hops), std::move(*policies),
+                                                  std::move(*next_hops), std::move(*verdicts), std::move(*policies),
                                                   std::move(*host_routes), std::move(*prefix_routes)));
 }
 
 std::size_t MapStore::changes() const {
     return host_changes_ + networks_.changes() + vteps_.changes() + endpoints_.changes() + next_hops_.changes() +
-           policies_.changes() + host_routes_.changes() + prefix_routes_.changes();
+           verdicts_.changes() + policies_.changes() + host_routes_.changes() + prefix_routes_.changes();
 }
 
 void MapStore::begin_adoption() { adoption_began_at_ = changes(); }
@@ -143,7 +155,19 @@ Result<void> MapStore::set_network(const fastpath::Network& message) {
                       [&] { return without_value(networks_.set(message.vni(), present)); });
 }
 
-Result<void> MapStore::set_policies(std::span<const fastpath::PolicyRow> rows) {
+Result<void> MapStore::set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) {
+    std::vector<Verdicts::Row> rows;
+    rows.reserve(blocks.size());
+    for (std::uint32_t i = 0; i < blocks.size(); ++i)
+        rows.push_back({.key = weft_verdict_key_of(list, i + 1), .value = blocks[i]});
+    if (verdicts_.size() + rows.size() > verdicts_.map().capacity())
+        return std::unexpected(verdicts_.map().error("write", ENOSPC));
+    auto done = verdicts_.set_rows(rows);
+    if (!done) take_back(verdicts_, rows);
+    return done;
+}
+
+Result<void> MapStore::set_policies(std::span<fastpath::PolicyRow> rows) {
     std::unordered_set<weft_policy_key, HashBytes<weft_policy_key>, EqualBytes<weft_policy_key>> fresh;
     for (const auto& row : rows) {
         auto found = policies_.find(row.key);
@@ -155,13 +179,11 @@ Result<void> MapStore::set_policies(std::span<const fastpath::PolicyRow> rows) {
     std::vector<Policies::Row> set;
     set.reserve(rows.size());
     for (const auto& row : rows)
-        set.push_back({.key = row.key, .value = row.value});
+        set.push_back({.key = row.key, .value = {row.list}});
     auto done = policies_.set_rows(set);
-    if (done) return done;
-    for (const Policies::Row& row : set | std::views::reverse) {
-        if (row.refused) continue;
-        static_cast<void>(row.before ? policies_.set(row.key, *row.before) : policies_.erase(row.key));
-    }
+    if (!done) take_back(policies_, set);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        rows[i].before = set[i].before.value_or(weft_policy_list{}).list;
     return done;
 }
 
@@ -225,11 +247,26 @@ Result<void> MapStore::erase_endpoint(std::uint32_t port) {
     return told_.forget(WEFT_TOLD_ENDPOINT, port);
 }
 
-Result<void> MapStore::erase_policies(std::span<const weft_policy_key> keys) {
+Result<void> MapStore::erase_policies(std::span<fastpath::PolicyRow> rows) {
     Result<void> first;
-    for (const auto& key : keys)
-        if (auto erased = policies_.erase(key); !erased && first) first = without_value(std::move(erased));
+    for (auto& row : rows) {
+        auto erased = policies_.erase(row.key);
+        if (erased)
+            row.before = erased->value_or(weft_policy_list{}).list;
+        else if (first)
+            first = without_value(std::move(erased));
+    }
     return first;
+}
+
+Result<void> MapStore::erase_verdicts(std::span<const fastpath::VerdictListRow> rows) {
+    // A program that found a list's number before the last policy left it reads the list to its end.
+    if (auto waited = wait_for_packets_under_way(); !waited) return waited;
+    for (const auto& row : rows)
+        for (std::uint32_t block = 1; block <= row.blocks; ++block)
+            if (auto erased = verdicts_.erase(weft_verdict_key_of(row.list, block)); !erased)
+                return without_value(std::move(erased));
+    return {};
 }
 
 Result<void> MapStore::erase_network(std::uint32_t vni) {
@@ -241,9 +278,15 @@ Result<void> MapStore::for_each_vtep(const std::function<void(const weft_address
     return vteps_.for_each([&](const weft_address& address, std::uint32_t) { visit(address); });
 }
 
+Result<void> MapStore::for_each_verdict(const std::function<void(const fastpath::VerdictRow&)>& visit) const {
+    return verdicts_.for_each([&](const weft_verdict_key& key, const weft_verdict_block& block) {
+        visit({.list = key.list, .block = key.block, .value = block});
+    });
+}
+
 Result<void> MapStore::for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const {
     return policies_.for_each(
-        [&](const weft_policy_key& key, const weft_policy_value& value) { visit({key, value}); });
+        [&](const weft_policy_key& key, const weft_policy_list& list) { visit({.key = key, .list = list.list}); });
 }
 
 Result<void> MapStore::for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const {
@@ -264,6 +307,7 @@ std::vector<fastpath::Gauge> MapStore::gauges() const {
     add("fib_prefix", prefix_routes_); // a map of its own, which fills by itself
     add("next_hop", next_hops_);
     add("policy", policies_);
+    add("verdict", verdicts_);
     add("endpoint", endpoints_);
     add("network", networks_);
     return gauges;

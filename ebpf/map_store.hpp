@@ -37,7 +37,8 @@ class MapStore final : public fastpath::TableStore {
 
     Result<void> set_host(const weft_host& host, const fastpath::HostSettings& message) override;
     Result<void> set_network(const fastpath::Network& message) override;
-    Result<void> set_policies(std::span<const fastpath::PolicyRow> rows) override;
+    Result<void> set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) override;
+    Result<void> set_policies(std::span<fastpath::PolicyRow> rows) override;
     Result<void> set_endpoint(const weft_endpoint& endpoint, const fastpath::Endpoint& message) override;
     Result<void> set_vtep(const weft_address& address) override;
     Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop,
@@ -47,9 +48,11 @@ class MapStore final : public fastpath::TableStore {
     Result<void> erase_next_hop(std::uint32_t id) override;
     Result<void> erase_vtep(const weft_address& address) override;
     Result<void> erase_endpoint(std::uint32_t port) override;
-    Result<void> erase_policies(std::span<const weft_policy_key> keys) override;
+    Result<void> erase_policies(std::span<fastpath::PolicyRow> rows) override;
+    Result<void> erase_verdicts(std::span<const fastpath::VerdictListRow> rows) override;
     Result<void> erase_network(std::uint32_t vni) override;
     Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const override;
+    Result<void> for_each_verdict(const std::function<void(const fastpath::VerdictRow&)>& visit) const override;
     Result<void> for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const override;
     Result<void> for_each_route(const std::function<void(const fastpath::RouteRow&)>& visit) const override;
 
@@ -58,12 +61,14 @@ class MapStore final : public fastpath::TableStore {
     using Vteps = Table<weft_address, std::uint32_t>;
     using Endpoints = Table<std::uint32_t, weft_endpoint, Lookup::by_index>;
     using NextHops = Table<std::uint32_t, weft_next_hop, Lookup::by_index>;
-    using Policies = Table<weft_policy_key, weft_policy_value>;
+    using Verdicts = Table<weft_verdict_key, weft_verdict_block>;
+    using Policies = Table<weft_policy_key, weft_policy_list>;
     using HostRoutes = Table<weft_host_route_key, weft_route_value>;
     using PrefixRoutes = Table<weft_prefix_route_key, weft_route_value, Lookup::in_mirror>;
 
     MapStore(const Map& host, Epoch epoch, Told told, Numbers networks, Vteps vteps, Endpoints endpoints,
-             NextHops next_hops, Policies policies, HostRoutes host_routes, PrefixRoutes prefix_routes) :
+             NextHops next_hops, Verdicts verdicts, Policies policies, HostRoutes host_routes,
+             PrefixRoutes prefix_routes) :
         host_(host),
         epoch_(std::move(epoch)),
         told_(std::move(told)),
@@ -71,6 +76,7 @@ class MapStore final : public fastpath::TableStore {
         vteps_(std::move(vteps)),
         endpoints_(std::move(endpoints)),
         next_hops_(std::move(next_hops)),
+        verdicts_(std::move(verdicts)),
         policies_(std::move(policies)),
         host_routes_(std::move(host_routes)),
         prefix_routes_(std::move(prefix_routes)) {}
@@ -84,6 +90,7 @@ class MapStore final : public fastpath::TableStore {
     Vteps vteps_;
     Endpoints endpoints_;
     NextHops next_hops_;
+    Verdicts verdicts_;
     Policies policies_;
     HostRoutes host_routes_;
     PrefixRoutes prefix_routes_;

@@ -19,7 +19,8 @@ WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_host_route_key, struc
          host_routes);
 WEFT_MAP(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct weft_prefix_route_key, struct weft_route_value, 262144,
          prefix_routes);
-WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_policy_key, struct weft_policy_value, 1048576, policies);
+WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_policy_key, struct weft_policy_list, 1048576, policies);
+WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_verdict_key, struct weft_verdict_block, 262144, verdicts);
 WEFT_MAP(BPF_MAP_TYPE_HASH, 0, struct weft_session_key, struct weft_session_value, 262144, sessions);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct weft_port_counts, 16384, counters);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_drop_counts, 16384, drops);

@@ -47,17 +47,17 @@ static inline const struct weft_endpoint* weft_find_endpoint(const struct weft_v
     return weft_endpoint_of_port(port);
 }
 
-static inline struct weft_policy_value weft_find_policy(const struct weft_view* view, enum weft_direction direction,
-                                                        uint32_t local, uint32_t peer, uint32_t protocol_port) {
+static inline uint64_t weft_find_verdicts(const struct weft_view* view, const struct weft_policy_key* key) {
     (void)view;
-    struct weft_policy_value strongest = {0, 0};
-    for (int probe = 0; probe < WEFT_POLICY_PROBES; probe++) {
-        const struct weft_policy_key key =
-            weft_policy_probe(probe, direction, local, peer, protocol_port >> 16, protocol_port & 0xffff);
-        const struct weft_policy_value* const found = bpf_map_lookup_elem(&policies, &key);
-        if (found) strongest = weft_policy_stronger(strongest, *found);
-    }
-    return strongest;
+    const struct weft_policy_list* const found = bpf_map_lookup_elem(&policies, key);
+    return found ? found->list : 0;
+}
+
+static inline const struct weft_verdict_block* weft_find_verdict_block(const struct weft_view* view, uint64_t list,
+                                                                       uint32_t block) {
+    (void)view;
+    const struct weft_verdict_key key = weft_verdict_key_of(list, block);
+    return bpf_map_lookup_elem(&verdicts, &key);
 }
 
 static inline int weft_find_session(const struct weft_view* view, const struct weft_session_key* key,

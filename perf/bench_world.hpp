@@ -44,17 +44,33 @@ std::string text(const std::array<std::uint8_t, Size>& bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
-inline void add_policy(fastpath::TableUpdate& update, fastpath::Direction direction, bool allow, std::uint32_t rule) {
+inline void add_range(fastpath::VerdictList& list, std::uint32_t protocol, fastpath::Verdict verdict,
+                      std::uint32_t rule) {
+    auto& range = *list.add_ranges();
+    range.set_first(protocol << 16);
+    range.set_verdict(verdict);
+    range.set_rule(rule);
+}
+
+/// UDP with the other host is allowed, everything else denied.
+inline void add_policy(fastpath::TableUpdate& update, fastpath::Direction direction, std::uint32_t rule) {
+    auto& list = *update.add_verdict_lists();
+    list.set_number(rule);
+    add_range(list, 0, fastpath::VERDICT_DENY, rule);
     auto& entry = *update.add_policies();
     entry.mutable_key()->set_direction(direction);
     entry.mutable_key()->set_local_identity(local_identity);
-    if (allow) {
-        entry.mutable_key()->set_peer_identity(remote_identity);
-        entry.mutable_key()->set_protocol(WEFT_PROTO_UDP);
-    }
-    entry.set_verdict(allow ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY);
-    entry.set_precedence(allow ? 2 : 1);
-    entry.set_rule(rule);
+    entry.set_list(list.number());
+
+    auto& udp = *update.add_verdict_lists();
+    udp.set_number(rule + 1);
+    add_range(udp, 0, fastpath::VERDICT_DENY, rule);
+    add_range(udp, WEFT_PROTO_UDP, fastpath::VERDICT_ALLOW, rule + 1);
+    add_range(udp, WEFT_PROTO_UDP + 1, fastpath::VERDICT_DENY, rule);
+    auto& of_peer = *update.add_policies();
+    *of_peer.mutable_key() = entry.key();
+    of_peer.mutable_key()->set_peer_identity(remote_identity);
+    of_peer.set_list(udp.number());
 }
 
 inline void add_route(fastpath::TableUpdate& update, const Ipv4& host, std::uint32_t next_hop,
@@ -75,10 +91,8 @@ inline fastpath::TableUpdate base_tables() {
     update.mutable_host()->set_gateway_mac(text(gateway_mac));
     update.mutable_host()->set_vxlan_port(WEFT_VXLAN_PORT);
     update.add_networks()->set_vni(vni);
-    for (const auto direction : {fastpath::DIRECTION_INGRESS, fastpath::DIRECTION_EGRESS}) {
-        add_policy(update, direction, false, 1);
-        add_policy(update, direction, true, 2);
-    }
+    for (const auto direction : {fastpath::DIRECTION_INGRESS, fastpath::DIRECTION_EGRESS})
+        add_policy(update, direction, 1);
     auto& endpoint = *update.add_endpoints();
     endpoint.set_port(endpoint_port);
     endpoint.set_vni(vni);

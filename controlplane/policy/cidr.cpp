@@ -5,18 +5,30 @@
 
 namespace weft::policy {
 
+bool CidrSet::add(const net::Prefix& cidr) {
+    if (uses_[cidr]++ > 0) return false;
+    ++lengths_[{cidr.family(), cidr.length()}];
+    return true;
+}
+
 bool CidrSet::remove(const net::Prefix& cidr) {
     const auto found = uses_.find(cidr);
     assert(found != uses_.end());
     if (--found->second > 0) return false;
     uses_.erase(found);
+    const auto length = lengths_.find({cidr.family(), cidr.length()});
+    if (--length->second == 0) lengths_.erase(length);
     return true;
 }
 
 std::vector<net::Prefix> CidrSet::around(const net::Prefix& prefix) const {
     std::vector<net::Prefix> found;
-    for (const auto& [cidr, uses] : uses_)
-        if (cidr.contains(prefix)) found.push_back(cidr);
+    // Sorted: each begins where the one around it does, or behind.
+    for (const auto& [length, count] : lengths_) {
+        if (length.first != prefix.family() || length.second > prefix.length()) continue;
+        const auto cidr = net::Prefix::make(prefix.address(), length.second).value();
+        if (uses_.contains(cidr)) found.push_back(cidr);
+    }
     return found;
 }
 

@@ -13,7 +13,7 @@ namespace weft::policy {
 class CidrSet {
   public:
     /// True: it is new.
-    bool add(const net::Prefix& cidr) { return uses_[cidr]++ == 0; }
+    bool add(const net::Prefix& cidr);
 
     /// True: nobody uses it any more.
     bool remove(const net::Prefix& cidr);
@@ -27,6 +27,7 @@ class CidrSet {
 
   private:
     std::map<net::Prefix, std::size_t> uses_;
+    std::map<std::pair<net::Family, unsigned>, std::size_t> lengths_; ///< how many have it
 };
 
 /// Every CIDR that the policy names, as often as it names it.

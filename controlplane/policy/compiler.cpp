@@ -3,135 +3,118 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 namespace weft::policy {
 
 namespace {
 
-LoweredPeer lower(const Peer& peer, LabelHash own_namespace) {
-    LoweredPeer lowered;
-    if (const auto* const block = std::get_if<IpBlock>(&peer)) {
-        lowered.block = *block;
-        return lowered;
-    }
-    const auto& endpoints = std::get<EndpointSelector>(peer);
-    if (endpoints.namespaces) {
-        lowered.namespaces.emplace(*endpoints.namespaces, HashedSelector::Subject::name_space);
-    } else {
-        lowered.name_space = own_namespace;
-    }
-    if (endpoints.pods) lowered.pods.emplace(*endpoints.pods, HashedSelector::Subject::endpoint);
-    return lowered;
+void append(Chain& chain, const LoweredPolicy& policy, const LoweredRule& rule) {
+    const auto place = static_cast<std::uint32_t>(chain.rules.size());
+    for (const GroupId group : rule.peers)
+        chain.peers.push_back({group, place});
+    chain.rules.push_back({&rule, policy.tier, policy.audit});
+    chain.audit |= policy.audit;
+    chain.names_ports |= !rule.names.empty();
 }
 
-LoweredRule lower(const Rule& rule, LabelHash own_namespace) {
-    LoweredRule lowered;
-    for (const Peer& peer : rule.peers)
-        lowered.peers.push_back(lower(peer, own_namespace));
-    for (const Port& each : rule.ports) {
-        const auto* const range = std::get_if<PortRange>(&each);
-        if (range == nullptr) continue;
-        if (range->first <= 1 && range->last == 65535) {
-            lowered.ports.emplace_back(range->protocol, 0);
-            continue;
+/// What denies the rest to an endpoint that NetworkPolicies isolate: the first of them is named, and where that one
+/// is audited, the first of the others for what is enforced.
+void append_isolation(Chain& chain, std::span<const LoweredPolicy* const> policies, Side side) {
+    for (const LoweredPolicy* policy : policies) {
+        const auto& isolation = policy->on(side).isolation;
+        if (!isolation) continue;
+        append(chain, *policy, *isolation);
+        if (!policy->audit) return;
+    }
+}
+
+void paint(VerdictMap& map, const LoweredRule& rule, std::span<const LabelHash> ports) {
+    for (const PortSpan span : rule.spans)
+        map.paint(span, rule.action, rule.number);
+    for (const LoweredPortName& name : rule.names)
+        for (const LabelHash hash : ports) {
+            const auto port = port_of(hash);
+            if (!port || name_of_port(hash) != name.name) continue;
+            if (name.protocol != 0 && name.protocol != port->protocol) continue;
+            const std::uint32_t point = port_point(port->protocol, port->port);
+            map.paint({point, point}, rule.action, rule.number);
         }
-        for (std::uint32_t port = range->first; port <= range->last; ++port)
-            lowered.ports.emplace_back(range->protocol, static_cast<std::uint16_t>(port));
-    }
-    if (rule.ports.empty()) lowered.ports.emplace_back(0, 0);
-    return lowered;
 }
 
-LoweredDirection lower(const Direction& direction, weft_direction which, std::string_view policy,
-                       LabelHash own_namespace, const NumberRule& number_rule) {
-    LoweredDirection lowered;
-    lowered.direction = which;
-    lowered.isolates = direction.isolates;
-    if (!direction.isolates) return lowered;
-    const std::string_view name = which == WEFT_INGRESS ? "ingress" : "egress";
-    lowered.isolation_rule = number_rule(fmt::format("{} isolation of {}", name, policy));
-    for (std::size_t i = 0; i < direction.rules.size(); ++i) {
-        lowered.rules.push_back(lower(direction.rules[i], own_namespace));
-        lowered.rules.back().number = number_rule(fmt::format("{} rule {} of {}", name, i + 1, policy));
-    }
-    return lowered;
-}
-
-void add_entries(Entries& entries, const LoweredDirection& direction, std::span<const NumberedIdentity> peers) {
-    for (const LoweredRule& rule : direction.rules) {
-        const auto allow = [&](std::uint32_t peer) {
-            for (const auto& [protocol, port] : rule.ports)
-                entries.try_emplace({peer, direction.direction, protocol, port}, EntryValue{WEFT_ALLOW, rule.number});
-        };
-        if (rule.peers.empty()) {
-            allow(identity_any);
-            continue;
-        }
-        for (const auto& [number, identity] : peers)
-            if (std::ranges::any_of(rule.peers, [&](const LoweredPeer& peer) { return peer.matches(*identity); }))
-                allow(number);
+/// Both are sorted by group.
+template <class Found>
+void for_each_rule(const Chain& chain, const PeerGroups::Groups& groups, Found found) {
+    auto from = chain.peers.begin();
+    for (const GroupId group : groups) {
+        from = std::ranges::lower_bound(from, chain.peers.end(), group, {}, &ChainPeer::group);
+        for (; from != chain.peers.end() && from->group == group; ++from)
+            found(from->rule);
     }
 }
 
 } // namespace
 
-bool LoweredPeer::matches(const Identity& identity) const {
-    if (block) {
-        const auto in = [&](const net::Prefix& cidr) { return std::ranges::binary_search(identity.cidrs, cidr); };
-        return in(block->cidr) && std::ranges::none_of(block->except, in);
-    }
-    if (!identity.labels.is_endpoint()) return false;
-    if (name_space && !identity.labels.contains(*name_space)) return false;
-    if (namespaces && !namespaces->matches(identity.labels)) return false;
-    return !pods || pods->matches(identity.labels);
-}
-
-LoweredPolicy lower(const Policy& policy, const NumberRule& number_rule) {
-    const LabelHash own_namespace = hash_label(LabelKind::namespace_name, policy.name.name_space);
-    const std::string name = policy.name.to_string();
-    return {.name_space = own_namespace,
-            .pods = HashedSelector(policy.subject.pods.value_or(LabelSelector{}), HashedSelector::Subject::endpoint),
-            .directions = {lower(policy.ingress, WEFT_INGRESS, name, own_namespace, number_rule),
-                           lower(policy.egress, WEFT_EGRESS, name, own_namespace, number_rule)}};
-}
-
-Entries compile(std::span<const LoweredPolicy* const> policies, const HashedLabels& local,
-                std::span<const NumberedIdentity> peers) {
-    Entries entries;
-    std::array<std::uint32_t, 2> isolation{};
+Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side) {
+    Chain chain;
+    bool isolation_is_due = true;
     for (const LoweredPolicy* policy : policies) {
-        if (!policy->selects(local)) continue;
-        for (std::size_t i = 0; i < isolation.size(); ++i) {
-            const LoweredDirection& direction = policy->directions[i];
-            if (!direction.isolates) continue;
-            if (isolation[i] == 0) isolation[i] = direction.isolation_rule;
-            add_entries(entries, direction, peers);
-        }
+        if (policy->tier == Tier::baseline && std::exchange(isolation_is_due, false))
+            append_isolation(chain, policies, side);
+        const LoweredDirection& direction = policy->on(side);
+        for (const LoweredRule& rule : direction.rules)
+            append(chain, *policy, rule);
+        if (direction.default_rule != 0) chain.default_rule = direction.default_rule;
     }
-    // Last: where a rule allows everyone everything, there is nothing left to deny.
-    for (const auto& [which, rule] : {std::pair{WEFT_INGRESS, isolation[0]}, std::pair{WEFT_EGRESS, isolation[1]}})
-        if (rule != 0) entries.try_emplace({identity_any, which, 0, 0}, EntryValue{WEFT_DENY, rule});
-    return entries;
+    if (isolation_is_due) append_isolation(chain, policies, side);
+    std::ranges::sort(chain.peers);
+    return chain;
 }
 
-fastpath::PolicyKey to_message(std::uint32_t local, const EntryKey& key) {
-    fastpath::PolicyKey message;
-    message.set_direction(key.direction == WEFT_INGRESS ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS);
-    message.set_local_identity(local);
-    message.set_peer_identity(key.peer);
-    message.set_protocol(key.protocol);
-    message.set_port(key.port);
-    return message;
+PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer) {
+    PeerRules found;
+    for (const PeerGroups::Groups* groups : {&peer.by_labels(), &peer.by_address})
+        for_each_rule(chain, *groups, [&](std::uint32_t rule) { found.rules.push_back(rule); });
+    std::ranges::sort(found.rules);
+    const auto duplicates = std::ranges::unique(found.rules);
+    found.rules.erase(duplicates.begin(), duplicates.end());
+    if (side == Side::egress && chain.names_ports) {
+        const auto ports = peer.identity->labels.ports();
+        found.ports.assign(ports.begin(), ports.end());
+    }
+    return found;
 }
 
-fastpath::PolicyEntry to_message(std::uint32_t local, const EntryKey& key, const EntryValue& value) {
-    fastpath::PolicyEntry message;
-    *message.mutable_key() = to_message(local, key);
-    message.set_verdict(value.verdict == WEFT_ALLOW ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY);
-    message.set_precedence(value.verdict == WEFT_ALLOW ? 1 : 0);
-    message.set_rule(value.rule);
-    return message;
+bool means_any(const Chain& chain, const PeerGroups::Groups& groups) {
+    bool any = false;
+    for_each_rule(chain, groups, [&](std::uint32_t /*rule*/) { any = true; });
+    return any;
+}
+
+fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local, const PeerRules& peer) {
+    VerdictMap enforced;
+    VerdictMap audited; // with the audited policies; only if there are any
+    const auto ports = side == Side::egress ? std::span<const LabelHash>(peer.ports) : local.ports();
+    Tier tier = Tier::admin;
+    auto own = peer.rules.begin();
+    for (std::uint32_t place = 0; place < chain.rules.size(); ++place) {
+        const ChainRule& each = chain.rules[place];
+        const bool is_own = own != peer.rules.end() && *own == place;
+        if (is_own) ++own;
+        if (!is_own && !each.rule->peers.empty()) continue;
+        if (each.tier != tier) {
+            enforced.begin_tier();
+            audited.begin_tier();
+            tier = each.tier;
+        }
+        if (!each.audit) paint(enforced, *each.rule, ports);
+        if (chain.audit) paint(audited, *each.rule, ports);
+    }
+    return to_verdict_list(enforced, chain.audit ? audited : enforced, chain.default_rule);
+}
+
+bool allows_all_by_default(const fastpath::VerdictList& list) {
+    const auto& first = list.ranges(0);
+    return list.ranges_size() == 1 && first.verdict() == fastpath::VERDICT_ALLOW && first.rule() == 0 &&
+           first.audited_rule() == 0;
 }
 
 } // namespace weft::policy

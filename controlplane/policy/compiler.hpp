@@ -1,89 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The compiler: which entries of the fast path's policy table one local identity needs. Pure functions; PolicyEngine
-// calls them for what a change touches. Isolation is a DENY for any peer, an allowed peer and port an ALLOW of
-// greater precedence: policies only add.
+// The compiler: what policy says of everything between one local identity and each of its peers, in one direction.
+// A chain holds the rules that apply to the local identity in the order in which they are asked; for a peer, those
+// of them that mean it become a verdict list. Pure functions; PolicyEntries calls them for what a change touches.
 #pragma once
 
-#include <compare>
-#include <functional>
-#include <map>
-#include <span>
-#include <string>
-#include <vector>
-
-#include "controlplane/policy/hashed_selector.hpp"
-#include "controlplane/policy/identity.hpp"
-#include "dataplane/api/fastpath.pb.h"
-#include "dataplane/pipeline/policy.h"
+#include "controlplane/policy/lowered_policy.hpp"
 
 namespace weft::policy {
 
-/// An IpBlock or selectors, ready for evaluation.
-struct LoweredPeer {
-    std::optional<IpBlock> block;
-    std::optional<LabelHash> name_space; ///< the policy's own, where the peer has no namespace selector
-    std::optional<HashedSelector> namespaces;
-    std::optional<HashedSelector> pods;
-
-    [[nodiscard]] bool matches(const Identity& identity) const;
+/// A rule in its place.
+struct ChainRule {
+    const LoweredRule* rule = nullptr; ///< of a policy that lives longer than the chain
+    Tier tier = Tier::admin;
+    bool audit = false;
 };
 
-struct LoweredRule {
-    std::uint32_t number = 0;
-    std::vector<LoweredPeer> peers;                            ///< empty: everyone
-    std::vector<std::pair<std::uint8_t, std::uint16_t>> ports; ///< protocol and port, 0: any; never empty
+/// A group that a rule of the chain means.
+struct ChainPeer {
+    GroupId group = 0;
+    std::uint32_t rule = 0; ///< its place in the chain
+
+    friend auto operator<=>(const ChainPeer&, const ChainPeer&) = default;
 };
 
-struct LoweredDirection {
-    weft_direction direction = WEFT_INGRESS;
-    bool isolates = false;
-    std::uint32_t isolation_rule = 0; ///< the rule that stands for "nothing of this policy allows it"
-    std::vector<LoweredRule> rules;
+struct Chain {
+    std::vector<ChainRule> rules;
+    std::vector<ChainPeer> peers;   ///< sorted
+    std::uint32_t default_rule = 0; ///< of audited policies
+    bool audit = false;             ///< any of its rules is an audited policy's
+    bool names_ports = false;       ///< any of its rules does
 };
 
-struct LoweredPolicy {
-    LabelHash name_space = 0;
-    HashedSelector pods;
-    std::array<LoweredDirection, 2> directions; ///< ingress, egress
+/// `policies`: those that select the local identity, in the order in which they are asked.
+[[nodiscard]] Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side);
 
-    [[nodiscard]] bool selects(const HashedLabels& labels) const {
-        return labels.contains(name_space) && pods.matches(labels);
-    }
+/// All that a peer's list depends on, beside the chain: peers of equal PeerRules have the same list. Empty: as
+/// anybody.
+struct PeerRules {
+    std::vector<std::uint32_t> rules; ///< that mean it, beside those that mean everyone; places in the chain, sorted
+    std::vector<LabelHash> ports;     ///< its names, if it is the destination and rules ask
+
+    friend auto operator<=>(const PeerRules&, const PeerRules&) = default;
 };
 
-/// Gives a rule, described for people, its number.
-using NumberRule = std::function<std::uint32_t(const std::string& text)>;
+[[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer);
 
-[[nodiscard]] LoweredPolicy lower(const Policy& policy, const NumberRule& number_rule);
+/// Does any rule of the chain mean any of the groups?
+[[nodiscard]] bool means_any(const Chain& chain, const PeerGroups::Groups& groups);
 
-/// What fastpath::PolicyKey has beside the local identity; sorted by peer.
-struct EntryKey {
-    std::uint32_t peer = identity_any;
-    weft_direction direction = WEFT_INGRESS;
-    std::uint8_t protocol = 0;
-    std::uint16_t port = 0;
+[[nodiscard]] fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local,
+                                            const PeerRules& peer);
 
-    friend auto operator<=>(const EntryKey&, const EntryKey&) = default;
-};
-
-struct EntryValue {
-    weft_verdict verdict = WEFT_ALLOW;
-    std::uint32_t rule = 0;
-
-    friend bool operator==(const EntryValue&, const EntryValue&) = default;
-};
-
-using Entries = std::map<EntryKey, EntryValue>;
-
-/// A number and whom it means.
-using NumberedIdentity = std::pair<std::uint32_t, const Identity*>;
-
-/// The entries of a local identity with these labels, against these peers. Where rules allow the same, the first one
-/// is named.
-[[nodiscard]] Entries compile(std::span<const LoweredPolicy* const> policies, const HashedLabels& local,
-                              std::span<const NumberedIdentity> peers);
-
-[[nodiscard]] fastpath::PolicyKey to_message(std::uint32_t local, const EntryKey& key);
-[[nodiscard]] fastpath::PolicyEntry to_message(std::uint32_t local, const EntryKey& key, const EntryValue& value);
+/// What holds where nothing is said.
+[[nodiscard]] bool allows_all_by_default(const fastpath::VerdictList& list);
 
 } // namespace weft::policy

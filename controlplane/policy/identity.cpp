@@ -36,20 +36,27 @@ bool IdentityTable::restore(std::uint32_t number, const std::string& text) {
 
 NumberTable::Acquired IdentityTable::acquire(const Identity& identity) {
     if (identity == Identity{}) return {identity_world, false};
-    const auto acquired = numbers_.acquire(identity.to_text());
-    if (acquired.first_use) items_.emplace(acquired.number, identity);
-    return acquired;
+    const auto [item, added] = items_.try_emplace(identity);
+    if (added) {
+        item->second.number = numbers_.acquire(identity.to_text()).number;
+        by_number_.emplace(item->second.number, item);
+    }
+    ++item->second.uses;
+    return {item->second.number, added};
 }
 
 bool IdentityTable::release(std::uint32_t number) {
-    if (number == identity_world || !numbers_.release(number)) return false;
-    items_.erase(number);
+    const auto found = by_number_.find(number);
+    if (found == by_number_.end() || --found->second->second.uses > 0) return false;
+    items_.erase(found->second);
+    by_number_.erase(found);
+    numbers_.release(number);
     return true;
 }
 
 const Identity* IdentityTable::find(std::uint32_t number) const {
-    const auto found = items_.find(number);
-    return found == items_.end() ? nullptr : &found->second;
+    const auto found = by_number_.find(number);
+    return found == by_number_.end() ? nullptr : &found->second->first;
 }
 
 } // namespace weft::policy

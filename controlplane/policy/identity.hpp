@@ -3,6 +3,7 @@
 // one label set within the same CIDRs are one identity. Reserved numbers as in dataplane/pipeline/entries.h.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -31,8 +32,6 @@ struct Identity {
 /// All identities in use, by number.
 class IdentityTable {
   public:
-    using Map = std::unordered_map<std::uint32_t, Identity>;
-
     explicit IdentityTable(NumberTable::Persist persist) : numbers_(identity_first, std::move(persist)) {}
 
     /// False: not what to_text() writes, or it contradicts what is here.
@@ -44,14 +43,23 @@ class IdentityTable {
 
     void sweep() { numbers_.sweep(); }
 
+    /// It stays where it is while it is in use.
     [[nodiscard]] const Identity* find(std::uint32_t number) const;
 
     /// Those in use, without the reserved ones.
-    [[nodiscard]] const Map& items() const { return items_; }
+    [[nodiscard]] std::size_t size() const { return items_.size(); }
 
   private:
-    NumberTable numbers_;
-    Map items_;
+    struct Item {
+        std::uint32_t number = 0;
+        std::size_t uses = 0;
+    };
+
+    using Items = std::map<Identity, Item>;
+
+    NumberTable numbers_; ///< one use of each identity in use
+    Items items_;
+    std::unordered_map<std::uint32_t, Items::iterator> by_number_;
 };
 
 } // namespace weft::policy

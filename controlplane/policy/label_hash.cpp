@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
 #include <ranges>
 
@@ -14,11 +15,18 @@ namespace weft::policy {
 namespace {
 
 constexpr unsigned kind_shift = 60;
+constexpr unsigned protocol_shift = 16;
+
+/// The protocols of ports with names; the place is the number that stands for it, none for 0.
+constexpr std::array<std::uint8_t, 4> port_protocols{0, 6, 17, 132};
+
+/// The least hash of the kind, which the least of the next is behind.
+constexpr LabelHash first_of(LabelKind kind) { return static_cast<LabelHash>(kind) << kind_shift; }
 
 bool is_known_kind(LabelHash hash) {
     const auto kind = hash >> kind_shift;
     return kind >= static_cast<LabelHash>(LabelKind::endpoint_label) &&
-           kind <= static_cast<LabelHash>(LabelKind::namespace_name);
+           kind <= static_cast<LabelHash>(LabelKind::port_name);
 }
 
 void append(std::vector<LabelHash>& hashes, const LabelSet& labels, LabelKind label_kind, LabelKind key_kind) {
@@ -28,11 +36,14 @@ void append(std::vector<LabelHash>& hashes, const LabelSet& labels, LabelKind la
     }
 }
 
-std::vector<LabelHash> hash_all(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace) {
+std::vector<LabelHash> hash_all(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace,
+                                std::span<const PortName> ports) {
     std::vector<LabelHash> hashes;
     append(hashes, labels, LabelKind::endpoint_label, LabelKind::endpoint_key);
     append(hashes, labels_of_namespace, LabelKind::namespace_label, LabelKind::namespace_key);
     hashes.push_back(hash_label(LabelKind::namespace_name, name));
+    for (const PortName& port : ports)
+        hashes.push_back(hash_port(port));
     return hashes;
 }
 
@@ -44,7 +55,21 @@ LabelHash hash_label(LabelKind kind, std::string_view text) {
     LabelHash hash = 0;
     for (std::size_t i = 0; i < sizeof(hash); ++i)
         hash = hash << 8 | digest[i];
-    return static_cast<LabelHash>(kind) << kind_shift | hash >> (64 - kind_shift);
+    return first_of(kind) | hash >> (64 - kind_shift);
+}
+
+LabelHash hash_port_name(std::string_view name) { return name_of_port(hash_label(LabelKind::port_name, name)); }
+
+LabelHash hash_port(const PortName& port) {
+    const auto protocol = std::ranges::find(port_protocols, port.protocol) - port_protocols.begin();
+    assert(protocol > 0 && protocol < std::ssize(port_protocols));
+    return hash_port_name(port.name) | static_cast<LabelHash>(protocol) << protocol_shift | port.port;
+}
+
+std::optional<HashedPort> port_of(LabelHash hash) {
+    const std::uint8_t protocol = port_protocols[hash >> protocol_shift & 3];
+    if (protocol == 0) return std::nullopt;
+    return HashedPort{protocol, static_cast<std::uint16_t>(hash)};
 }
 
 HashedLabels::HashedLabels(std::vector<LabelHash> hashes) : hashes_(std::move(hashes)) {
@@ -53,8 +78,9 @@ HashedLabels::HashedLabels(std::vector<LabelHash> hashes) : hashes_(std::move(ha
     hashes_.erase(duplicates.begin(), duplicates.end());
 }
 
-HashedLabels::HashedLabels(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace) :
-    HashedLabels(hash_all(labels, name, labels_of_namespace)) {}
+HashedLabels::HashedLabels(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace,
+                           std::span<const PortName> ports) :
+    HashedLabels(hash_all(labels, name, labels_of_namespace, ports)) {}
 
 HashedLabels HashedLabels::from_communities(std::uint32_t marker, std::span<const bgp::LargeCommunity> communities) {
     std::vector<LabelHash> hashes;
@@ -98,8 +124,13 @@ std::string HashedLabels::to_text() const {
 bool HashedLabels::contains(LabelHash hash) const { return std::ranges::binary_search(hashes_, hash); }
 
 bool HashedLabels::is_endpoint() const {
-    // Sorted by kind, and names of namespaces are the last kind.
-    return !hashes_.empty() && hashes_.back() >> kind_shift == static_cast<LabelHash>(LabelKind::namespace_name);
+    const auto name = std::ranges::lower_bound(hashes_, first_of(LabelKind::namespace_name));
+    return name != hashes_.end() && kind_of(*name) == LabelKind::namespace_name;
+}
+
+std::span<const LabelHash> HashedLabels::ports() const {
+    // Sorted by kind, and ports are the last kind.
+    return {std::ranges::lower_bound(hashes_, first_of(LabelKind::port_name)), hashes_.end()};
 }
 
 } // namespace weft::policy

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "controlplane/policy/labels.hpp"
+#include "controlplane/policy/port_name.hpp"
 #include "routing/attribute.hpp"
 
 namespace weft::policy {
@@ -23,12 +24,31 @@ enum class LabelKind : std::uint8_t {
     namespace_label = 3, ///< "key=value" of the endpoint's namespace
     namespace_key = 4,
     namespace_name = 5,
+    port_name = 6, ///< a port of the endpoint that has a name
 };
 
-/// The kind in the four high bits, below it the first 60 bits of the text's SHA-256.
+/// The kind in the four high bits, below it the first 60 bits of the text's SHA-256; of a port's name the first 42
+/// bits, two for the protocol and 16 for the port.
 using LabelHash = std::uint64_t;
 
 [[nodiscard]] LabelHash hash_label(LabelKind kind, std::string_view text);
+
+/// The port's LabelHash without protocol and port, whose bits are zero.
+[[nodiscard]] LabelHash hash_port_name(std::string_view name);
+/// With them.
+[[nodiscard]] LabelHash hash_port(const PortName& port);
+
+/// What a hash says of a port, without its name.
+struct HashedPort {
+    std::uint8_t protocol = 0; ///< IANA number
+    std::uint16_t port = 0;
+};
+
+/// Of a hash of that kind; none: of no protocol that is known.
+[[nodiscard]] std::optional<HashedPort> port_of(LabelHash hash);
+
+/// As hash_port_name() made it.
+[[nodiscard]] constexpr LabelHash name_of_port(LabelHash hash) { return hash >> 18 << 18; }
 
 [[nodiscard]] constexpr LabelKind kind_of(LabelHash hash) { return static_cast<LabelKind>(hash >> 60); }
 
@@ -39,7 +59,8 @@ class HashedLabels {
     HashedLabels() = default;
 
     /// An endpoint of the namespace `name`.
-    HashedLabels(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace);
+    HashedLabels(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace,
+                 std::span<const PortName> ports = {});
 
     /// From a route: communities of other markers and of unknown kinds mean nothing here.
     [[nodiscard]] static HashedLabels from_communities(std::uint32_t marker,
@@ -57,6 +78,9 @@ class HashedLabels {
     [[nodiscard]] bool is_endpoint() const;
 
     [[nodiscard]] std::span<const LabelHash> hashes() const { return hashes_; }
+
+    /// Those of ports with names.
+    [[nodiscard]] std::span<const LabelHash> ports() const;
 
     friend auto operator<=>(const HashedLabels&, const HashedLabels&) = default;
 

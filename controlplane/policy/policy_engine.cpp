@@ -44,7 +44,8 @@ PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink) :
     identities_(persist_number(identity_kind)),
     routes_([this](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
         write_route(key, route, std::move(cidrs));
-    }) {}
+    }),
+    entries_(sink) {}
 
 NumberTable::Persist PolicyEngine::persist_number(std::string_view kind) {
     return [this, kind](std::uint32_t number, const std::string* text) {
@@ -73,8 +74,12 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
     } else if (kind == document_kind) {
         auto documents = read_policies(value);
         if (!documents) return fail_in(std::move(documents), fmt::format("database: policy {}", key));
-        for (const auto& document : *documents)
-            replace_policy(document.policy.name, &document);
+        Policies policies;
+        for (PolicyDocument& document : *documents) {
+            const PolicyName name = document.policy.name;
+            policies[name] = lower(std::move(document));
+        }
+        replace_policies(std::move(policies));
     } else {
         return damaged();
     }
@@ -92,35 +97,42 @@ void PolicyEngine::sweep() {
 Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
     auto documents = read_policies(yaml);
     if (!documents) return std::unexpected(std::move(documents).error());
-    if (auto kept = keep_changed(*documents); !kept) return std::unexpected(std::move(kept).error());
-    std::vector<PolicyStatus> statuses;
-    for (const PolicyDocument& document : *documents) {
-        const PolicyName& name = document.policy.name;
-        const auto known = policies_.find(name);
-        PolicyStatus status;
-        if (known == policies_.end()) {
-            status.action = PolicyStatus::Action::created;
-        } else {
-            const bool same = known->second.document.policy == document.policy;
-            status.action = same ? PolicyStatus::Action::unchanged : PolicyStatus::Action::changed;
-        }
-        if (status.action != PolicyStatus::Action::unchanged) replace_policy(name, &document);
-        const Applied& applied = policies_.at(name);
-        status.document = &applied.document;
-        status.selected_endpoints = selected(applied.lowered);
-        statuses.push_back(status);
-    }
-    return statuses;
+    return apply(std::move(*documents));
 }
 
-Result<void> PolicyEngine::keep_changed(std::span<const PolicyDocument> documents) {
-    std::vector<Kept> changed;
-    for (const PolicyDocument& document : documents) {
-        const auto known = policies_.find(document.policy.name);
-        if (known == policies_.end() || known->second.document.policy != document.policy)
-            changed.push_back({document.policy.name.to_string(), document.yaml});
+Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::vector<PolicyDocument> documents) {
+    std::vector<std::pair<PolicyName, PolicyStatus::Action>> done;
+    std::map<PolicyName, PolicyDocument> changed; // the last of a name
+    for (PolicyDocument& document : documents) {
+        const PolicyName name = document.policy.name;
+        const auto known = policies_.find(name);
+        if (known == policies_.end()) {
+            done.emplace_back(name, PolicyStatus::Action::created);
+        } else if (known->second->document.policy != document.policy) {
+            done.emplace_back(name, PolicyStatus::Action::changed);
+        } else {
+            done.emplace_back(name, PolicyStatus::Action::unchanged);
+            changed.erase(name);
+            continue;
+        }
+        changed.insert_or_assign(name, std::move(document));
     }
-    return changed.empty() ? Result<void>{} : sink_.keep(document_kind, changed);
+    if (!changed.empty()) {
+        std::vector<Kept> items;
+        for (const auto& [name, document] : changed)
+            items.push_back({name.to_string(), document.yaml});
+        if (auto kept = sink_.keep(document_kind, items); !kept) return std::unexpected(std::move(kept).error());
+        Policies policies;
+        for (auto& [name, document] : changed)
+            policies[name] = lower(std::move(document));
+        replace_policies(std::move(policies));
+    }
+    std::vector<PolicyStatus> statuses;
+    for (const auto& [name, action] : done) {
+        const Applied& applied = *policies_.at(name);
+        statuses.push_back({&applied.document, action, selected(applied.lowered)});
+    }
+    return statuses;
 }
 
 Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
@@ -128,51 +140,64 @@ Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
     if (known == policies_.end())
         return fail(ErrorCode::not_found,
                     fmt::format("policy {}: there is none; weft policy list shows all", name.to_string()));
-    PolicyDocument document = known->second.document;
-    const Kept gone{document.policy.name.to_string(), std::nullopt};
+    PolicyDocument document = known->second->document;
+    const Kept gone{name.to_string(), std::nullopt};
     if (auto kept = sink_.keep(document_kind, {&gone, 1}); !kept) return std::unexpected(std::move(kept).error());
-    replace_policy(name, nullptr);
+    Policies none;
+    none[name] = nullptr;
+    replace_policies(std::move(none));
     return document;
 }
 
 std::vector<PolicyStatus> PolicyEngine::list() const {
     std::vector<PolicyStatus> statuses;
     for (const auto& [name, applied] : policies_)
-        statuses.push_back({.document = &applied.document, .selected_endpoints = selected(applied.lowered)});
+        statuses.push_back({.document = &applied->document, .selected_endpoints = selected(applied->lowered)});
     return statuses;
 }
 
-void PolicyEngine::replace_policy(const PolicyName& name, const PolicyDocument* document) {
-    std::optional<Applied> before;
-    if (const auto known = policies_.find(name); known != policies_.end()) {
-        before = std::move(known->second);
-        policies_.erase(known);
+std::unique_ptr<PolicyEngine::Applied> PolicyEngine::lower(PolicyDocument document) {
+    std::vector<std::uint32_t> rules;
+    LoweredPolicy lowered = policy::lower(document.policy, entries_.groups(), [&](const std::string& text) {
+        rules.push_back(rules_.acquire(text).number);
+        return rules.back();
+    });
+    return std::make_unique<Applied>(Applied{std::move(document), std::move(lowered), std::move(rules)});
+}
+
+void PolicyEngine::give_back(const Applied& applied) {
+    policy::release(applied.lowered, entries_.groups());
+    for (const std::uint32_t rule : applied.rules)
+        rules_.release(rule);
+}
+
+void PolicyEngine::replace_policies(Policies policies) {
+    std::vector<net::Prefix> added;
+    std::vector<net::Prefix> removed;
+    for (auto& [name, policy] : policies) {
+        const auto append = [](std::vector<net::Prefix>& cidrs, const Applied& of) {
+            const auto own = cidrs_of(of.document.policy);
+            cidrs.insert(cidrs.end(), own.begin(), own.end());
+        };
+        std::unique_ptr<Applied>& present = policies_[name];
+        if (present) {
+            entries_.erase(present->lowered);
+            append(removed, *present);
+        }
+        if (policy) {
+            entries_.insert(policy->lowered);
+            append(added, *policy);
+        }
+        std::swap(present, policy);
+        if (!present) policies_.erase(name);
     }
-    const Applied* after = nullptr;
-    if (document != nullptr) {
-        std::vector<std::uint32_t> rules;
-        LoweredPolicy lowered = lower(document->policy, [&](const std::string& text) {
-            rules.push_back(rules_.acquire(text).number);
-            return rules.back();
-        });
-        after = &policies_.emplace(name, Applied{*document, std::move(lowered), std::move(rules)}).first->second;
-    }
-    // Identities made by new CIDRs are compiled with the new policy already; the others follow.
-    const auto added = after != nullptr ? cidrs_of(after->document.policy) : std::vector<net::Prefix>{};
-    const auto removed = before ? cidrs_of(before->document.policy) : std::vector<net::Prefix>{};
-    if (!added.empty() || !removed.empty()) {
-        routes_.change_cidrs(added, removed);
+    if (routes_.change_cidrs(added, removed))
         for (auto& [endpoint_name, endpoint] : endpoints_)
             refresh_identities(endpoint_name, endpoint);
-    }
-    for (const auto& [number, local] : locals_) {
-        const HashedLabels& labels = identities_.find(number)->labels;
-        if ((before && before->lowered.selects(labels)) || (after != nullptr && after->lowered.selects(labels)))
-            recompile(number);
-    }
-    if (before)
-        for (const std::uint32_t rule : before->rules)
-            rules_.release(rule);
+    entries_.write();
+    // What was replaced is asked no more; until now, what replaced it kept the numbers that both have.
+    for (const auto& [name, before] : policies)
+        if (before) give_back(*before);
 }
 
 unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
@@ -180,65 +205,28 @@ unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
         endpoints_, [&](const auto& endpoint) { return policy.selects(*endpoint.second.labels); }));
 }
 
-// --- identities and their entries
-// -------------------------------------------------------------------------------------
-
-std::vector<const LoweredPolicy*> PolicyEngine::lowered_policies() const {
-    std::vector<const LoweredPolicy*> policies;
-    for (const auto& [name, applied] : policies_)
-        policies.push_back(&applied.lowered);
-    return policies;
-}
-
-std::vector<NumberedIdentity> PolicyEngine::peers() const {
-    std::vector<NumberedIdentity> peers;
-    for (const auto& [number, identity] : identities_.items())
-        peers.emplace_back(number, &identity);
-    return peers;
-}
+// --- identities
+// -------------------------------------------------------------------------------------------------------
 
 std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
     const auto [number, first_use] = identities_.acquire(identity);
-    if (first_use && !policies_.empty()) {
-        const NumberedIdentity peer{number, identities_.find(number)};
-        const auto policies = lowered_policies();
-        for (auto& [local_number, state] : locals_)
-            for (const auto& [key, value] : compile(policies, identities_.find(local_number)->labels, {&peer, 1}))
-                if (state.entries.try_emplace(key, value).second)
-                    sink_.set_policy(to_message(local_number, key, value));
-    }
-    if (local && identity.labels.is_endpoint() && locals_[number].uses++ == 0) recompile(number);
+    if (first_use) entries_.add_peer(number, *identities_.find(number));
+    if (local && identity.labels.is_endpoint()) entries_.add_local(number);
     return number;
 }
 
 void PolicyEngine::release(std::uint32_t number, bool local) {
-    if (const auto found = local ? locals_.find(number) : locals_.end();
-        found != locals_.end() && --found->second.uses == 0) {
-        replace_entries(number, {});
-        locals_.erase(found);
-    }
-    if (!identities_.release(number)) return;
-    for (auto& [local_number, state] : locals_) {
-        const auto begin = state.entries.lower_bound({.peer = number});
-        auto end = begin;
-        for (; end != state.entries.end() && end->first.peer == number; ++end)
-            sink_.erase_policy(to_message(local_number, end->first));
-        state.entries.erase(begin, end);
-    }
+    const Identity* const identity = identities_.find(number);
+    if (local && identity != nullptr && identity->labels.is_endpoint()) entries_.remove_local(number);
+    if (identities_.release(number)) entries_.remove_peer(number);
 }
 
-void PolicyEngine::recompile(std::uint32_t number) {
-    replace_entries(number, compile(lowered_policies(), identities_.find(number)->labels, peers()));
-}
-
-void PolicyEngine::replace_entries(std::uint32_t number, Entries entries) {
-    Entries& present = locals_.at(number).entries;
-    for (const auto& [key, value] : entries)
-        if (const auto known = present.find(key); known == present.end() || known->second != value)
-            sink_.set_policy(to_message(number, key, value));
-    for (const auto& [key, value] : present)
-        if (!entries.contains(key)) sink_.erase_policy(to_message(number, key));
-    present = std::move(entries);
+PolicyEngine::InUse PolicyEngine::in_use() const {
+    return {.identities = identities_.size(),
+            .rules = rules_.size(),
+            .groups = entries_.groups().size(),
+            .label_sets = entries_.groups().label_sets(),
+            .lists = entries_.lists()};
 }
 
 // --- namespaces and endpoints
@@ -277,7 +265,7 @@ std::map<std::string, LabelSet> PolicyEngine::namespaces() const {
     for (const auto& [name, endpoint] : endpoints_)
         all.try_emplace(endpoint.settings.name_space, labels_of_namespace(endpoint.settings.name_space));
     for (const auto& [name, applied] : policies_)
-        if (name.kind == Kind::network_policy) all.try_emplace(name.name_space, labels_of_namespace(name.name_space));
+        if (!name.name_space.empty()) all.try_emplace(name.name_space, labels_of_namespace(name.name_space));
     return all;
 }
 
@@ -285,13 +273,14 @@ void PolicyEngine::relabel(const std::string& name_space) {
     const LabelSet labels = labels_of_namespace(name_space);
     for (auto& [name, endpoint] : endpoints_) {
         if (endpoint.settings.name_space != name_space) continue;
-        endpoint.labels = share({endpoint.settings.labels, name_space, labels});
+        endpoint.labels = share({endpoint.settings.labels, name_space, labels, endpoint.settings.named_ports});
         refresh_identities(name, endpoint);
         for (const auto& [key, route] : local_routes_)
             if (route.endpoint == name)
                 routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
         sink_.endpoint_changed(name);
     }
+    entries_.write();
 }
 
 Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint settings) {
@@ -299,11 +288,13 @@ Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint s
     Endpoint& endpoint = endpoints_[name];
     endpoint.settings = std::move(settings);
     const std::string& name_space = endpoint.settings.name_space;
-    endpoint.labels = share({endpoint.settings.labels, name_space, labels_of_namespace(name_space)});
+    endpoint.labels =
+        share({endpoint.settings.labels, name_space, labels_of_namespace(name_space), endpoint.settings.named_ports});
     refresh_identities(name, endpoint);
     for (const auto& [key, route] : local_routes_)
         if (route.endpoint == name)
             routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
+    entries_.write();
     return {};
 }
 
@@ -313,6 +304,7 @@ void PolicyEngine::erase_endpoint(const std::string& name) {
     for (const std::uint32_t identity : found->second.identities)
         release(identity, true);
     endpoints_.erase(found);
+    entries_.write();
 }
 
 void PolicyEngine::refresh_identities(const std::string& name, Endpoint& endpoint) {
@@ -345,6 +337,7 @@ void PolicyEngine::set_local_route(const RouteTable::Key& key, std::uint32_t nex
     assert(found != endpoints_.end());
     local_routes_[key] = {endpoint, next_hop};
     routes_.set(key, {.next_hop = next_hop, .local = true, .labels = found->second.labels});
+    entries_.write();
 }
 
 std::shared_ptr<const HashedLabels> PolicyEngine::share(HashedLabels labels) {
@@ -362,14 +355,19 @@ void PolicyEngine::set_remote_route(const RouteTable::Key& key, std::uint32_t ne
     local_routes_.erase(key);
     auto labels = share(HashedLabels::from_communities(marker_, communities));
     routes_.set(key, {.next_hop = next_hop, .local = false, .labels = std::move(labels)});
+    entries_.write();
 }
 
 void PolicyEngine::erase_local_route(const RouteTable::Key& key) {
-    if (local_routes_.erase(key) > 0) routes_.erase(key);
+    if (local_routes_.erase(key) == 0) return;
+    routes_.erase(key);
+    entries_.write();
 }
 
 void PolicyEngine::erase_remote_route(const RouteTable::Key& key) {
-    if (!local_routes_.contains(key)) routes_.erase(key);
+    if (local_routes_.contains(key)) return;
+    routes_.erase(key);
+    entries_.write();
 }
 
 void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,

@@ -3,44 +3,21 @@
 // The agent tells it of namespaces, endpoints, routes and policies; it answers through a PolicySink with the
 // differences, ready for the fast path and the database.
 //
-//   policies, namespaces, endpoints, routes -> identities -> compile what changed -> PolicySink: policy entries, FIB
-//   routes, what to persist
+//   policies, namespaces, endpoints, routes -> identities -> PolicyEntries: compile what changed -> PolicySink:
+//   verdict lists and policy entries, FIB routes, what to persist
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
-#include "controlplane/policy/compiler.hpp"
+#include "controlplane/policy/policy_entries.hpp"
 #include "controlplane/policy/policy_reader.hpp"
-#include "controlplane/policy/port_name.hpp"
+#include "controlplane/policy/policy_sink.hpp"
 #include "controlplane/policy/route_table.hpp"
 
 namespace weft::policy {
-
-/// An item that restore() is to be given again; no value: one that it is not.
-struct Kept {
-    std::string key;
-    std::optional<std::string> value;
-};
-
-/// Where the engine's answers go; called from within the engine's functions, which it must not call back.
-class PolicySink {
-  public:
-    virtual ~PolicySink() = default;
-
-    virtual void set_policy(const fastpath::PolicyEntry& entry) = 0;
-    virtual void erase_policy(const fastpath::PolicyKey& key) = 0;
-    virtual void set_route(const RouteTable::Key& key, std::uint32_t next_hop, std::uint32_t identity) = 0;
-    virtual void erase_route(const RouteTable::Key& key) = 0;
-    /// Its identity or its communities are others now: write it and announce its routes again.
-    virtual void endpoint_changed(const std::string& name) = 0;
-    /// What was asked for, before it takes effect: all of it is kept for restore() or, with the reason, none, and
-    /// then nothing changes.
-    [[nodiscard]] virtual Result<void> keep(std::string_view kind, std::span<const Kept> items) = 0;
-    /// A number for what is in effect, to be kept for restore(); no value: to be forgotten. Has effect either way.
-    virtual void persist(std::string_view kind, const std::string& key, const std::string* value) = 0;
-};
 
 /// An endpoint of this host.
 struct LocalEndpoint {
@@ -73,7 +50,9 @@ class PolicyEngine {
 
     /// Applies all policies of the text or, with the reason, none.
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::string_view yaml);
+    [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::vector<PolicyDocument> documents);
     [[nodiscard]] Result<PolicyDocument> remove(const PolicyName& name);
+    /// By kind, namespace and name.
     [[nodiscard]] std::vector<PolicyStatus> list() const;
 
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
@@ -110,12 +89,28 @@ class PolicyEngine {
     [[nodiscard]] std::vector<std::string> describe(std::uint32_t identity,
                                                     const std::map<LabelHash, std::string>& known) const;
 
+    /// What is in use, for those who look for leaks.
+    struct InUse {
+        std::size_t identities = 0;
+        std::size_t rules = 0;
+        std::size_t groups = 0;
+        std::size_t label_sets = 0;
+        std::size_t lists = 0;
+
+        friend bool operator==(const InUse&, const InUse&) = default;
+    };
+
+    [[nodiscard]] InUse in_use() const;
+
   private:
     struct Applied {
         PolicyDocument document;
         LoweredPolicy lowered;
         std::vector<std::uint32_t> rules; ///< its uses of numbers
     };
+
+    /// Where they are is where PolicyEntries finds them.
+    using Policies = std::map<PolicyName, std::unique_ptr<Applied>>;
 
     struct Endpoint {
         LocalEndpoint settings;
@@ -134,31 +129,21 @@ class PolicyEngine {
         std::uint32_t next_hop = 0;
     };
 
-    /// An identity of endpoints of this host: what was compiled for it.
-    struct Local {
-        std::size_t uses = 0;
-        Entries entries;
-    };
-
     NumberTable::Persist persist_number(std::string_view kind);
     /// One copy of a label set for all routes that have it.
     [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
     std::uint32_t acquire(const Identity& identity, bool local);
     void release(std::uint32_t number, bool local);
-    void recompile(std::uint32_t number);
-    void replace_entries(std::uint32_t number, Entries entries);
-    [[nodiscard]] std::vector<const LoweredPolicy*> lowered_policies() const;
-    [[nodiscard]] std::vector<NumberedIdentity> peers() const;
 
     void write_route(const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs);
-    [[nodiscard]] std::vector<std::uint32_t> acquire_identities(const Endpoint& endpoint);
     void refresh_identities(const std::string& name, Endpoint& endpoint);
     void relabel(const std::string& name_space);
     [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
 
-    [[nodiscard]] Result<void> keep_changed(std::span<const PolicyDocument> documents);
-    /// Puts a policy in place of the one of its name, or (none) takes it away.
-    void replace_policy(const PolicyName& name, const PolicyDocument* document);
+    [[nodiscard]] std::unique_ptr<Applied> lower(PolicyDocument document);
+    void give_back(const Applied& applied);
+    /// Puts policies in place of those of their names; none: takes that one away.
+    void replace_policies(Policies policies);
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
 
     std::uint32_t marker_;
@@ -168,8 +153,8 @@ class PolicyEngine {
     IdentityTable identities_;
     RouteTable routes_;
     std::map<RouteTable::Key, FibEntry> fib_;
-    std::map<std::uint32_t, Local> locals_;
-    std::map<PolicyName, Applied> policies_;
+    PolicyEntries entries_;
+    Policies policies_;
     std::map<std::string, LabelSet> namespaces_; ///< with labels of their own
     std::map<std::string, Endpoint> endpoints_;
     std::map<RouteTable::Key, LocalRoute> local_routes_;

@@ -28,6 +28,8 @@ void learn_name(Known& known, std::string_view name) {
     known.try_emplace(hash_label(LabelKind::namespace_label, fmt::format("{}={}", namespace_name_label, name)), "");
 }
 
+void learn(Known& known, std::string_view port_name) { known.try_emplace(hash_port_name(port_name), port_name); }
+
 void learn(Known& known, const std::optional<LabelSelector>& selector, LabelKind kind, std::string_view prefix) {
     if (!selector) return;
     for (const Requirement& requirement : selector->requirements)
@@ -38,12 +40,37 @@ void learn(Known& known, const std::optional<LabelSelector>& selector, LabelKind
         }
 }
 
+void learn(Known& known, const EndpointSelector& selector) {
+    learn(known, selector.pods, LabelKind::endpoint_label, "");
+    learn(known, selector.namespaces, LabelKind::namespace_label, namespace_prefix);
+}
+
+void learn(Known& known, const Rule& rule) {
+    for (const Peer& peer : rule.peers)
+        if (const auto* const selector = std::get_if<EndpointSelector>(&peer)) learn(known, *selector);
+    for (const Port& port : rule.ports)
+        if (const auto* const named = std::get_if<NamedPort>(&port)) learn(known, named->name);
+}
+
+/// "port http=80/TCP"; what it is called may not be known.
+std::string port_text(LabelHash hash, const Known& known) {
+    const auto port = port_of(hash);
+    if (!port) return {};
+    const auto name = known.find(name_of_port(hash));
+    const PortName named{name != known.end() ? name->second : "?", port->protocol, port->port};
+    return "port " + named.to_string();
+}
+
 std::vector<std::string> texts_of(const HashedLabels& labels, const Known& known) {
     std::vector<std::string> texts;
     unsigned unknown = 0;
     for (const LabelHash hash : labels.hashes()) {
         const LabelKind kind = kind_of(hash);
         if (kind == LabelKind::endpoint_key || kind == LabelKind::namespace_key) continue;
+        if (kind == LabelKind::port_name) {
+            if (auto text = port_text(hash, known); !text.empty()) texts.push_back(std::move(text));
+            continue;
+        }
         const auto found = known.find(hash);
         if (found == known.end()) {
             ++unknown;
@@ -68,20 +95,17 @@ Known PolicyEngine::known_labels() const {
         learn_name(known, name);
         learn(known, labels, LabelKind::namespace_label, namespace_prefix);
     }
-    for (const auto& [name, endpoint] : endpoints_)
+    for (const auto& [name, endpoint] : endpoints_) {
         learn(known, endpoint.settings.labels, LabelKind::endpoint_label, "");
+        for (const PortName& port : endpoint.settings.named_ports)
+            learn(known, port.name);
+    }
     for (const auto& [name, applied] : policies_) {
-        const Policy& policy = applied.document.policy;
-        learn(known, policy.subject.pods, LabelKind::endpoint_label, "");
-        learn(known, policy.subject.namespaces, LabelKind::namespace_label, namespace_prefix);
+        const Policy& policy = applied->document.policy;
+        learn(known, policy.subject);
         for (const Direction* direction : {&policy.ingress, &policy.egress})
             for (const Rule& rule : direction->rules)
-                for (const Peer& peer : rule.peers) {
-                    const auto* const endpoints = std::get_if<EndpointSelector>(&peer);
-                    if (endpoints == nullptr) continue;
-                    learn(known, endpoints->pods, LabelKind::endpoint_label, "");
-                    learn(known, endpoints->namespaces, LabelKind::namespace_label, namespace_prefix);
-                }
+                learn(known, rule);
     }
     return known;
 }

@@ -45,12 +45,13 @@ void RouteTable::refresh_overlaid(std::uint32_t vni, const Routes& routes, const
         if (cidr != prefix) refresh(vni, routes, cidr);
 }
 
-void RouteTable::change_cidrs(std::span<const net::Prefix> added, std::span<const net::Prefix> removed) {
+bool RouteTable::change_cidrs(std::span<const net::Prefix> added, std::span<const net::Prefix> removed) {
     std::set<net::Prefix> changed;
     for (const net::Prefix& cidr : added)
         if (cidrs_.add(cidr)) changed.insert(cidr);
     for (const net::Prefix& cidr : removed)
         if (cidrs_.remove(cidr) && changed.erase(cidr) == 0) changed.insert(cidr);
+    if (changed.empty()) return false;
     for (const auto& [vni, routes] : networks_) {
         std::set<net::Prefix> touched = changed;
         for (const net::Prefix& cidr : changed) {
@@ -64,6 +65,7 @@ void RouteTable::change_cidrs(std::span<const net::Prefix> added, std::span<cons
         for (const net::Prefix& prefix : touched)
             refresh(vni, routes, prefix);
     }
+    return true;
 }
 
 } // namespace weft::policy

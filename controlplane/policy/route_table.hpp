@@ -32,8 +32,9 @@ class RouteTable {
 
     void set(const Key& key, LabelledRoute route);
     void erase(const Key& key);
-    /// Each is one use of a CIDR more or less; entries are written once, after all of them.
-    void change_cidrs(std::span<const net::Prefix> added, std::span<const net::Prefix> removed);
+    /// Each is one use of a CIDR more or less; entries are written once, after all of them. False: the CIDRs are the
+    /// same as before.
+    bool change_cidrs(std::span<const net::Prefix> added, std::span<const net::Prefix> removed);
 
     [[nodiscard]] std::vector<net::Prefix> cidrs_around(const net::Prefix& prefix) const {
         return cidrs_.around(prefix);

@@ -15,6 +15,7 @@ struct weft_view {
     const weft::fastpath::TableReader* tables;
     mutable std::map<std::uint32_t, std::optional<weft_next_hop>> next_hops;
     mutable std::map<std::uint32_t, std::optional<weft_endpoint>> endpoints;
+    mutable std::map<std::pair<std::uint64_t, std::uint32_t>, std::optional<weft_verdict_block>> verdict_blocks;
     mutable weft::Result<void> read; ///< the first error
 
     template <class T>
@@ -42,9 +43,15 @@ static inline const weft_endpoint* weft_find_endpoint(const weft_view* view, std
     return at->second ? &*at->second : nullptr;
 }
 
-static inline weft_policy_value weft_find_policy(const weft_view* view, weft_direction direction, std::uint32_t local,
-                                                 std::uint32_t peer, std::uint32_t protocol_port) {
-    return view->answer(view->tables->policy(direction, local, peer, protocol_port >> 16, protocol_port & 0xffff));
+static inline std::uint64_t weft_find_verdicts(const weft_view* view, const weft_policy_key* key) {
+    return view->answer(view->tables->verdicts(*key));
+}
+
+static inline const weft_verdict_block* weft_find_verdict_block(const weft_view* view, std::uint64_t list,
+                                                                std::uint32_t block) {
+    const auto [at, asked] = view->verdict_blocks.try_emplace({list, block});
+    if (asked) at->second = view->answer(view->tables->verdict_block(list, block));
+    return at->second ? &*at->second : nullptr;
 }
 
 namespace weft::fastpath {
@@ -60,15 +67,17 @@ constexpr std::array<const char*, WEFT_DROP_REASON_COUNT> reason_texts = {
 /// Collects steps; the last one may stop the packet.
 class Story {
   public:
-    void tell(const char* stage, std::string detail, std::uint32_t rule = 0) {
+    void tell(const char* stage, std::string detail, const weft_policy_value& policy = {}) {
         auto& step = *reply_.add_steps();
         step.set_stage(stage);
         step.set_detail(std::move(detail));
-        step.set_rule(rule);
+        step.set_rule(policy.rule);
+        step.set_audited_rule(policy.audited_rule);
     }
 
-    ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason, std::uint32_t rule = 0) {
-        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]), rule);
+    ExplainReply stop(const char* stage, std::string detail, weft_drop_reason reason,
+                      const weft_policy_value& policy = {}) {
+        tell(stage, fmt::format("{}: {}", std::move(detail), reason_texts[reason]), policy);
         reply_.mutable_steps()->rbegin()->set_stops(true);
         reply_.set_verdict(VERDICT_DENY);
         reply_.set_drop_reason(reason);
@@ -97,7 +106,7 @@ std::string describe(const weft_next_hop* next_hop, const weft_view& view) {
 }
 
 std::string describe(weft_policy_value value) {
-    if (value.precedence_verdict == 0) return "no policy selects it: allowed";
+    if (value.rule == 0) return "no policy decides: allowed";
     return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
 }
 
@@ -171,15 +180,15 @@ ExplainReply tell(const weft_view& view, std::uint32_t vni, const weft_flow& flo
                                      : DIRECTION_EGRESS);
     if (source_local) {
         if (decision.reason == WEFT_DROP_egress_policy)
-            return story.stop("egress policy", describe(decision.egress), decision.reason, decision.egress.rule);
-        story.tell("egress policy", describe(decision.egress), decision.egress.rule);
+            return story.stop("egress policy", describe(decision.egress), decision.reason, decision.egress);
+        story.tell("egress policy", describe(decision.egress), decision.egress);
     } else {
         story.tell("egress policy", "enforced by the source's host");
     }
     if (destination_local) {
         if (decision.reason == WEFT_DROP_ingress_policy)
-            return story.stop("ingress policy", describe(decision.ingress), decision.reason, decision.ingress.rule);
-        story.tell("ingress policy", describe(decision.ingress), decision.ingress.rule);
+            return story.stop("ingress policy", describe(decision.ingress), decision.reason, decision.ingress);
+        story.tell("ingress policy", describe(decision.ingress), decision.ingress);
     } else {
         story.tell("ingress policy", "enforced by the destination's host; ask weft explain there");
     }
@@ -192,6 +201,16 @@ ExplainReply tell(const weft_view& view, std::uint32_t vni, const weft_flow& flo
 }
 
 } // namespace
+
+Result<weft_policy_value> ask_policy(const TableReader& tables, weft_direction direction, std::uint32_t local,
+                                     std::uint32_t peer, std::uint32_t protocol_port) {
+    const weft_view view{.tables = &tables};
+    weft_policy_value value{};
+    const weft_policy_key key = weft_policy_key_of(direction, local, peer);
+    weft_ask_policy(&view, &key, protocol_port, &value);
+    if (!view.read) return std::unexpected(std::move(view.read).error());
+    return value;
+}
 
 Result<ExplainReply> explain(const TableReader& tables, const ExplainRequest& request) {
     auto flow = to_flow(request);

@@ -8,6 +8,12 @@
 
 namespace weft::fastpath {
 
+/// What the policy of an identity of this host says of packets between it and the peer; `protocol_port` as in
+/// weft_verdict_range.
+[[nodiscard]] Result<weft_policy_value> ask_policy(const TableReader& tables, weft_direction direction,
+                                                   std::uint32_t local, std::uint32_t peer,
+                                                   std::uint32_t protocol_port);
+
 [[nodiscard]] Result<ExplainReply> explain(const TableReader& tables, const ExplainRequest& request);
 
 } // namespace weft::fastpath

@@ -26,10 +26,11 @@ class TableReader {
     [[nodiscard]] virtual Result<std::optional<weft_next_hop>> next_hop(std::uint32_t id) const = 0;
     /// The longest match in a network that is there; next hop 0: none.
     [[nodiscard]] virtual Result<weft_route_value> route(std::uint32_t vni, const weft_address& address) const = 0;
-    /// The entry that decides.
-    [[nodiscard]] virtual Result<weft_policy_value> policy(weft_direction direction, std::uint32_t local,
-                                                           std::uint32_t peer, std::uint32_t protocol,
-                                                           std::uint32_t port) const = 0;
+    /// The list of verdicts under the key, as verdict_block() knows it; 0: none.
+    [[nodiscard]] virtual Result<std::uint64_t> verdicts(const weft_policy_key& key) const = 0;
+    /// From 1; none: the list is damaged.
+    [[nodiscard]] virtual Result<std::optional<weft_verdict_block>> verdict_block(std::uint64_t list,
+                                                                                  std::uint32_t block) const = 0;
 };
 
 } // namespace weft::fastpath

@@ -19,8 +19,21 @@
 namespace weft::fastpath {
 
 struct PolicyRow {
-    weft_policy_key key;
-    weft_policy_value value;
+    weft_policy_key key{};
+    std::uint64_t list = 0;   ///< number of a verdict list
+    std::uint64_t before = 0; ///< told by the store: what stood there; 0: nothing
+};
+
+struct VerdictRow {
+    std::uint64_t list = 0;
+    std::uint32_t block = 0; ///< from 1
+    weft_verdict_block value{};
+};
+
+/// A list and how many blocks it has.
+struct VerdictListRow {
+    std::uint64_t list = 0;
+    std::uint32_t blocks = 0;
 };
 
 struct RouteRow {
@@ -39,8 +52,10 @@ class TableStore {
 
     virtual Result<void> set_host(const weft_host& host, const HostSettings& message) = 0;
     virtual Result<void> set_network(const Network& message) = 0;
-    /// All rows or none.
-    virtual Result<void> set_policies(std::span<const PolicyRow> rows) = 0;
+    /// A list that is not there, with all of its blocks or none.
+    virtual Result<void> set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) = 0;
+    /// In their order, all rows or none. Their lists are there.
+    virtual Result<void> set_policies(std::span<PolicyRow> rows) = 0;
     virtual Result<void> set_endpoint(const weft_endpoint& endpoint, const Endpoint& message) = 0;
     virtual Result<void> set_vtep(const weft_address& address) = 0;
     virtual Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop, const NextHop& message) = 0;
@@ -51,11 +66,14 @@ class TableStore {
     virtual Result<void> erase_next_hop(std::uint32_t id) = 0;
     virtual Result<void> erase_vtep(const weft_address& address) = 0;
     virtual Result<void> erase_endpoint(std::uint32_t port) = 0;
-    virtual Result<void> erase_policies(std::span<const weft_policy_key> keys) = 0;
+    virtual Result<void> erase_policies(std::span<PolicyRow> rows) = 0;
+    /// Lists that no policy has any more; packets that still read one are waited for.
+    virtual Result<void> erase_verdicts(std::span<const VerdictListRow> rows) = 0;
     virtual Result<void> erase_network(std::uint32_t vni) = 0;
 
     /// In no order. They fail when the store cannot be read.
     virtual Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const = 0;
+    virtual Result<void> for_each_verdict(const std::function<void(const VerdictRow&)>& visit) const = 0;
     virtual Result<void> for_each_policy(const std::function<void(const PolicyRow&)>& visit) const = 0;
     virtual Result<void> for_each_route(const std::function<void(const RouteRow&)>& visit) const = 0;
 };

@@ -10,28 +10,22 @@
 
 #include "dataplane/api/limits.hpp"
 #include "dataplane/api/table_wire.hpp"
+#include "dataplane/api/verdict_wire.hpp"
 
 namespace weft::fastpath {
 
 namespace {
-
-constexpr std::uint32_t precedence_max = (1U << 30) - 1;
 
 Result<void> check_vni(std::uint32_t vni) {
     if (auto checked = net::Vni::make(vni); !checked) return std::unexpected(std::move(checked).error());
     return {};
 }
 
-weft_policy_key to_key(const PolicyKey& key) {
-    return {.local_identity = key.local_identity(),
-            .peer_identity = key.peer_identity(),
-            .protocol_port = key.protocol() << 16 | key.port(),
-            .direction = static_cast<std::uint32_t>(key.direction())};
-}
-
-PolicyRow to_row(const PolicyEntry& entry) {
-    return {to_key(entry.key()),
-            {entry.precedence() << 2 | static_cast<std::uint32_t>(entry.verdict()), entry.rule()}};
+PolicyRow to_row(const PolicyKey& key, std::uint64_t list = 0) {
+    return {.key = {.local_identity = key.local_identity(),
+                    .peer_identity = key.peer_identity(),
+                    .direction = static_cast<std::uint32_t>(key.direction())},
+            .list = list};
 }
 
 PolicyEntry to_entry(const PolicyRow& row) {
@@ -39,29 +33,13 @@ PolicyEntry to_entry(const PolicyRow& row) {
     entry.mutable_key()->set_direction(static_cast<Direction>(row.key.direction));
     entry.mutable_key()->set_local_identity(row.key.local_identity);
     entry.mutable_key()->set_peer_identity(row.key.peer_identity);
-    entry.mutable_key()->set_protocol(row.key.protocol_port >> 16);
-    entry.mutable_key()->set_port(row.key.protocol_port & 0xffff);
-    entry.set_verdict(static_cast<Verdict>(row.value.precedence_verdict & 3));
-    entry.set_precedence(row.value.precedence_verdict >> 2);
-    entry.set_rule(row.value.rule);
+    entry.set_list(row.list);
     return entry;
 }
 
 Result<void> check_policy_key(const PolicyKey& key) {
     if (key.direction() != DIRECTION_INGRESS && key.direction() != DIRECTION_EGRESS)
         return fail(ErrorCode::invalid, "policy entry: no direction");
-    if (key.protocol() > 255 || key.port() > 65535 || (key.port() != 0 && key.protocol() == 0))
-        return fail(ErrorCode::invalid,
-                    "policy entry: protocol is at most 255, port at most 65535, and a port needs a protocol");
-    return {};
-}
-
-Result<void> check_policy(const PolicyEntry& entry) {
-    if (auto checked = check_policy_key(entry.key()); !checked) return checked;
-    if (entry.verdict() != VERDICT_ALLOW && entry.verdict() != VERDICT_DENY)
-        return fail(ErrorCode::invalid, "policy entry: no verdict");
-    if (entry.precedence() > precedence_max)
-        return fail(ErrorCode::invalid, "policy entry: precedence beyond 2^30 - 1");
     return {};
 }
 
@@ -78,6 +56,7 @@ std::unexpected<Error> no_memory() {
 
 /// What an update lost, so that nothing which builds on it is applied to what was there before.
 struct TableWriter::Refused {
+    std::set<std::uint64_t> verdict_lists;
     std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room
     std::set<std::uint32_t> endpoints;  ///< by port
     std::set<std::uint32_t> next_hops;
@@ -176,16 +155,52 @@ Result<void> TableWriter::adopt_entries(const TableUpdate& told) {
     outcome.each(told.networks(), [&](const auto& entry) { return set_network(entry); });
     outcome.each(told.endpoints(), [&](const auto& entry) { return keep_endpoint(entry); });
     outcome.each(told.next_hops(), [&](const auto& entry) { return keep_next_hop(entry); });
-    outcome.note(check_policies());
+    outcome.note(adopt_policies());
     outcome.note(adopt_routes());
     outcome.note(sweep_vteps());
     return outcome.take();
 }
 
-Result<void> TableWriter::check_policies() const {
+Result<TableWriter::VerdictBlocks> TableWriter::read_verdicts() const {
+    VerdictBlocks lists;
     Outcome outcome;
-    outcome.note(store_.for_each_policy([&](const PolicyRow& row) { outcome.note(check_policy(to_entry(row))); }));
-    return outcome.take();
+    outcome.note(store_.for_each_verdict([&](const VerdictRow& row) {
+        if (row.block == 0 || row.block > WEFT_VERDICT_BLOCKS) {
+            outcome.note(fail(ErrorCode::invalid,
+                              fmt::format("verdict list {:016x}: no list has a block {}", row.list, row.block)));
+            return;
+        }
+        auto& blocks = lists[row.list];
+        blocks.resize(std::max<std::size_t>(blocks.size(), row.block));
+        blocks[row.block - 1] = row.value;
+    }));
+    if (auto read = outcome.take(); !read) return std::unexpected(std::move(read).error());
+    return lists;
+}
+
+Result<void> TableWriter::adopt_policies() {
+    const auto lists = read_verdicts();
+    if (!lists) return std::unexpected(lists.error());
+    std::vector<VerdictListRow> damaged;
+    for (const auto& [number, blocks] : *lists) {
+        const auto count = static_cast<std::uint32_t>(blocks.size());
+        if (to_list(number, blocks))
+            verdict_lists_[number] = {.blocks = count};
+        else
+            damaged.push_back({.list = number, .blocks = count});
+    }
+    Outcome outcome;
+    outcome.note(store_.for_each_policy([&](const PolicyRow& row) {
+        if (!outcome.note(check_policy_key(to_entry(row).key()))) return;
+        if (const auto list = verdict_lists_.find(row.list); list != verdict_lists_.end())
+            ++list->second.policies;
+        else
+            outcome.note(fail(ErrorCode::invalid,
+                              fmt::format("policy of identity {}: its verdict list {:016x} is not there, or damaged",
+                                          row.key.local_identity, row.list)));
+    }));
+    auto adopted = outcome.take();
+    return adopted && !damaged.empty() ? store_.erase_verdicts(damaged) : adopted;
 }
 
 Result<void> TableWriter::adopt_routes() {
@@ -221,6 +236,8 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
     Refused refused;
     if (update.has_host()) outcome.note(set_host(update.host()));
     outcome.each(update.networks(), [&](const auto& entry) { return set_network(entry); });
+    for (const auto& list : update.verdict_lists())
+        if (!outcome.note(set_verdict_list(list))) refused.verdict_lists.insert(list.number());
     set_policies(update, refused, outcome);
     for (const auto& entry : update.endpoints())
         if (!outcome.note(set_endpoint(entry, refused))) refused.endpoints.insert(entry.port());
@@ -231,6 +248,7 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
     outcome.each(update.deleted_next_hops(), [&](std::uint32_t id) { return delete_next_hop(id); });
     outcome.each(update.deleted_endpoints(), [&](std::uint32_t port) { return delete_endpoint(port); });
     delete_policies(update, refused, outcome);
+    delete_verdict_lists(update, outcome);
     outcome.each(update.deleted_networks(), [&](std::uint32_t vni) { return delete_network(vni); });
 }
 
@@ -271,18 +289,49 @@ Result<void> TableWriter::set_network(const Network& message) {
     return {};
 }
 
+Result<void> TableWriter::set_verdict_list(const VerdictList& message) {
+    auto blocks = to_blocks(message);
+    if (!blocks) return std::unexpected(std::move(blocks).error());
+    if (verdict_lists_.contains(message.number())) return {}; // the same number is the same content
+    const auto at = verdict_lists_.try_emplace(message.number()).first;
+    if (auto set = store_.set_verdicts(message.number(), *blocks); !set) {
+        verdict_lists_.erase(at);
+        return set;
+    }
+    at->second.blocks = static_cast<std::uint32_t>(blocks->size());
+    return {};
+}
+
 void TableWriter::set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome) {
     // The policy of an identity changes as a whole or not at all: half of it could allow what the whole denies.
     std::map<std::uint32_t, std::vector<PolicyRow>> of_identity;
+    const auto check = [&](const PolicyEntry& entry) -> Result<void> {
+        if (auto checked = check_policy_key(entry.key()); !checked) return checked;
+        if (refused.verdict_lists.contains(entry.list()) || !verdict_lists_.contains(entry.list()))
+            return fail(ErrorCode::invalid, fmt::format("policy of identity {}: there is no verdict list {:016x}",
+                                                        entry.key().local_identity(), entry.list()));
+        return {};
+    };
     for (const auto& entry : update.policies()) {
-        if (outcome.note(check_policy(entry)))
-            of_identity[entry.key().local_identity()].push_back(to_row(entry));
+        if (outcome.note(check(entry)))
+            of_identity[entry.key().local_identity()].push_back(to_row(entry.key(), entry.list()));
         else
             refused.identities.insert(entry.key().local_identity());
     }
-    for (const auto& [identity, rows] : of_identity)
-        if (!refused.identities.contains(identity) && !outcome.note(store_.set_policies(rows)))
+    for (auto& [identity, rows] : of_identity) {
+        if (refused.identities.contains(identity)) continue;
+        if (outcome.note(store_.set_policies(rows)))
+            count_policies(rows);
+        else
             refused.identities.insert(identity);
+    }
+}
+
+void TableWriter::count_policies(std::span<const PolicyRow> rows) {
+    for (const PolicyRow& row : rows) {
+        if (row.list != 0) ++verdict_lists_.at(row.list).policies;
+        if (row.before != 0) --verdict_lists_.at(row.before).policies;
+    }
 }
 
 Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
@@ -500,11 +549,30 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
 }
 
 void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
-    std::vector<weft_policy_key> keys;
+    std::vector<PolicyRow> rows;
     for (const auto& key : update.deleted_policies())
         if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()))
-            keys.push_back(to_key(key));
-    if (!keys.empty()) outcome.note(store_.erase_policies(keys));
+            rows.push_back(to_row(key));
+    if (rows.empty()) return;
+    outcome.note(store_.erase_policies(rows));
+    count_policies(rows);
+}
+
+void TableWriter::delete_verdict_lists(const TableUpdate& update, Outcome& outcome) {
+    std::vector<VerdictListRow> rows;
+    for (const std::uint64_t number : update.deleted_verdict_lists()) {
+        const auto found = verdict_lists_.find(number);
+        if (found == verdict_lists_.end()) continue;
+        const auto& [blocks, policies] = found->second;
+        if (policies != 0)
+            outcome.note(fail(ErrorCode::invalid,
+                              fmt::format("verdict list {:016x} is still used by {} policies", number, policies)));
+        else
+            rows.push_back({.list = number, .blocks = blocks});
+    }
+    if (rows.empty() || !outcome.note(store_.erase_verdicts(rows))) return;
+    for (const VerdictListRow& row : rows)
+        verdict_lists_.erase(row.list);
 }
 
 Result<void> TableWriter::delete_network(std::uint32_t vni) {
@@ -535,6 +603,13 @@ Result<TableUpdate> TableWriter::dump() const {
         auto& network = *update.add_networks();
         network.set_vni(vni);
         network.set_name(state.name);
+    }
+    const auto lists = read_verdicts();
+    if (!lists) return std::unexpected(lists.error());
+    for (const auto& [number, blocks] : *lists) {
+        auto list = to_list(number, blocks);
+        if (!list) return std::unexpected(std::move(list).error());
+        *update.add_verdict_lists() = std::move(*list);
     }
     auto read = store_.for_each_policy([&](const PolicyRow& row) { *update.add_policies() = to_entry(row); });
     if (!read) return std::unexpected(std::move(read).error());

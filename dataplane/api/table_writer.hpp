@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,13 @@ class TableWriter {
         std::size_t routes = 0;
     };
 
+    struct VerdictListState {
+        std::uint32_t blocks = 0;
+        std::size_t policies = 0; ///< that have it
+    };
+
+    using VerdictBlocks = std::map<std::uint64_t, std::vector<weft_verdict_block>>;
+
     struct Refused;
     class Outcome;
     class RouteBatch;
@@ -58,12 +66,18 @@ class TableWriter {
     Result<void> adopt_entries(const TableUpdate& told);
     /// Counts the store's routes, and sees that each leads somewhere.
     Result<void> adopt_routes();
-    Result<void> check_policies() const;
+    /// Takes over lists and counts their policies. What an update that was cut off left of a list goes.
+    Result<void> adopt_policies();
+    /// By number; of what is missing between two blocks all is zero.
+    [[nodiscard]] Result<VerdictBlocks> read_verdicts() const;
     /// Erases VTEPs that no next hop leads to.
     Result<void> sweep_vteps();
     Result<void> set_host(const HostSettings& message);
     Result<void> set_network(const Network& message);
+    Result<void> set_verdict_list(const VerdictList& message);
     void set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome);
+    /// Keeps count of lists' policies, once the store has the rows.
+    void count_policies(std::span<const PolicyRow> rows);
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
     /// Checked but for what it leads to.
@@ -74,6 +88,7 @@ class TableWriter {
     Result<void> delete_next_hop(std::uint32_t id);
     Result<void> delete_endpoint(std::uint32_t port);
     void delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome);
+    void delete_verdict_lists(const TableUpdate& update, Outcome& outcome);
     Result<void> delete_network(std::uint32_t vni);
     /// Rebuilds every template, after the host's addresses changed.
     Result<void> refresh_next_hops();
@@ -86,6 +101,7 @@ class TableWriter {
     weft_host host_{};
     std::optional<HostSettings> host_message_;
     std::map<std::uint32_t, NetworkState> networks_;
+    std::map<std::uint64_t, VerdictListState> verdict_lists_;
     std::map<std::uint32_t, Endpoint> endpoints_;
     std::map<std::uint32_t, NextHopState> next_hops_;
     std::map<VtepAddress, std::size_t> vteps_; ///< next hops that lead there

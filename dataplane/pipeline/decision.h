@@ -3,7 +3,7 @@
  * host (S6 of stages.md). admit.h calls it on a miss or after the tables changed; `weft explain` calls it and tells
  * why.
  *
- * Lookups are the backend's: each defines struct weft_view, what its tables look like at this moment, and the four
+ * Lookups are the backend's: each defines struct weft_view, what its tables look like at this moment, and the five
  * functions below. */
 #pragma once
 
@@ -19,9 +19,12 @@ static inline struct weft_route_value weft_find_route(const struct weft_view* vi
 /* Null: there is none. */
 static inline const struct weft_next_hop* weft_find_next_hop(const struct weft_view* view, uint32_t id);
 static inline const struct weft_endpoint* weft_find_endpoint(const struct weft_view* view, uint32_t port);
-/* Of the entries for this packet, the one that decides: weft_policy_stronger() of all weft_policy_probe()s. */
-static inline struct weft_policy_value weft_find_policy(const struct weft_view* view, enum weft_direction direction,
-                                                        uint32_t local, uint32_t peer, uint32_t protocol_port);
+/* The list of verdicts under this key, by whatever the backend calls it; 0: there is none. It is there as long as the
+ * packet is. */
+static inline uint64_t weft_find_verdicts(const struct weft_view* view, const struct weft_policy_key* key);
+/* Block 1 to `blocks` of a list that was found. Null: it is damaged. */
+static inline const struct weft_verdict_block* weft_find_verdict_block(const struct weft_view* view, uint64_t list,
+                                                                       uint32_t block);
 
 /* What a packet claims: ends and upper layer. Ports in network order. */
 struct weft_flow {
@@ -61,6 +64,45 @@ WEFT_INLINE int weft_is_denied(enum weft_drop_reason reason) {
     return reason == WEFT_DROP_egress_policy || reason == WEFT_DROP_ingress_policy;
 }
 
+/* The block of the list in which protocol and port lie; null: it is damaged. */
+WEFT_INLINE const struct weft_verdict_block* weft_search_verdicts(const struct weft_view* view, uint64_t list,
+                                                                  uint32_t protocol_port) {
+    const struct weft_verdict_block* const first = weft_find_verdict_block(view, list, 1);
+    if (!first || first->blocks == 1) return first;
+    uint32_t low = 1;
+    uint32_t high = first->blocks;
+    for (int step = 0; step < WEFT_VERDICT_STEPS && low < high; step++) {
+        const uint32_t middle = (low + high + 1) / 2;
+        const struct weft_verdict_block* const block = weft_find_verdict_block(view, list, middle);
+        if (!block) return 0;
+        if (block->ranges[0].first <= protocol_port)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return weft_find_verdict_block(view, list, low);
+}
+
+/* What policy says of a packet between an identity of this host and its peer. */
+WEFT_STAGE void weft_ask_policy(const struct weft_view* view, const struct weft_policy_key* key,
+                                uint32_t protocol_port, struct weft_policy_value* value) {
+    value->verdict = WEFT_ALLOW;
+    value->rule = 0;
+    value->audited_rule = 0;
+    uint64_t list = weft_find_verdicts(view, key);
+    if (!list) {
+        struct weft_policy_key anybody = *key;
+        anybody.peer_identity = WEFT_IDENTITY_ANY;
+        list = weft_find_verdicts(view, &anybody);
+    }
+    if (!list) return;
+    const struct weft_verdict_block* const block = weft_search_verdicts(view, list, protocol_port);
+    if (block)
+        *value = weft_verdict_in(block, protocol_port);
+    else
+        value->verdict = WEFT_DENY;
+}
+
 /* `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is
  * asked even while no route leads to it. */
 WEFT_STAGE enum weft_drop_reason weft_decide(const struct weft_view* view, uint32_t vni, const struct weft_flow* flow,
@@ -80,17 +122,19 @@ WEFT_STAGE enum weft_drop_reason weft_decide(const struct weft_view* view, uint3
                               ? 0
                               : __builtin_bswap16(flow->destination_port);
     const uint32_t protocol_port = flow->protocol << 16 | port;
-    /* The local side of an entry is who the endpoint is; the peer's is what the FIB says. */
+    /* The local side of a key is who the endpoint is; the peer's is what the FIB says. */
     if (sender) {
-        decision->egress =
-            weft_find_policy(view, WEFT_EGRESS, sender->identity, decision->destination.identity, protocol_port);
+        const struct weft_policy_key key =
+            weft_policy_key_of(WEFT_EGRESS, sender->identity, decision->destination.identity);
+        weft_ask_policy(view, &key, protocol_port, &decision->egress);
         if (weft_policy_denies(decision->egress)) return decision->reason = WEFT_DROP_egress_policy;
     }
     if (to->kind == WEFT_NEXT_HOP_LOCAL) {
         const struct weft_endpoint* const receiver = weft_find_endpoint(view, to->port);
         if (!receiver) return decision->reason = WEFT_DROP_endpoint_not_ready;
         const uint32_t peer = from ? decision->source.identity : (uint32_t)WEFT_IDENTITY_WORLD;
-        decision->ingress = weft_find_policy(view, WEFT_INGRESS, receiver->identity, peer, protocol_port);
+        const struct weft_policy_key key = weft_policy_key_of(WEFT_INGRESS, receiver->identity, peer);
+        weft_ask_policy(view, &key, protocol_port, &decision->ingress);
         if (weft_policy_denies(decision->ingress)) return decision->reason = WEFT_DROP_ingress_policy;
     }
     return WEFT_DROP_none;

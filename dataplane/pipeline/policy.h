@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* The policy decision: which entries a packet can match, and which of those that exist decides. The lookup is each
- * fast path's. */
+/* What policy says of one identity's packets to another. A pair of identities, or an identity and everybody else, has
+ * a list of verdicts: ranges over protocol and destination port, the whole of them. Lists are never changed, and
+ * pairs of whom policy says the same share one; a pair moves from one list to another by one write. decision.h asks
+ * them. */
 #pragma once
 
 #include "dataplane/pipeline/types.h"
@@ -10,40 +12,58 @@ enum weft_direction { WEFT_INGRESS = 1, WEFT_EGRESS = 2 };
 
 enum weft_verdict { WEFT_VERDICT_NONE = 0, WEFT_ALLOW = 1, WEFT_DENY = 2 };
 
-/* Zero in peer, protocol or port: any. Ports in host order. The last word is never zero. */
+/* Which list. A peer of zero: all who have no list of their own with this local identity. */
 struct weft_policy_key {
     uint32_t local_identity;
     uint32_t peer_identity;
-    uint32_t protocol_port;
-    uint32_t direction;
+    uint32_t direction; /* enum weft_direction; never zero */
 };
 
-struct weft_policy_value {
-    uint32_t precedence_verdict; /* precedence << 2 | verdict: the greater decides, DENY before ALLOW at equal
-                                    precedence; 0: no entry */
-    uint32_t rule;
-};
-
-enum { WEFT_POLICY_PROBES = 6 };
-
-/* The `probe`-th key, most specific first, under which an entry for this packet may stand. */
-WEFT_INLINE struct weft_policy_key weft_policy_probe(int probe, enum weft_direction direction, uint32_t local,
-                                                     uint32_t peer, uint32_t protocol, uint32_t port) {
+WEFT_INLINE struct weft_policy_key weft_policy_key_of(enum weft_direction direction, uint32_t local, uint32_t peer) {
     struct weft_policy_key key;
-    const int width = probe % 3; /* 0: protocol and port, 1: protocol, 2: any */
-    key.direction = (uint32_t)direction;
     key.local_identity = local;
-    key.peer_identity = probe < 3 ? peer : 0;
-    key.protocol_port = width == 2 ? 0 : protocol << 16 | (width == 0 ? port : 0);
+    key.peer_identity = peer;
+    key.direction = (uint32_t)direction;
     return key;
 }
 
-/* Of two entries that match, the one that decides. */
-WEFT_INLINE struct weft_policy_value weft_policy_stronger(struct weft_policy_value a, struct weft_policy_value b) {
-    return b.precedence_verdict > a.precedence_verdict ? b : a;
+/* What is said of a packet. No list at all: allowed, by no rule. */
+struct weft_policy_value {
+    uint32_t verdict;      /* enum weft_verdict */
+    uint32_t rule;         /* that decided; 0: none */
+    uint32_t audited_rule; /* that would have decided otherwise, were audited policies in force; 0: none */
+};
+
+/* From `first` to where the next range begins. */
+struct weft_verdict_range {
+    uint32_t first; /* protocol << 16 | destination port, in host order; WEFT_NO_RANGE: none */
+    struct weft_policy_value value;
+};
+
+enum { WEFT_BLOCK_RANGES = 7, WEFT_VERDICT_BLOCKS = 1024, WEFT_VERDICT_STEPS = 10 /* halve so many blocks to one */ };
+
+#define WEFT_NO_RANGE 0xffffffffU
+
+/* Ranges of a list, ascending, in blocks that count from 1. Of the last the rest is WEFT_NO_RANGE. */
+struct weft_verdict_block {
+    uint32_t blocks; /* of the whole list, at most WEFT_VERDICT_BLOCKS */
+    uint32_t reserved[3];
+    struct weft_verdict_range ranges[WEFT_BLOCK_RANGES];
+};
+
+WEFT_STATIC_ASSERT(sizeof(struct weft_verdict_block) == 128, "a block is two cache lines");
+
+WEFT_INLINE uint32_t weft_at_or_after(uint32_t value, uint32_t first) {
+    return (uint32_t)(1 -
+                      (((uint64_t)value - first) >> 63)); /* without a branch: the verifier walks each way of one */
 }
 
-/* No entry at all: allowed. */
-WEFT_INLINE int weft_policy_denies(struct weft_policy_value value) {
-    return (value.precedence_verdict & 3) == WEFT_DENY;
+/* What the block says of protocol and port, which are not before its first range. */
+WEFT_INLINE struct weft_policy_value weft_verdict_in(const struct weft_verdict_block* block, uint32_t protocol_port) {
+    uint32_t at = 0;
+    for (int i = 1; i < WEFT_BLOCK_RANGES; i++)
+        at += weft_at_or_after(protocol_port, block->ranges[i].first);
+    return block->ranges[at].value;
 }
+
+WEFT_INLINE int weft_policy_denies(struct weft_policy_value value) { return value.verdict == WEFT_DENY; }

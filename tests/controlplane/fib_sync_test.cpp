@@ -2,6 +2,7 @@
 // FibSync against a fast path in memory: what is desired arrives, in folded updates, and comes back after restarts
 // and refusals.
 #include <algorithm>
+#include <functional>
 
 #include <gtest/gtest.h>
 
@@ -31,12 +32,16 @@ void want_port(FibSync& sync, std::uint32_t id) {
     sync.ports.set(id, std::move(port));
 }
 
-void want_policy(FibSync& sync, std::uint32_t peer, fastpath::Verdict verdict) {
+/// Whose list is `list`.
+void want_policy(FibSync& sync, std::uint32_t peer, std::uint64_t list) {
+    fastpath::VerdictList verdicts;
+    verdicts.set_number(list);
+    sync.verdict_lists.set(list, std::move(verdicts));
     fastpath::PolicyEntry entry;
     entry.mutable_key()->set_direction(fastpath::DIRECTION_INGRESS);
     entry.mutable_key()->set_local_identity(256);
     entry.mutable_key()->set_peer_identity(peer);
-    entry.set_verdict(verdict);
+    entry.set_list(list);
     const std::string key = entry.key().SerializeAsString();
     sync.policies.set(key, std::move(entry));
 }
@@ -118,32 +123,43 @@ TEST_F(FibSyncTest, adopts_what_is_there_and_sweeps_routes_only_when_told) {
 
 TEST_F(FibSyncTest, keeps_policy_for_peers_that_are_not_known_again_yet_until_routes_are_swept) {
     connect();
-    want_policy(sync, 0, fastpath::VERDICT_DENY);
-    want_policy(sync, 300, fastpath::VERDICT_ALLOW);
+    want_policy(sync, 0, 1);
+    want_policy(sync, 300, 2);
     ASSERT_TRUE(commit());
     FibSync next; // the agent came back; the neighbour with identity 300 has not spoken yet
-    want_policy(next, 0, fastpath::VERDICT_DENY);
+    want_policy(next, 0, 3);
+    next.verdict_lists.erase(1); // asked for and given up before the neighbour came
     next.connected(fast_path, fast_path.tables());
     fast_path.run();
     EXPECT_EQ(fast_path.policies.size(), 2U);
+    EXPECT_EQ(fast_path.verdict_lists.size(), 3U) << "the neighbour's list is needed, and who knows which else";
     next.sweep_routes();
     fast_path.run();
     EXPECT_EQ(fast_path.policies.size(), 1U);
+    ASSERT_EQ(fast_path.verdict_lists.size(), 1U);
+    EXPECT_TRUE(fast_path.verdict_lists.contains(3));
+    EXPECT_TRUE(next.in_sync());
 }
 
-TEST_F(FibSyncTest, sends_what_is_allowed_before_what_is_denied) {
+TEST_F(FibSyncTest, leads_no_peer_from_its_list_to_everybodys_and_on) {
+    const auto of_one_peer = [](const fastpath::PolicyKey& key) { return key.peer_identity() != 0; };
+    const auto of_everybody = std::not_fn(of_one_peer);
     connect();
     fast_path.updates.clear();
-    want_policy(sync, 0, fastpath::VERDICT_DENY);
-    want_policy(sync, 300, fastpath::VERDICT_ALLOW);
-    want_policy(sync, 301, fastpath::VERDICT_DENY);
-    want_policy(sync, 302, fastpath::VERDICT_ALLOW);
+    for (const std::uint32_t peer : {0U, 300U, 301U, 302U})
+        want_policy(sync, peer, 1 + peer % 2);
     ASSERT_TRUE(commit());
-    ASSERT_EQ(fast_path.updates.size(), 1U);
-    const auto& sent = fast_path.updates[0].policies();
+    const auto& sent = fast_path.updates.back().policies();
     ASSERT_EQ(sent.size(), 4);
-    EXPECT_TRUE(std::ranges::is_partitioned(
-        sent, [](const auto& entry) { return entry.verdict() == fastpath::VERDICT_ALLOW; }));
+    EXPECT_TRUE(std::ranges::is_partitioned(sent, of_one_peer, &fastpath::PolicyEntry::key))
+        << "peers have their own list before the others' changes";
+    const fastpath::TableUpdate tables = fast_path.tables();
+    for (const auto& entry : tables.policies())
+        sync.policies.erase(entry.key().SerializeAsString());
+    ASSERT_TRUE(commit());
+    const auto& gone = fast_path.updates.back().deleted_policies();
+    ASSERT_EQ(gone.size(), 4);
+    EXPECT_TRUE(std::ranges::is_partitioned(gone, of_everybody)) << "and fall back to the others' once that is gone";
 }
 
 TEST_F(FibSyncTest, rebuilds_everything_in_a_fast_path_that_came_up_empty) {

@@ -27,6 +27,7 @@ class MemoryFastPath final : public fastpath::FastPath {
     std::map<std::uint32_t, fastpath::Endpoint> endpoints;
     std::map<std::uint32_t, fastpath::NextHop> next_hops;
     std::map<std::string, fastpath::Route> routes; ///< by serialized key
+    std::map<std::uint64_t, fastpath::VerdictList> verdict_lists;
     std::map<std::string, fastpath::PolicyEntry> policies;
     std::map<std::uint32_t, fastpath::Network> networks;
     fastpath::HostSettings host;
@@ -93,6 +94,8 @@ class MemoryFastPath final : public fastpath::FastPath {
             *all.add_networks() = entry;
         for (const auto& [key, entry] : ports)
             *all.add_ports() = entry;
+        for (const auto& [key, entry] : verdict_lists)
+            *all.add_verdict_lists() = entry;
         for (const auto& [key, entry] : policies)
             *all.add_policies() = entry;
         for (const auto& [key, entry] : endpoints)
@@ -118,6 +121,8 @@ class MemoryFastPath final : public fastpath::FastPath {
             *next().add_networks() = entry;
         for (const auto& entry : update.ports())
             *next().add_ports() = entry;
+        for (const auto& entry : update.verdict_lists())
+            *next().add_verdict_lists() = entry;
         for (const auto& entry : update.policies())
             *next().add_policies() = entry;
         for (const auto& entry : update.endpoints())
@@ -134,6 +139,8 @@ class MemoryFastPath final : public fastpath::FastPath {
             next().add_deleted_endpoints(port);
         for (const auto& key : update.deleted_policies())
             *next().add_deleted_policies() = key;
+        for (const auto number : update.deleted_verdict_lists())
+            next().add_deleted_verdict_lists(number);
         for (const auto id : update.deleted_ports())
             next().add_deleted_ports(id);
         for (const auto vni : update.deleted_networks())
@@ -147,6 +154,8 @@ class MemoryFastPath final : public fastpath::FastPath {
             networks[entry.vni()] = entry;
         for (const auto& entry : update.ports())
             ports[entry.id()] = entry;
+        for (const auto& entry : update.verdict_lists())
+            verdict_lists[entry.number()] = entry;
         for (const auto& entry : update.policies())
             policies[entry.key().SerializeAsString()] = entry;
         for (const auto& entry : update.endpoints())
@@ -163,6 +172,8 @@ class MemoryFastPath final : public fastpath::FastPath {
             endpoints.erase(port);
         for (const auto& key : update.deleted_policies())
             policies.erase(key.SerializeAsString());
+        for (const auto number : update.deleted_verdict_lists())
+            verdict_lists.erase(number);
         for (const auto id : update.deleted_ports())
             ports.erase(id);
         for (const auto vni : update.deleted_networks())

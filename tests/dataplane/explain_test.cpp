@@ -53,6 +53,7 @@ TEST_P(ExplainRace, AgreesWithThePipeline) {
         const std::uint8_t net = nets[below(8)];
         return world.address(net, static_cast<std::uint8_t>(net == 0 ? 1 + below(3) : 1));
     };
+    const auto any_verdict = [&] { return below(2) == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY; };
     std::map<std::uint32_t, unsigned> verdicts;
     for (int round = 0; round < 30; ++round) {
         Fixture fixture(TestHost::get().pool(), 4096);
@@ -60,11 +61,10 @@ TEST_P(ExplainRace, AgreesWithThePipeline) {
         constexpr std::uint32_t identities[] = {0, 2, World::id_web, World::id_db, World::id_cache, World::id_other};
         for (int i = 0; i < 8; ++i)
             update.MergeFrom(World::policy(below(2) == 0 ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS,
-                                           identities[2 + below(2)], identities[below(6)], below(2) == 0 ? 0 : 17, 0,
-                                           below(2) == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY,
-                                           below(3)));
-        for (auto& policy : *update.mutable_policies())
-            policy.set_rule(1 + below(1000));
+                                           identities[2 + below(2)], identities[below(6)],
+                                           {{0, 0, any_verdict(), 1 + below(1000)},
+                                            {17, 0, any_verdict(), 1 + below(1000)},
+                                            {17, 1 + below(65535), any_verdict(), 1 + below(1000)}}));
         if (round % 5 == 4) update.mutable_endpoints()->DeleteSubrange(1, 1); // db's route without db
         ASSERT_TRUE(fixture.apply(update));
         for (std::uint16_t number = 1; number <= 100; ++number) {
@@ -174,6 +174,27 @@ TEST(Explain, NamesAnUnknownNetwork) {
     ASSERT_TRUE(told);
     EXPECT_EQ(told->drop_reason(), WEFT_DROP_unknown_vni);
     EXPECT_NE(told->steps(0).detail().find("77"), std::string::npos);
+}
+
+TEST(Explain, NamesTheAuditedRuleThatWouldDecideOtherwise) {
+    Fixture fixture(TestHost::get().pool(), 64);
+    const World world{4, 4};
+    fastpath::TableUpdate update = world.tables();
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web,
+                                   {{0, 0, fastpath::VERDICT_ALLOW, 5, 6}}));
+    ASSERT_TRUE(fixture.apply(update));
+    fastpath::ExplainRequest request;
+    request.set_vni(World::vni);
+    request.set_source(text_of(world.web_ip()));
+    request.set_destination(text_of(world.db_ip()));
+    const auto reply = explain(fixture.tables(), request);
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->verdict(), fastpath::VERDICT_ALLOW);
+    for (const auto& step : reply->steps()) {
+        const bool decides = step.stage() == "ingress policy";
+        EXPECT_EQ(step.rule(), decides ? 5U : 0U) << step.stage();
+        EXPECT_EQ(step.audited_rule(), decides ? 6U : 0U) << step.stage();
+    }
 }
 
 } // namespace

@@ -2,13 +2,16 @@
 // Tables: what goes in comes out again, what is wrong is refused by name and changes nothing, and readers never see
 // half a change.
 #include <random>
+#include <ranges>
 #include <thread>
 
 #include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include "dataplane/api/verdict_wire.hpp"
 #include "dataplane/tables.hpp"
+#include "dataplane/view.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::dataplane {
@@ -42,6 +45,15 @@ bool same_entries(const TableUpdate& a, const TableUpdate& b, std::string& diffe
         EXPECT_TRUE(same_entries(a, b, difference)) << difference;                                                   \
     } while (false)
 
+/// Lists that begin alike and differ in the end.
+std::vector<World::Said> ranges_from(std::uint32_t rule, std::uint32_t count) {
+    std::vector<World::Said> ranges{{0, 0, fastpath::VERDICT_ALLOW, 7}};
+    for (std::uint32_t i = 1; i < count; ++i)
+        ranges.push_back({6, 10 * i, i % 2 == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY, i, i + 1});
+    ranges.push_back({17, 0, fastpath::VERDICT_DENY, ~rule});
+    return ranges;
+}
+
 TableUpdate everything() {
     TableUpdate update = world.tables();
     const World v6{6, 6};
@@ -50,9 +62,7 @@ TableUpdate everything() {
     update.mutable_routes()->MergeFrom(second.routes());
     for (std::uint32_t i = 0; i < 200; ++i) {
         update.MergeFrom(World::policy(i % 2 == 0 ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS, 100 + i,
-                                       i % 7, i % 3 == 0 ? 0 : 6, i % 3 == 2 ? i : 0,
-                                       i % 5 == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY, i * 1000));
-        update.mutable_policies()->rbegin()->set_rule(~i);
+                                       i % 7, ranges_from(i, i % 5 == 0 ? 40 : 1)));
     }
     return update;
 }
@@ -94,6 +104,8 @@ TEST(Tables, DeletionLeavesNothing) {
         deletion.add_deleted_endpoints(endpoint.port());
     for (const auto& policy : update.policies())
         *deletion.add_deleted_policies() = policy.key();
+    for (const auto& list : update.verdict_lists())
+        deletion.add_deleted_verdict_lists(list.number());
     for (const auto& network : update.networks())
         deletion.add_deleted_networks(network.vni());
     ASSERT_TRUE(writer.tables.apply(deletion));
@@ -145,8 +157,16 @@ TableUpdate endpoint_with(void (*change)(fastpath::Endpoint&)) {
 }
 
 TableUpdate policy_with(void (*change)(fastpath::PolicyEntry&)) {
-    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, 1, 2, 6, 80, fastpath::VERDICT_DENY);
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, 1, 2, fastpath::VERDICT_DENY);
+    update.clear_verdict_lists();
     change(*update.mutable_policies(0));
+    return update;
+}
+
+TableUpdate verdicts_with(void (*change)(fastpath::VerdictList&)) {
+    TableUpdate update =
+        World::policy(fastpath::DIRECTION_INGRESS, 1, 2, 6, 80, fastpath::VERDICT_DENY, fastpath::VERDICT_ALLOW);
+    change(*update.mutable_verdict_lists(0));
     return update;
 }
 
@@ -194,12 +214,26 @@ std::vector<Refusal> refusals() {
         {"RouteOfNoFamily", route_with([](auto& r) { r.mutable_prefix()->set_address("12345"); }), "route"},
         {"PolicyWithoutDirection",
          policy_with([](auto& p) { p.mutable_key()->set_direction(fastpath::DIRECTION_UNSPECIFIED); }), "direction"},
-        {"PolicyWithoutVerdict", policy_with([](auto& p) { p.set_verdict(fastpath::VERDICT_UNSPECIFIED); }),
-         "verdict"},
-        {"PolicyPortWithoutProtocol", policy_with([](auto& p) { p.mutable_key()->set_protocol(0); }), "protocol"},
-        {"PolicyPortBeyond16Bits", policy_with([](auto& p) { p.mutable_key()->set_port(65536); }), "65535"},
-        {"PolicyProtocolBeyond8Bits", policy_with([](auto& p) { p.mutable_key()->set_protocol(256); }), "255"},
-        {"PolicyPrecedenceBeyond30Bits", policy_with([](auto& p) { p.set_precedence(1U << 30); }), "precedence"},
+        {"PolicyWithoutList", policy_with([](auto& p) { p.set_list(12345); }), "0000000000003039"},
+        {"VerdictsWithoutNumber", verdicts_with([](auto& l) { l.set_number(0); }), "0 is no number"},
+        {"VerdictsWithoutRanges", verdicts_with([](auto& l) { l.clear_ranges(); }), "do not begin"},
+        {"VerdictsThatBeginLate", verdicts_with([](auto& l) { l.mutable_ranges(0)->set_first(1); }), "do not begin"},
+        {"VerdictsOutOfOrder", verdicts_with([](auto& l) { l.mutable_ranges(2)->set_first(6 << 16 | 80); }), "order"},
+        {"VerdictsWithoutVerdict",
+         verdicts_with([](auto& l) { l.mutable_ranges(1)->set_verdict(fastpath::VERDICT_UNSPECIFIED); }), "verdict"},
+        {"VerdictsBeyondAllProtocols", verdicts_with([](auto& l) { l.mutable_ranges(2)->set_first(1U << 24); }),
+         "255"},
+        {"VerdictsOfTooManyRanges", verdicts_with([](auto& l) {
+             for (std::uint32_t i = 0; i < fastpath::verdict_ranges_max; ++i) {
+                 auto& range = *l.add_ranges();
+                 range.set_first((7 << 16) + i);
+                 range.set_verdict(fastpath::VERDICT_ALLOW);
+             }
+         }),
+         "too many ranges"},
+        {"VerdictsInUse",
+         changed([](auto& u) { u.add_deleted_verdict_lists(everything().verdict_lists(0).number()); }),
+         "still used by"},
         {"NextHopInUse", changed([](auto& u) { u.add_deleted_next_hops(World::to_c); }), "still used"},
         {"NetworkInUse", changed([](auto& u) { u.add_deleted_networks(World::vni); }), "still has"},
     };
@@ -279,14 +313,15 @@ TEST(Tables, NothingIsBuiltOnWhatStoodBeforeAWrongEntry) {
 TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
     Writer writer;
     TableUpdate before = world.tables();
-    before.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 0, 0, fastpath::VERDICT_DENY));
+    before.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, fastpath::VERDICT_DENY));
     ASSERT_TRUE(writer.tables.apply(before));
-    // db's old deny goes, its new one is wrong; web's policy has nothing to do with it.
-    TableUpdate update =
-        World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 6, 80, fastpath::VERDICT_ALLOW, 2);
-    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 300, 0, fastpath::VERDICT_DENY));
-    const TableUpdate web =
-        World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY);
+    // db's old deny goes, its new list is wrong; web's policy has nothing to do with it.
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_cache, 6, 80,
+                                       fastpath::VERDICT_ALLOW, fastpath::VERDICT_DENY);
+    const TableUpdate good = update;
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0,
+                                   {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}}));
+    const TableUpdate web = World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, fastpath::VERDICT_DENY);
     update.MergeFrom(web);
     *update.add_deleted_policies() = before.policies(0).key();
     // A new endpoint of db's identity would be open.
@@ -294,7 +329,8 @@ TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
     const auto applied = writer.tables.apply(update);
     ASSERT_FALSE(applied);
     EXPECT_NE(applied.error().message.find("255"), std::string::npos) << applied.error().message;
-    before.MergeFrom(web);
+    *before.add_policies() = web.policies(0); // whose list is the same as db's
+    *before.add_verdict_lists() = good.verdict_lists(0); // which nobody has
     EXPECT_SAME_ENTRIES(before, writer.dump());
 }
 
@@ -436,54 +472,54 @@ TEST_P(FibRace, LongestMatchIsThatOfAList) {
 INSTANTIATE_TEST_SUITE_P(Family, FibRace, testing::Values(4, 6),
                          [](const auto& info) { return "v" + std::to_string(info.param); });
 
-TEST(Tables, PolicyDecidesLikeAListOfEntries) {
+TEST(Tables, PolicyDecidesLikeTheRangesThatWereTold) {
     std::mt19937 random(1);
     Writer writer;
-    std::map<std::array<std::uint32_t, 5>, std::array<std::uint32_t, 3>> entries; // key -> precedence, verdict, rule
+    std::map<std::array<std::uint32_t, 3>, std::vector<World::Said>> told; // direction, local, peer
     TableUpdate update;
-    for (std::uint32_t rule = 1; rule <= 400; ++rule) {
-        const std::uint32_t protocol = random() % 3 == 0 ? 0 : random() % 2 == 0 ? 6 : 17;
-        const std::array<std::uint32_t, 5> key{1 + static_cast<std::uint32_t>(random() % 2),
+    std::uint32_t rule = 0;
+    for (int i = 0; i < 30; ++i) {
+        const std::array<std::uint32_t, 3> key{1 + static_cast<std::uint32_t>(random() % 2),
                                                1 + static_cast<std::uint32_t>(random() % 4),
-                                               static_cast<std::uint32_t>(random() % 4), protocol,
-                                               protocol == 0 ? 0 : static_cast<std::uint32_t>(random() % 3)};
-        const std::array<std::uint32_t, 3> value{static_cast<std::uint32_t>(random() % 4),
-                                                 1 + static_cast<std::uint32_t>(random() % 2), rule};
-        entries[key] = value;
-        auto& entry = *update.add_policies();
-        entry.mutable_key()->set_direction(static_cast<fastpath::Direction>(key[0]));
-        entry.mutable_key()->set_local_identity(key[1]);
-        entry.mutable_key()->set_peer_identity(key[2]);
-        entry.mutable_key()->set_protocol(key[3]);
-        entry.mutable_key()->set_port(key[4]);
-        entry.set_precedence(value[0]);
-        entry.set_verdict(static_cast<fastpath::Verdict>(value[1]));
-        entry.set_rule(value[2]);
+                                               static_cast<std::uint32_t>(random() % 4)};
+        std::map<std::uint32_t, World::Said> ranges;
+        ranges[0] = {0, 0, fastpath::VERDICT_ALLOW, ++rule};
+        for (std::uint32_t wanted = random() % 2 == 0 ? random() % 8 : random() % 3000; wanted > 0; --wanted) {
+            const std::uint32_t protocol = random() % 2 == 0 ? 6 : 17;
+            const std::uint32_t port = random() % 2 == 0 ? random() % 40 : random() % 65536;
+            ranges[protocol << 16 | port] = {protocol, port,
+                                             random() % 2 == 0 ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY,
+                                             ++rule, rule + 1};
+        }
+        told[key].clear();
+        for (const auto& range : ranges | std::views::values)
+            told[key].push_back(range);
+        update.MergeFrom(World::policy(static_cast<fastpath::Direction>(key[0]), key[1], key[2], told[key]));
     }
     ASSERT_TRUE(writer.tables.apply(update));
-    for (std::uint32_t direction : {1U, 2U})
-        for (std::uint32_t local = 1; local <= 5; ++local)
-            for (std::uint32_t peer = 1; peer <= 5; ++peer)
-                for (std::uint32_t protocol : {1U, 6U, 17U})
-                    for (std::uint32_t port = 0; port <= 3; ++port) {
-                        bool any = false;
-                        std::uint32_t precedence = 0;
-                        bool deny = false;
-                        for (const auto& [key, value] : entries) {
-                            const bool matches =
-                                key[0] == direction && key[1] == local && (key[2] == 0 || key[2] == peer) &&
-                                (key[3] == 0 || key[3] == protocol) && (key[4] == 0 || key[4] == port);
-                            if (!matches || (any && value[0] < precedence)) continue;
-                            deny = value[1] == 2 || (any && value[0] == precedence && deny);
-                            precedence = value[0];
-                            any = true;
-                        }
-                        const weft_policy_value found =
-                            writer.tables.policy(static_cast<weft_direction>(direction), local, peer, protocol, port);
-                        ASSERT_EQ(weft_policy_denies(found) != 0, any && deny)
-                            << direction << ' ' << local << ' ' << peer << ' ' << protocol << ' ' << port;
-                        ASSERT_EQ(found.precedence_verdict != 0, any);
-                    }
+    const weft_view view{.tables = &writer.tables};
+    for (int probe = 0; probe < 20000; ++probe) {
+        const std::uint32_t direction = 1 + random() % 2;
+        const std::uint32_t local = 1 + random() % 5;
+        const std::uint32_t peer = random() % 5;
+        const std::uint32_t protocol_port =
+            (random() % 19) << 16 | (random() % 2 == 0 ? random() % 40 : random() % 65536);
+        weft_policy_value wanted{.verdict = WEFT_ALLOW};
+        auto ranges = told.find({direction, local, peer});
+        if (ranges == told.end()) ranges = told.find({direction, local, 0});
+        if (ranges != told.end())
+            for (const World::Said& said : ranges->second)
+                if ((said.protocol << 16 | said.port) <= protocol_port)
+                    wanted = {.verdict = static_cast<std::uint32_t>(said.verdict),
+                              .rule = said.rule,
+                              .audited_rule = said.audited_rule};
+        weft_policy_value found{};
+        const weft_policy_key key = weft_policy_key_of(static_cast<weft_direction>(direction), local, peer);
+        weft_ask_policy(&view, &key, protocol_port, &found);
+        ASSERT_EQ(found.verdict, wanted.verdict) << direction << ' ' << local << ' ' << peer << ' ' << protocol_port;
+        ASSERT_EQ(found.rule, wanted.rule);
+        ASSERT_EQ(found.audited_rule, wanted.audited_rule);
+    }
 }
 
 TEST(Tables, ReadersSeeOneRouteOrTheOther) {

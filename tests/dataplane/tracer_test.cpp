@@ -152,7 +152,7 @@ TEST_F(Traced, PacketFromTheUnderlayHasItsVtepAndItsInnerAddresses) {
 
 TEST_F(Traced, RuleIsTheSessionsForBothDirections) {
     ASSERT_TRUE(fixture.apply(
-        World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, 0, 0, fastpath::VERDICT_ALLOW)));
+        World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, fastpath::VERDICT_ALLOW)));
     const Packet packet = udp(1000, world.db_ip());
     EXPECT_EQ(only_event(from_web(packet)).rule(), 7U);
     EXPECT_EQ(only_event(from_web(packet)).rule(), 7U) << "of the session that is known";
@@ -164,7 +164,7 @@ TEST_F(Traced, DeniedAnswerHasTheRuleThatDeniesItsQuestion) {
     const Packet packet = udp(1000, world.db_ip());
     EXPECT_EQ(only_event(from_web(packet)).rule(), 0U);
     ASSERT_TRUE(fixture.apply(
-        World::policy(fastpath::DIRECTION_EGRESS, World::id_web, World::id_db, 0, 0, fastpath::VERDICT_DENY)));
+        World::policy(fastpath::DIRECTION_EGRESS, World::id_web, World::id_db, fastpath::VERDICT_DENY)));
     const Step answer{.port = World::db, .frame = world.from_db(World::answer(packet)), .sent = {}};
     const TraceEvent event = only_event(answer);
     EXPECT_EQ(event.drop_reason(), static_cast<std::uint32_t>(WEFT_DROP_egress_policy));

@@ -20,7 +20,7 @@ inline std::map<std::string, std::uint32_t> small(std::map<std::string, std::uin
     std::map<std::string, std::uint32_t> sizes;
     for (const char* const name :
          {"networks", "vteps", "ports", "port_of_ifindex", "endpoints", "next_hops", "host_routes", "prefix_routes",
-          "policies", "sessions", "counters", "drops", "told"})
+          "policies", "verdicts", "sessions", "counters", "drops", "told"})
         sizes[name] = 1024;
     entries.merge(sizes);
     return entries;

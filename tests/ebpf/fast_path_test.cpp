@@ -65,8 +65,8 @@ TEST_F(InKernel, GaugesTellSessionsToo) {
         names.insert(gauge.name());
         EXPECT_GT(gauge.capacity(), 0U);
     }
-    EXPECT_EQ(names, (std::set<std::string>{"session", "fib", "fib_prefix", "next_hop", "policy", "endpoint",
-                                            "network", "trace"}));
+    EXPECT_EQ(names, (std::set<std::string>{"session", "fib", "fib_prefix", "next_hop", "policy", "verdict",
+                                            "endpoint", "network", "trace"}));
 }
 
 TEST_F(InKernel, SessionsThatAreOverGoByThemselves) {
@@ -84,10 +84,10 @@ TEST_F(InKernel, SessionsThatAreOverGoByThemselves) {
 
 TEST_F(InKernel, ExplainsAsDpdkDoes) {
     TableUpdate update = world.tables();
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, 6, 80,
+                                   fastpath::VERDICT_DENY, fastpath::VERDICT_ALLOW));
     update.MergeFrom(
-        World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, 6, 80, fastpath::VERDICT_DENY, 1));
-    update.MergeFrom(
-        World::policy(fastpath::DIRECTION_EGRESS, World::id_web, World::id_cache, 0, 0, fastpath::VERDICT_DENY, 2));
+        World::policy(fastpath::DIRECTION_EGRESS, World::id_web, World::id_cache, fastpath::VERDICT_DENY));
     ASSERT_TRUE(apply(update));
     dataplane::Quiescence quiescence(1);
     dataplane::Tables tables(quiescence);

@@ -235,7 +235,7 @@ TEST(MapSize, OfAnUnknownMapIsRefusedWithTheKnownNames) {
     const auto refused = map_entries({{"routes", 5}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().message, "--map-size routes=5: no map is named routes; there are fib, fib_prefix, "
-                                       "policy, network, session");
+                                       "policy, verdict, network, session");
 }
 
 TEST_F(PinnedMaps, AreLentToPrograms) {

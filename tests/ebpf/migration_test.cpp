@@ -96,7 +96,7 @@ class Migrated : public PinnedTest {
     static TableUpdate tables() {
         TableUpdate update = world.tables();
         update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, 6, 80,
-                                       fastpath::VERDICT_DENY, 1));
+                                       fastpath::VERDICT_DENY, fastpath::VERDICT_ALLOW));
         return update;
     }
 
@@ -157,6 +157,7 @@ class Migrated : public PinnedTest {
         };
         add("host", std::span(&update.host(), 1));
         add("network", update.networks());
+        add("verdict list", update.verdict_lists());
         add("policy", update.policies());
         add("endpoint", update.endpoints());
         add("next hop", update.next_hops());

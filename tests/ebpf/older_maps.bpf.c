@@ -55,9 +55,24 @@ struct older_route {
 struct older_policy_key {
     uint8_t direction;
     uint8_t reserved[3];
-    uint32_t protocol_port;
     uint32_t peer_identity;
-    uint32_t local_identity;
+    uint64_t local_identity;
+};
+
+struct older_policy_list {
+    uint64_t without_heir;
+    uint64_t list;
+};
+
+struct older_verdict_key {
+    uint16_t block;
+    uint16_t without_heir[3];
+    uint64_t list;
+};
+
+struct older_verdict_block {
+    struct weft_verdict_range ranges[7];
+    uint64_t blocks;
 };
 
 struct older_session_key {
@@ -106,7 +121,8 @@ WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, __u32, struct older_next_hop, 102
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_host_route_key, struct older_route, 1024, host_routes);
 WEFT_MAP(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct weft_prefix_route_key, struct older_route, 1024,
          prefix_routes);
-WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct older_policy_key, struct weft_policy_value, 1024, policies);
+WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct older_policy_key, struct older_policy_list, 1024, policies);
+WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct older_verdict_key, struct older_verdict_block, 1024, verdicts);
 WEFT_MAP(BPF_MAP_TYPE_HASH, 0, struct older_session_key, struct older_session, 1024, sessions);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_HASH, BPF_F_NO_PREALLOC, __u32, struct older_counts, 1024, counters);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_drop_counts, 1024, drops);

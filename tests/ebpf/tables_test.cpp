@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dataplane/api/explain.hpp"
 #include "dataplane/tables.hpp"
+#include "dataplane/view.hpp"
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/tables.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
@@ -34,6 +36,7 @@ Entries entries_of(const TableUpdate& update) {
     };
     if (update.has_host()) add("host", std::span(&update.host(), 1));
     add("network", update.networks());
+    add("verdict list", update.verdict_lists());
     add("policy", update.policies());
     add("endpoint", update.endpoints());
     add("next hop", update.next_hops());
@@ -106,7 +109,7 @@ class RandomUpdates {
             network.set_name("network-" + std::to_string(below(3)));
         }
         for (unsigned i = below(4); i > 0; --i)
-            *update.add_policies() = policy();
+            add_policy(update);
         for (unsigned i = below(3); i > 0; --i)
             *update.add_endpoints() = endpoint();
         for (unsigned i = below(4); i > 0; --i)
@@ -122,7 +125,10 @@ class RandomUpdates {
         if (one_in(3)) update.add_deleted_next_hops(next_hop_id());
         if (one_in(6)) update.add_deleted_endpoints(port());
         for (unsigned i = below(3); i > 0; --i)
-            *update.add_deleted_policies() = policy().key();
+            update.mutable_deleted_policies()->Add(key());
+        // Some of them in use.
+        for (unsigned i = one_in(3) ? below(3) : 0; i > 0 && !lists_.empty(); --i)
+            update.add_deleted_verdict_lists(lists_[below(static_cast<unsigned>(lists_.size()))]);
         if (one_in(10)) update.add_deleted_networks(vni());
         return update;
     }
@@ -160,19 +166,30 @@ class RandomUpdates {
         return host;
     }
 
-    fastpath::PolicyEntry policy() {
-        fastpath::PolicyEntry entry;
-        entry.mutable_key()->set_direction(static_cast<fastpath::Direction>(one_in(40) ? 0 : 1 + below(2)));
-        entry.mutable_key()->set_local_identity(1 + below(3));
-        entry.mutable_key()->set_peer_identity(below(4));
-        const std::uint32_t protocol = one_in(3) ? 0 : one_in(2) ? 6 : 17;
-        entry.mutable_key()->set_protocol(protocol);
-        entry.mutable_key()->set_port(protocol == 0 && !one_in(40) ? 0 : below(3));
-        entry.set_verdict(static_cast<fastpath::Verdict>(one_in(40) ? 0 : 1 + below(2)));
-        entry.set_precedence(below(1000));
-        entry.set_rule(below(1000));
-        return entry;
+    fastpath::PolicyKey key() {
+        fastpath::PolicyKey key;
+        key.set_direction(static_cast<fastpath::Direction>(one_in(40) ? 0 : 1 + below(2)));
+        key.set_local_identity(1 + below(3));
+        key.set_peer_identity(below(4));
+        return key;
     }
+
+    /// With its list, or one that was told before, or none.
+    void add_policy(TableUpdate& update) {
+        std::vector<World::Said> ranges{{0, 0, verdict(), below(3)}};
+        const unsigned step = 1 + below(3);
+        for (unsigned i = one_in(2) ? below(4) : below(40); i > 0; --i)
+            ranges.push_back({ranges.back().protocol + (one_in(60) ? 0 : step), 0, verdict(), below(1000), below(3)});
+        TableUpdate made = World::policy(fastpath::DIRECTION_INGRESS, 1, 0, ranges);
+        const std::uint64_t list = made.policies(0).list();
+        if (!one_in(40)) update.mutable_verdict_lists()->MergeFrom(made.verdict_lists());
+        lists_.push_back(list);
+        auto& entry = *update.add_policies();
+        *entry.mutable_key() = key();
+        entry.set_list(one_in(4) ? lists_[below(static_cast<unsigned>(lists_.size()))] : list);
+    }
+
+    fastpath::Verdict verdict() { return static_cast<fastpath::Verdict>(one_in(200) ? 0 : 1 + below(2)); }
 
     fastpath::Endpoint endpoint() {
         fastpath::Endpoint endpoint;
@@ -223,6 +240,7 @@ class RandomUpdates {
     }
 
     std::mt19937 random_;
+    std::vector<std::uint64_t> lists_; ///< that were told
 };
 
 /// Does a lookup in the maps find what a worker of the DPDK process would?
@@ -260,12 +278,13 @@ void expect_same_lookups(const MapReader& reader, const dataplane::Tables& table
         const auto direction = static_cast<weft_direction>(1 + random.below(2));
         const std::uint32_t local = 1 + random.below(3);
         const std::uint32_t peer = random.below(4);
-        const std::uint32_t protocol = random.one_in(2) ? 6 : 17;
-        const std::uint32_t port = random.below(3);
-        const auto wanted = tables.policy(direction, local, peer, protocol, port);
-        const auto found = reader.policy(direction, local, peer, protocol, port).value();
-        ASSERT_EQ(found.precedence_verdict, wanted.precedence_verdict);
-        ASSERT_EQ(found.rule, wanted.rule);
+        const std::uint32_t protocol_port = random.below(60) << 16 | random.below(3);
+        const weft_view view{.tables = &tables};
+        weft_policy_value wanted{};
+        const weft_policy_key key = weft_policy_key_of(direction, local, peer);
+        weft_ask_policy(&view, &key, protocol_port, &wanted);
+        const auto found = fastpath::ask_policy(reader, direction, local, peer, protocol_port).value();
+        ASSERT_EQ(std::memcmp(&found, &wanted, sizeof found), 0);
     }
 }
 
@@ -374,11 +393,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(EbpfTables, PolicyOfAnIdentityFitsAsAWholeOrNotAtAll) {
     const auto tables = open(unpinned({{"policies", 5}}));
     ASSERT_TRUE(tables->apply(world.tables()));
-    const auto policies = [](std::uint32_t identity, std::uint32_t ports) {
+    const auto policies = [](std::uint32_t identity, std::uint32_t peers) {
         TableUpdate update;
-        for (std::uint32_t port = 1; port <= ports; ++port)
-            update.MergeFrom(
-                World::policy(fastpath::DIRECTION_INGRESS, identity, 0, 6, port, fastpath::VERDICT_DENY));
+        for (std::uint32_t peer = 0; peer < peers; ++peer)
+            update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, identity, peer,
+                                           {{0, 0, fastpath::VERDICT_DENY, identity}}));
+        update.mutable_verdict_lists()->DeleteSubrange(1, update.verdict_lists_size() - 1);
         return update;
     };
     ASSERT_TRUE(tables->apply(policies(World::id_web, 3)));
@@ -392,6 +412,7 @@ TEST_F(EbpfTables, PolicyOfAnIdentityFitsAsAWholeOrNotAtAll) {
     TableUpdate expected = world.tables();
     expected.MergeFrom(policies(World::id_web, 3));
     expected.MergeFrom(policies(World::id_cache, 2));
+    *expected.add_verdict_lists() = update.verdict_lists(0); // db's, which nobody has
     EXPECT_EQ(difference(tables->dump().value(), expected), "");
     // A full map takes what is already there, and one key twice is one.
     TableUpdate again = policies(World::id_web, 3);
@@ -551,6 +572,8 @@ TEST_F(LeftTables, AreWholeAgainWhereverTheirWriterWasKilled) {
                 deletion.add_deleted_endpoints(endpoint.port());
             for (const auto& policy : dump.policies())
                 *deletion.add_deleted_policies() = policy.key();
+            for (const auto& list : dump.verdict_lists())
+                deletion.add_deleted_verdict_lists(list.number());
             for (const auto& network : dump.networks())
                 deletion.add_deleted_networks(network.vni());
             const auto deleted = (*tables)->apply(deletion);
@@ -579,12 +602,30 @@ weft_prefix_route_key prefix_of(std::uint32_t vni, const Bytes& address, std::ui
     return weft_prefix_route_key_of(vni, &padded, length);
 }
 
+TEST_F(LeftTables, ListThatWasCutOffGoesUnlessAPolicyHasIt) {
+    weft_verdict_block first{.blocks = 2};
+    for (std::uint32_t i = 0; i < WEFT_BLOCK_RANGES; ++i)
+        first.ranges[i] = {.first = i, .value = {.verdict = WEFT_DENY, .rule = 1}};
+    write("verdicts", weft_verdict_key_of(5, 1), first);
+    const weft_policy_key key{1, 1, WEFT_EGRESS};
+    write("policies", key, weft_policy_list{5});
+    const auto refused = Tables::open(options_);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("verdict list 0000000000000005"), std::string::npos)
+        << refused.error().message;
+    erase("policies", key);
+    const auto tables = Tables::open(options_);
+    ASSERT_TRUE(tables) << tables.error().message;
+    EXPECT_EQ(difference((*tables)->dump().value(), world.tables()), "");
+}
+
 TEST_F(LeftTables, WhatCannotBeReadIsAnError) {
     const weft_route_value route{World::to_c, 1};
     const weft_address address = weft_address_v4(world.address(9, 9).data());
     weft_prefix_route_key other_family = prefix_of(World::vni, world.address(9, 0), 96 + 24);
     other_family.vni_family ^= 0x02000000;
-    const auto expect_refused = [&](const char* what, const char* map, const auto& key, const auto& value) {
+    const auto expect_refused = [&](const char* what, const char* map, const auto& key, const auto& value,
+                                    int lists = 0) {
         SCOPED_TRACE(what);
         write(map, key, value);
         auto tables = Tables::open(options_);
@@ -593,7 +634,10 @@ TEST_F(LeftTables, WhatCannotBeReadIsAnError) {
         erase(map, key);
         tables = Tables::open(options_);
         ASSERT_TRUE(tables) << tables.error().message;
-        EXPECT_EQ(difference((*tables)->dump().value(), world.tables()), "");
+        TableUpdate dump = (*tables)->dump().value();
+        EXPECT_EQ(dump.verdict_lists_size(), lists);
+        dump.clear_verdict_lists();
+        EXPECT_EQ(difference(dump, world.tables()), "");
     };
     expect_refused("no message", "told", weft_told_key{WEFT_TOLD_NEXT_HOP, 99}, message("\xff\xff\xff"));
     expect_refused("a message that ends behind its room", "told", weft_told_key{WEFT_TOLD_NETWORK, 99},
@@ -612,8 +656,15 @@ TEST_F(LeftTables, WhatCannotBeReadIsAnError) {
     expect_refused("a host route", "prefix_routes", prefix_of(World::vni, world.address(9, 9), 96 + 32), route);
     expect_refused("shorter than IPv4", "prefix_routes", prefix_of(World::vni, world.address(9, 9), 90), route);
     expect_refused("no family", "prefix_routes", other_family, route);
-    expect_refused("no direction", "policies", weft_policy_key{1, 1, 0, 0}, weft_policy_value{1, 1});
-    expect_refused("no verdict", "policies", weft_policy_key{1, 1, 0, WEFT_INGRESS}, weft_policy_value{4, 1});
+    weft_verdict_block whole{.blocks = 1};
+    for (auto& range : whole.ranges)
+        range.first = WEFT_NO_RANGE;
+    whole.ranges[0] = {.first = 0, .value = {.verdict = WEFT_ALLOW}};
+    write("verdicts", weft_verdict_key_of(5, 1), whole);
+    expect_refused("no direction", "policies", weft_policy_key{1, 1, 0}, weft_policy_list{5}, 1);
+    erase("verdicts", weft_verdict_key_of(5, 1));
+    expect_refused("no list", "policies", weft_policy_key{1, 1, WEFT_INGRESS}, weft_policy_list{6});
+    expect_refused("no such block", "verdicts", weft_verdict_key_of(5, 0), whole);
 }
 
 } // namespace

@@ -155,12 +155,11 @@ void check_trace(Trace& trace, unsigned pushed, const PortCounts& counts) {
 struct FuzzHost {
     explicit FuzzHost(const World& world) : tables(quiescence) {
         fastpath::TableUpdate update = world.tables();
-        update.MergeFrom(
-            World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 0, 0, fastpath::VERDICT_DENY, 1));
+        update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, fastpath::VERDICT_DENY));
         update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, World::id_web, 17, 0,
-                                       fastpath::VERDICT_ALLOW, 2));
+                                       fastpath::VERDICT_ALLOW, fastpath::VERDICT_DENY));
         update.MergeFrom(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, World::id_other, 6, 0,
-                                       fastpath::VERDICT_DENY, 1));
+                                       fastpath::VERDICT_DENY, fastpath::VERDICT_ALLOW));
         require(tables.apply(update).has_value());
     }
 

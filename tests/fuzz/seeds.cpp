@@ -76,8 +76,8 @@ void fast_path_seeds(const files::path& directory) {
         const cases::World world{family, family};
         fastpath::Request update;
         *update.mutable_update() = world.tables();
-        update.mutable_update()->MergeFrom(
-            cases::World::policy(fastpath::DIRECTION_INGRESS, 1, 2, 6, 80, fastpath::VERDICT_DENY));
+        update.mutable_update()->MergeFrom(cases::World::policy(fastpath::DIRECTION_INGRESS, 1, 2, 6, 80,
+                                                                fastpath::VERDICT_DENY, fastpath::VERDICT_ALLOW));
         fastpath::Request question;
         question.mutable_explain()->set_vni(cases::World::vni);
         question.mutable_explain()->set_source(cases::text_of(world.web_ip()));

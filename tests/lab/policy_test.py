@@ -181,9 +181,9 @@ def established_connections_meet_a_new_policy(lab):
 
 def unsupported_fields_are_refused_by_their_path(lab):
     host = lab.host('h2')
-    text = HEAD.format('good', 'default', 'podSelector: {}') + '---\n' + HEAD.format('bad', 'default', 'ingress: [{ports: [{port: http}]}]')
+    text = HEAD.format('good', 'default', 'podSelector: {}') + '---\n' + HEAD.format('bad', 'default', 'ingress: [{ports: [{name: http}]}]')
     done = host.try_weft('policy', 'apply', '-f', '-', text_input=text)
-    assert done.returncode != 0 and 'policy default/bad: spec.ingress[0].ports[0].port: named ports are not supported' in done.stderr, done.stderr
+    assert done.returncode != 0 and 'policy default/bad: spec.ingress[0].ports[0].name: unknown field' in done.stderr, done.stderr
     assert not host.weft_json('policy', 'list').get('policies'), 'all or none are applied'
     allowed(lab, 'h1-e1')
 

@@ -36,7 +36,7 @@ std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus())
 
 constexpr const char* emptied[] = {"networks",  "vteps",     "ports",       "port_of_ifindex",
                                    "endpoints", "next_hops", "host_routes", "prefix_routes",
-                                   "policies",  "sessions",  "told"};
+                                   "policies",  "verdicts",  "sessions",    "told"};
 
 /// A map as it stands in the kernel, by its name in the programs' object: of those that no MapSet holds.
 int map_of(const ebpf::Programs& programs, const char* name) {

@@ -146,7 +146,8 @@ void add_fragment_cases(CaseList& list) {
     list.add("FragmentedPing", {out(large_ping.first), out(large_ping.middle), out(large_ping.last)});
 
     // Verdict and way.
-    const auto silent = World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, 17, 8080, fastpath::VERDICT_DENY);
+    const auto silent = World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, 17, 8080, fastpath::VERDICT_DENY,
+                                      fastpath::VERDICT_ALLOW);
     list.add(
         "PolicySeesTheFirst",
         {after(silent, drops(World::web, w.from_web(train.first), WEFT_DROP_egress_policy)), lost(train.middle)});
@@ -204,7 +205,7 @@ void add_fragment_cases(CaseList& list) {
     list.add("InboundFragmentFromTheWrongVtep",
              {in(inbound.first), drops(World::uplink, w.from_other(inbound.middle), WEFT_DROP_wrong_vtep)});
     list.add("InboundPolicySeesTheFirst",
-             {after(World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY),
+             {after(World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, fastpath::VERDICT_DENY),
                     drops(World::uplink, w.from_cache(inbound.first), WEFT_DROP_ingress_policy)),
               drops(World::uplink, w.from_cache(inbound.middle), WEFT_DROP_fragment_without_first)});
 }

@@ -64,13 +64,22 @@ void RandomTables::change(fastpath::TableUpdate& update) {
 void RandomTables::change_policy(fastpath::TableUpdate& update) {
     using enum World::Identity;
     const std::uint32_t peers[] = {0, 2, id_web, id_db, id_cache, id_other};
-    const std::uint32_t protocol = random_.one_of({0U, 0U, 1U, 6U, 6U, 17U, 17U, 58U, 99U, 132U});
+    std::map<std::pair<std::uint32_t, std::uint32_t>, World::Said> ranges{{{0, 0}, {0, 0, verdict(), 1}}};
+    for (std::uint32_t rule = 2; random_.chance(80) && rule < 40; ++rule) {
+        const std::uint32_t protocol = random_.one_of({1U, 6U, 6U, 17U, 17U, 58U, 99U, 132U});
+        const std::uint32_t port = random_.one_of({0U, 53U, 80U, 8080U, 40000U}) + random_.below(3);
+        ranges[{protocol, port}] = {protocol, port, verdict(), rule};
+    }
+    std::vector<World::Said> said;
+    for (const auto& [first, range] : ranges)
+        said.push_back(range);
     update.MergeFrom(World::policy(random_.chance(50) ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS,
-                                   random_.one_of({id_web, id_db}), random_.one_of(peers), protocol,
-                                   random_.one_of({0U, 0U, 53U, 80U, 8080U, 40000U}),
-                                   random_.chance(50) ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY,
-                                   random_.below(4)));
+                                   random_.one_of({id_web, id_db}), random_.one_of(peers), said));
     policies_.push_back(update.policies(update.policies_size() - 1).key());
+}
+
+fastpath::Verdict RandomTables::verdict() {
+    return random_.chance(50) ? fastpath::VERDICT_ALLOW : fastpath::VERDICT_DENY;
 }
 
 void RandomTables::delete_policy(fastpath::TableUpdate& update) {

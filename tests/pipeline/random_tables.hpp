@@ -20,6 +20,7 @@ class RandomTables {
     void change(fastpath::TableUpdate& update);
     void change_policy(fastpath::TableUpdate& update);
     void delete_policy(fastpath::TableUpdate& update);
+    fastpath::Verdict verdict();
     void change_route(fastpath::TableUpdate& update);
     void delete_route(fastpath::TableUpdate& update);
     void change_next_hop(fastpath::TableUpdate& update);

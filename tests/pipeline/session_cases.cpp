@@ -25,8 +25,8 @@ void add_session_cases(CaseList& list) {
     const Packet ask = World::between(w.web_ip(), w.cache_ip());
     const Packet reply = World::answer(ask);
     // web may ask; nobody may ask web.
-    const auto closed = World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY);
-    const auto silent = World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, 0, 0, fastpath::VERDICT_DENY);
+    const auto closed = World::policy(fastpath::DIRECTION_INGRESS, World::id_web, 0, fastpath::VERDICT_DENY);
+    const auto silent = World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, fastpath::VERDICT_DENY);
     const auto out = [&](const Packet& packet) { return passes(World::web, w.from_web(packet), w.to_cache(packet)); };
     const auto in = [&](const Packet& packet) {
         return passes(World::uplink, w.from_cache(packet), w.at_web(packet));
@@ -112,13 +112,12 @@ void add_session_cases(CaseList& list) {
         return passes(World::web, w.from_web(with_flags(to_db, flags)), w.at_db(with_flags(to_db, flags)));
     };
     const Step db_sends = drops(World::db, w.from_db(with_flags(from_db, ack)), WEFT_DROP_ingress_policy);
-    list.add(
-        "NewDenyEndsTheConnectionOfTwoEndpoints",
-        {at_db(syn),
-         passes(World::db, w.from_db(with_flags(from_db, syn | ack)), w.at_web(with_flags(from_db, syn | ack))),
-         at_db(ack),
-         after(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, 0, 0, fastpath::VERDICT_DENY), db_sends),
-         db_sends, drops(World::web, w.from_web(with_flags(to_db, ack)), WEFT_DROP_ingress_policy)});
+    list.add("NewDenyEndsTheConnectionOfTwoEndpoints",
+             {at_db(syn),
+              passes(World::db, w.from_db(with_flags(from_db, syn | ack)), w.at_web(with_flags(from_db, syn | ack))),
+              at_db(ack),
+              after(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, fastpath::VERDICT_DENY), db_sends),
+              db_sends, drops(World::web, w.from_web(with_flags(to_db, ack)), WEFT_DROP_ingress_policy)});
     const Packet error = w.icmp_error(w.cache_ip(), ask, w.inner == 4 ? 3 : 1, w.inner == 4 ? 3 : 4);
     list.add("NewDenyMeetsTheErrorToo", {out(ask), in(error), after(silent, no_answer(error))});
     list.add("NewDenyAgainstTheAnswersDirectionChangesNothing",

@@ -150,20 +150,47 @@ struct World {
         return update;
     }
 
+    /// A range and what is said from there on; protocol 0 is where everything begins.
+    struct Said {
+        std::uint32_t protocol;
+        std::uint32_t port;
+        fastpath::Verdict verdict;
+        std::uint32_t rule = 7;
+        std::uint32_t audited_rule = 0;
+    };
+
+    /// A list for a pair of identities; peer 0: for all others.
     [[nodiscard]] static fastpath::TableUpdate policy(fastpath::Direction direction, std::uint32_t local,
-                                                      std::uint32_t peer, std::uint32_t protocol, std::uint32_t port,
-                                                      fastpath::Verdict verdict, std::uint32_t precedence = 1) {
+                                                      std::uint32_t peer, const std::vector<Said>& ranges) {
         fastpath::TableUpdate update;
+        auto& list = *update.add_verdict_lists();
+        for (const Said& said : ranges) {
+            auto& range = *list.add_ranges();
+            range.set_first(said.protocol << 16 | said.port);
+            range.set_verdict(said.verdict);
+            range.set_rule(said.rule);
+            range.set_audited_rule(said.audited_rule);
+        }
+        list.set_number(std::hash<std::string>{}(list.SerializeAsString()) | 1);
         auto& entry = *update.add_policies();
         entry.mutable_key()->set_direction(direction);
         entry.mutable_key()->set_local_identity(local);
         entry.mutable_key()->set_peer_identity(peer);
-        entry.mutable_key()->set_protocol(protocol);
-        entry.mutable_key()->set_port(port);
-        entry.set_verdict(verdict);
-        entry.set_precedence(precedence);
-        entry.set_rule(7);
+        entry.set_list(list.number());
         return update;
+    }
+
+    [[nodiscard]] static fastpath::TableUpdate policy(fastpath::Direction direction, std::uint32_t local,
+                                                      std::uint32_t peer, fastpath::Verdict verdict) {
+        return policy(direction, local, peer, {{0, 0, verdict}});
+    }
+
+    /// The verdict for one port of a protocol, another one for everything else.
+    [[nodiscard]] static fastpath::TableUpdate policy(fastpath::Direction direction, std::uint32_t local,
+                                                      std::uint32_t peer, std::uint32_t protocol, std::uint32_t port,
+                                                      fastpath::Verdict verdict, fastpath::Verdict otherwise) {
+        return policy(direction, local, peer,
+                      {{0, 0, otherwise}, {protocol, port, verdict}, {protocol, port + 1, otherwise}});
     }
 
     // --- packets ---

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HostTables: a PolicySink that keeps what a fast path and a database would keep, and decides as
-// dataplane/pipeline/decision.h does, by the same probes.
+// HostTables: a PolicySink that keeps what a fast path and a database would keep, and decides as a fast path does: by
+// the entry of the peer or, where it has none, of anybody.
 #pragma once
 
 #include <set>
@@ -18,20 +18,39 @@ class HostTables : public PolicySink {
         friend bool operator==(const Route&, const Route&) = default;
     };
 
-    /// Direction, local identity, peer identity, protocol, port.
-    using PolicyKey = std::array<std::uint32_t, 5>;
+    /// Direction, local identity, peer identity.
+    using PolicyKey = std::array<std::uint32_t, 3>;
 
-    std::map<PolicyKey, weft_policy_value> policies;
+    std::map<PolicyKey, std::uint64_t> policies; ///< the list's number
+    std::map<std::uint64_t, fastpath::VerdictList> lists;
     std::map<RouteTable::Key, Route> routes;
     std::set<std::string> changed_endpoints;
     std::map<std::pair<std::string, std::string>, std::string> database;
     unsigned writes = 0; ///< of policy entries
     std::string refuse_to_keep;
 
+    /// Changes that contradicted what was there.
+    unsigned contradictions = 0;
+
+    void set_list(const fastpath::VerdictList& list) override {
+        expect(list.number() != 0 && list.ranges_size() > 0 && list.ranges(0).first() == 0);
+        for (int i = 1; i < list.ranges_size(); ++i) {
+            expect(list.ranges(i - 1).first() < list.ranges(i).first() && list.ranges(i).first() < 1U << 24);
+            expect(!same(list.ranges(i - 1), list.ranges(i)));
+        }
+        expect(lists.emplace(list.number(), list).second);
+    }
+
+    void erase_list(std::uint64_t number) override {
+        expect(lists.erase(number) == 1);
+        for (const auto& [key, list] : policies)
+            expect(list != number);
+    }
+
     void set_policy(const fastpath::PolicyEntry& entry) override {
         ++writes;
-        policies[key_of(entry.key())] = {entry.precedence() << 2 | static_cast<std::uint32_t>(entry.verdict()),
-                                         entry.rule()};
+        expect(lists.contains(entry.list()));
+        policies[key_of(entry.key())] = entry.list();
     }
 
     void erase_policy(const fastpath::PolicyKey& key) override {
@@ -70,25 +89,26 @@ class HostTables : public PolicySink {
         return nullptr;
     }
 
-    [[nodiscard]] weft_policy_value decide(weft_direction direction, std::uint32_t local, std::uint32_t peer,
-                                           std::uint8_t protocol, std::uint16_t port) const {
-        weft_policy_value strongest{};
-        for (int probe = 0; probe < WEFT_POLICY_PROBES; ++probe) {
-            const weft_policy_key key = weft_policy_probe(probe, direction, local, peer, protocol, port);
-            const auto found = policies.find({key.direction, key.local_identity, key.peer_identity,
-                                              key.protocol_port >> 16, key.protocol_port & 0xffff});
-            if (found != policies.end()) strongest = weft_policy_stronger(strongest, found->second);
-        }
-        return strongest;
+    /// The range that the port lies in.
+    [[nodiscard]] fastpath::VerdictRange decide(fastpath::Direction direction, std::uint32_t local,
+                                                std::uint32_t peer, std::uint8_t protocol, std::uint16_t port) const {
+        auto entry = policies.find({static_cast<std::uint32_t>(direction), local, peer});
+        if (entry == policies.end()) entry = policies.find({static_cast<std::uint32_t>(direction), local, 0});
+        fastpath::VerdictRange range;
+        range.set_verdict(fastpath::VERDICT_ALLOW);
+        if (entry == policies.end()) return range;
+        for (const auto& each : lists.at(entry->second).ranges())
+            if (each.first() <= (static_cast<std::uint32_t>(protocol) << 16 | port)) range = each;
+        return range;
     }
-
-    /// Changes that contradicted what was there.
-    unsigned contradictions = 0;
 
   private:
     static PolicyKey key_of(const fastpath::PolicyKey& key) {
-        return {static_cast<std::uint32_t>(key.direction()), key.local_identity(), key.peer_identity(),
-                key.protocol(), key.port()};
+        return {static_cast<std::uint32_t>(key.direction()), key.local_identity(), key.peer_identity()};
+    }
+
+    static bool same(const fastpath::VerdictRange& a, const fastpath::VerdictRange& b) {
+        return a.verdict() == b.verdict() && a.rule() == b.rule() && a.audited_rule() == b.audited_rule();
     }
 
     void expect(bool holds) { contradictions += holds ? 0 : 1; }

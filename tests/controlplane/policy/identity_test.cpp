@@ -89,7 +89,7 @@ TEST(IdentityTable, TheWorldIsReserved) {
     EXPECT_EQ(table.acquire({}).number, identity_world);
     EXPECT_FALSE(table.release(identity_world));
     EXPECT_GE(table.acquire({HashedLabels(), {net::Prefix::parse("10.0.0.0/8").value()}}).number, identity_first);
-    EXPECT_EQ(table.items().size(), 1U);
+    EXPECT_EQ(table.size(), 1U);
 }
 
 TEST(IdentityTable, DamagedTextIsRefused) {

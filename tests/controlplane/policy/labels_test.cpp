@@ -74,9 +74,34 @@ TEST(HashedLabels, CommunitiesGoThereAndBack) {
     EXPECT_EQ(HashedLabels::from_text(sent.to_text()), sent);
 }
 
+TEST(LabelHash, APortIsNameProtocolAndNumber) {
+    // 42 bits of SHA-256("abc"), then UDP as 2, then the port.
+    const LabelHash hash = hash_port({"abc", 17, 53});
+    EXPECT_EQ(hash, (0x6ba7816bf8f01cfeU >> 18 << 18 | 2U << 16 | 53U));
+    EXPECT_EQ(name_of_port(hash), hash_port_name("abc"));
+    EXPECT_EQ(port_of(hash)->protocol, 17);
+    EXPECT_EQ(port_of(hash)->port, 53);
+    EXPECT_EQ(port_of(hash_port({"abc", 132, 65535}))->protocol, 132);
+    EXPECT_FALSE(port_of(hash_port_name("abc"))) << "no protocol that is known";
+}
+
+TEST(HashedLabels, PortsTravelBesideLabels) {
+    const std::vector<PortName> ports{{"http", 6, 80}, {"http", 17, 80}, {"dns", 17, 53}};
+    const HashedLabels sent(labels({{"app", "web"}}), "red", {}, ports);
+    EXPECT_TRUE(sent.is_endpoint());
+    EXPECT_EQ(sent.ports().size(), 3U);
+    EXPECT_NE(sent, HashedLabels(labels({{"app", "web"}}), "red", {}));
+    EXPECT_EQ(HashedLabels::from_communities(marker, sent.to_communities(marker)), sent);
+    EXPECT_EQ(HashedLabels::from_text(sent.to_text()), sent);
+    EXPECT_FALSE(
+        HashedLabels::from_communities(marker, std::vector<bgp::LargeCommunity>{sent.to_communities(marker).back()})
+            .is_endpoint())
+        << "a port alone belongs to nobody";
+}
+
 TEST(HashedLabels, ForeignCommunitiesMeanNothing) {
     const std::vector<bgp::LargeCommunity> foreign{
-        {65000, 0x10000001, 2}, {marker, 0x00000001, 2}, {marker, 0x60000001, 2}, {marker, 0xf0000001, 2}};
+        {65000, 0x10000001, 2}, {marker, 0x00000001, 2}, {marker, 0x70000001, 2}, {marker, 0xf0000001, 2}};
     EXPECT_EQ(HashedLabels::from_communities(marker, foreign), HashedLabels());
     EXPECT_FALSE(HashedLabels().is_endpoint());
     EXPECT_FALSE(HashedLabels::from_communities(marker, std::vector<bgp::LargeCommunity>{{marker, 0x10000001, 2}})

@@ -45,13 +45,14 @@ struct Host {
         ASSERT_TRUE(applied) << applied.error().message;
     }
 
-    weft_policy_value ingress(const char* to, const char* from, std::uint8_t protocol, std::uint16_t port) const {
-        return tables.decide(WEFT_INGRESS, tables.lookup(vni, address(to))->identity,
+    fastpath::VerdictRange ingress(const char* to, const char* from, std::uint8_t protocol,
+                                   std::uint16_t port) const {
+        return tables.decide(fastpath::DIRECTION_INGRESS, tables.lookup(vni, address(to))->identity,
                              tables.lookup(vni, address(from))->identity, protocol, port);
     }
 
     bool admits(const char* to, const char* from, std::uint8_t protocol, std::uint16_t port) const {
-        return !weft_policy_denies(ingress(to, from, protocol, port));
+        return ingress(to, from, protocol, port).verdict() == fastpath::VERDICT_ALLOW;
     }
 };
 
@@ -78,9 +79,9 @@ TEST(PolicyEngine, AllowsARemotePeerByItsCommunities) {
     EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.2", tcp, 80));
     EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.3", tcp, 80)) << "another namespace";
     EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.4", tcp, 80)) << "the world";
-    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.1", tcp, 80).rule),
+    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.1", tcp, 80).rule()),
               "ingress rule 1 of default/web");
-    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.2", tcp, 80).rule),
+    EXPECT_EQ(host.engine.rule_text(host.ingress("10.244.0.1", "10.244.1.2", tcp, 80).rule()),
               "ingress isolation of default/web");
     EXPECT_EQ(host.engine.rule_text(999), "");
     // One that comes later finds its place.
@@ -232,6 +233,133 @@ TEST(PolicyEngine, BlocksMeanAddressesWhoeverHasThem) {
     ASSERT_TRUE(host.engine.remove({.name_space = "default", .name = "web"}));
     EXPECT_EQ(host.tables.routes.size(), 3U);
     EXPECT_EQ(host.tables.lookup(vni, address("10.9.0.1"))->identity, identity_world);
+}
+
+std::string cluster_policy(std::string_view name, std::string_view spec, bool audit = false) {
+    return fmt::format(
+        "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: "
+        "{{name: {}, annotations: {{weft.dev/audit: \"{}\"}}}}\nspec: {{{}, subject: {{namespaces: {{}}}}}}\n",
+        name, audit, spec);
+}
+
+TEST(PolicyEngine, TiersAreAskedInTheirOrder) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    const auto decided_by = [&](std::uint16_t port) {
+        return host.engine.rule_text(host.ingress("10.244.0.1", "10.244.0.2", tcp, port).rule());
+    };
+    host.apply(
+        cluster_policy("last", "tier: Baseline, priority: 0, ingress: [{action: Deny, from: [{namespaces: {}}]}]"));
+    EXPECT_EQ(decided_by(80), "ingress rule 1 of cnp:last");
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    host.apply(
+        policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80, endPort: 90}]}]"));
+    EXPECT_EQ(decided_by(80), "ingress rule 1 of default/web");
+    EXPECT_EQ(decided_by(91), "ingress isolation of default/web");
+    host.apply(cluster_policy("first", "tier: Admin, priority: 7, ingress: [{action: Pass, from: [{namespaces: {}}], "
+                                       "protocols: [{tcp: {destinationPort: {number: 81}}}]}, {name: not in, action: "
+                                       "Deny, from: [{namespaces: {}}], protocols: [{tcp: {destinationPort: {range: "
+                                       "{start: 80, end: 85}}}}]}]"));
+    EXPECT_EQ(decided_by(80), "ingress rule 2 (not in) of cnp:first");
+    EXPECT_EQ(decided_by(81), "ingress rule 1 of default/web") << "passed on";
+    EXPECT_EQ(decided_by(86), "ingress rule 1 of default/web");
+    ASSERT_TRUE(host.engine.remove({.name_space = "default", .name = "web"}));
+    EXPECT_EQ(decided_by(81), "ingress rule 1 of cnp:last");
+    EXPECT_EQ(host.engine.list().size(), 2U);
+    EXPECT_FALSE(host.engine.namespaces().contains("")) << "tiers have none";
+    EXPECT_EQ(host.tables.contradictions, 0U);
+}
+
+TEST(PolicyEngine, WhatIsAuditedIsToldAndNotEnforced) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    const auto audited_by = [&](std::uint16_t port) {
+        return host.engine.rule_text(host.ingress("10.244.0.1", "10.244.0.2", tcp, port).audited_rule());
+    };
+    const std::string spec =
+        "tier: Admin, priority: 7, ingress: [{action: Deny, from: [{namespaces: {}}], protocols: "
+        "[{tcp: {destinationPort: {number: 80}}}]}]";
+    host.apply(cluster_policy("lock", spec, true));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_EQ(audited_by(80), "ingress rule 1 of cnp:lock");
+    EXPECT_EQ(audited_by(81), "");
+    host.apply(cluster_policy("lock", spec, false));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_EQ(audited_by(80), "");
+    host.apply(cluster_policy("open", "tier: Admin, priority: 6, ingress: [{action: Pass, from: [{namespaces: {}}]}]",
+                              true));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_EQ(audited_by(80), "no policy denies ingress");
+}
+
+TEST(PolicyEngine, PortsByNameAreTheDestinations) {
+    Host host;
+    const auto add = [&](const std::string& name, const char* at, std::vector<PortName> ports) {
+        ASSERT_TRUE(host.engine.set_endpoint(name, {"default", {}, {address(at)}, std::move(ports)}));
+        host.engine.set_local_route(host_route(at), 1, name);
+    };
+    add("web", "10.244.0.1", {{"http", tcp, 8080}});
+    add("client", "10.244.0.2", {{"http", tcp, 80}});
+    host.engine.set_remote_route(
+        host_route("10.244.1.1"), 70000,
+        HashedLabels({}, "default", {}, std::vector<PortName>{{"http", tcp, 81}}).to_communities(marker));
+    host.engine.set_remote_route(host_route("10.244.1.2"), 70000, communities({}));
+    host.apply(policy("http", "policyTypes: [Ingress, Egress], ingress: [{ports: [{port: http}]}], egress: [{ports: "
+                              "[{port: http}]}]"));
+    const auto may_leave_to = [&](const char* to, std::uint16_t port) {
+        return host.tables
+                   .decide(fastpath::DIRECTION_EGRESS, host.engine.endpoint_identity("web"),
+                           host.tables.lookup(vni, address(to))->identity, tcp, port)
+                   .verdict() == fastpath::VERDICT_ALLOW;
+    };
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 8080));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 80));
+    EXPECT_TRUE(may_leave_to("10.244.0.2", 80));
+    EXPECT_FALSE(may_leave_to("10.244.0.2", 8080));
+    EXPECT_TRUE(may_leave_to("10.244.1.1", 81));
+    EXPECT_FALSE(may_leave_to("10.244.1.1", 80));
+    EXPECT_FALSE(may_leave_to("10.244.1.2", 80)) << "it calls none so";
+    EXPECT_THAT(
+        host.engine.describe(host.tables.lookup(vni, address("10.244.1.1"))->identity, host.engine.known_labels()),
+        testing::Contains("port http=81/TCP"));
+    // A later one finds its place, though no rule says whom it means.
+    host.engine.set_remote_route(
+        host_route("10.244.1.3"), 70000,
+        HashedLabels({}, "default", {}, std::vector<PortName>{{"http", tcp, 82}}).to_communities(marker));
+    EXPECT_TRUE(may_leave_to("10.244.1.3", 82));
+}
+
+TEST(PolicyEngine, PeersLikeAnybodyHaveNoEntry) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    for (unsigned i = 0; i < 20; ++i)
+        host.engine.set_remote_route({vni, net::Prefix::host(net::Address::v4(0x0af40100U + i))}, 70000,
+                                     communities({{"app", fmt::format("app-{}", i)}}));
+    host.apply(policy("some", "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: "
+                              "{matchExpressions: [{key: app, operator: In, values: [app-3, app-4]}]}}]}]"));
+    EXPECT_EQ(host.tables.policies.size(), 3U) << "two that are allowed, and anybody";
+    EXPECT_EQ(host.tables.lists.size(), 2U) << "the two share one";
+    host.tables.writes = 0;
+    host.engine.set_remote_route(host_route("10.244.2.1"), 70000, communities({{"app", "app-20"}}));
+    host.engine.set_remote_route(host_route("10.244.2.2"), 70000, communities({{"app", "app-3"}}));
+    EXPECT_EQ(host.tables.writes, 0U);
+    host.engine.set_remote_route(host_route("10.244.2.3"), 70000, communities({{"app", "app-3"}, {"new", "one"}}));
+    EXPECT_EQ(host.tables.writes, 1U);
+    EXPECT_EQ(host.tables.lists.size(), 2U);
+}
+
+TEST(PolicyEngine, PoliciesOfOneTextAreCompiledOnce) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    std::string text;
+    for (unsigned i = 0; i < 10; ++i)
+        text += policy(fmt::format("p{}", i), fmt::format("ingress: [{{ports: [{{port: {}}}]}}]", 80 + 2 * i));
+    host.apply(text);
+    EXPECT_EQ(host.tables.writes, 1U);
+    EXPECT_EQ(host.tables.lists.size(), 1U);
+    EXPECT_EQ(host.tables.lists.begin()->second.ranges_size(), 21);
 }
 
 TEST(PolicyEngine, DescribesIdentitiesForPeople) {

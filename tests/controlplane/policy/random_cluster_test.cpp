@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two hosts and the world, random changes, and after each of them every pair of ends: the tables of both hosts must
-// decide as the naive evaluator does.
+// decide as the naive evaluator does, for the reason that it gives, and audit as it does. When everything is gone,
+// nothing is left.
 //
 //   host 0: endpoints ---- routes with communities ---- host 1: endpoints
 //        \______________ default route: the world ______________/
+//
+// WEFT_SEED repeats a run, WEFT_CLUSTERS and WEFT_STEPS make it longer.
+#include <iostream>
 #include <memory>
 #include <random>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/controlplane/policy/host_tables.hpp"
@@ -28,19 +33,55 @@ struct Pod {
     unsigned host = 0;
     std::string name_space;
     naive::Labels labels;
+    std::vector<naive::PortName> ports;
     std::vector<net::Address> addresses; ///< IPv4, IPv6
+    bool announced = true;               ///< to the other host
 };
+
+struct Protocol {
+    const char* name;
+    std::uint8_t number;
+};
+
+constexpr Protocol tcp{"TCP", 6};
+constexpr Protocol udp{"UDP", 17};
+constexpr Protocol sctp{"SCTP", 132};
+
+std::uint8_t protocol_number(const std::string& name) {
+    for (const Protocol& protocol : {tcp, udp, sctp})
+        if (name == protocol.name) return protocol.number;
+    return 1;
+}
+
+/// At the borders of what policies name, and away from them.
+constexpr std::pair<Protocol, std::uint16_t> services[]{
+    {tcp, 1},  {tcp, 79}, {tcp, 80}, {tcp, 81}, {tcp, 82}, {tcp, 83},  {tcp, 84},  {tcp, 8080},   {tcp, 65535},
+    {udp, 79}, {udp, 80}, {udp, 81}, {udp, 90}, {sctp, 0}, {sctp, 80}, {sctp, 81}, {sctp, 65535}, {{"ICMP", 1}, 0},
+};
+
+struct Tally {
+    unsigned questions = 0;
+    unsigned denied = 0;
+    unsigned audited = 0;
+    unsigned audited_by_default = 0;       ///< of these
+    std::map<std::string, unsigned> kinds; ///< of what decided
+};
+
+std::uint64_t setting(const char* name, std::uint64_t otherwise) {
+    const char* const value = std::getenv(name);
+    return value != nullptr ? std::strtoull(value, nullptr, 10) : otherwise;
+}
 
 class RandomCluster {
   public:
-    explicit RandomCluster(unsigned seed) : random_(seed) {
+    RandomCluster(std::uint64_t seed, Tally& tally) : random_(seed), tally_(tally) {
         for (Host& host : hosts_)
             for (const char* prefix : {"0.0.0.0/0", "::/0"})
                 host.engine->set_remote_route({vni, net::Prefix::parse(prefix).value()}, tunnel + 9, {});
     }
 
     void change() {
-        switch (up_to(10)) {
+        switch (up_to(12)) {
         case 0:
         case 1:
             add_pod();
@@ -60,9 +101,32 @@ class RandomCluster {
         case 6:
             restart(hosts_[up_to(2)]);
             break;
-        default:
-            apply_policy();
+        case 7:
+            toggle_announcement();
             break;
+        default:
+            apply_policies();
+            break;
+        }
+    }
+
+    /// Takes everything away, in any order; only the routes to the world stay.
+    void clear() {
+        while (!pods_.empty() || !cluster_.policies.empty())
+            if (up_to(2) == 0) {
+                remove_pod();
+            } else {
+                remove_policy();
+            }
+        for (Host& host : hosts_) {
+            for (const auto& [name, labels] : cluster_.namespaces)
+                static_cast<void>(host.engine->remove_namespace(name));
+            ASSERT_EQ(host.engine->in_use(), PolicyEngine::InUse{});
+            ASSERT_TRUE(host.tables->policies.empty());
+            ASSERT_TRUE(host.tables->lists.empty());
+            ASSERT_TRUE(host.tables->database.empty());
+            ASSERT_EQ(host.tables->routes.size(), 2U);
+            ASSERT_EQ(host.tables->contradictions, 0U);
         }
     }
 
@@ -82,6 +146,7 @@ class RandomCluster {
         std::string name;
         naive::End end;
         unsigned host = 0;
+        bool announced = true;
     };
 
     unsigned up_to(unsigned n) { return static_cast<unsigned>(random_() % n); }
@@ -143,58 +208,108 @@ class RandomCluster {
         }
     }
 
-    naive::Rule any_rule() {
+    naive::Port any_port(bool namespaced) {
+        naive::Port port;
+        if (up_to(4) == 0) {
+            port.name = one_of({"http", "dns", "nobody"});
+            if (namespaced) port.protocol = one_of({"", "TCP", "UDP", "SCTP"});
+            return port;
+        }
+        port.protocol = one_of({"", "TCP", "UDP", "SCTP"});
+        if (!namespaced || up_to(3) != 0) port.port = 79 + up_to(4);
+        if (port.port != 0 && up_to(3) == 0) port.end_port = up_to(4) == 0 ? 65535 : port.port + 1 + up_to(5);
+        return port;
+    }
+
+    naive::Peer any_endpoints(bool namespaced) {
+        naive::Peer peer;
+        const unsigned shape = up_to(3);
+        if (!namespaced || shape != 0) peer.namespaces = any_selector(true);
+        if (shape != 1) peer.pods = any_selector(false);
+        return peer;
+    }
+
+    naive::Rule any_rule(const naive::Policy& policy, bool ingress) {
+        const bool namespaced = policy.kind == "NetworkPolicy";
         naive::Rule rule;
-        for (unsigned i = up_to(3); i > 0; --i) {
-            naive::Peer peer;
-            const unsigned kind = up_to(4);
-            if (kind == 0) {
-                peer.block = any_block();
+        if (!namespaced) {
+            rule.action = policy.kind == "BaselineAdminNetworkPolicy" ? one_of({"Allow", "Deny"})
+                                                                      : one_of({"Allow", "Deny", "Pass"});
+            if (up_to(3) == 0) rule.name = one_of({"first", "second"});
+        }
+        bool blocks = false;
+        for (unsigned i = up_to(3) + (namespaced ? 0 : 1); i > 0; --i) {
+            if (up_to(4) == 0 && (namespaced || !ingress)) {
+                rule.peers.push_back({std::nullopt, std::nullopt, any_block()});
+                if (!namespaced) rule.peers.back().block->except.clear();
+                blocks = true;
             } else {
-                if (kind != 1) peer.namespaces = any_selector(true);
-                if (kind != 2) peer.pods = any_selector(false);
+                rule.peers.push_back(any_endpoints(namespaced));
             }
-            rule.peers.push_back(peer);
         }
         for (unsigned i = up_to(3); i > 0; --i) {
-            naive::Port port{one_of({"", "TCP", "UDP", "SCTP"}), 0, 0};
-            if (up_to(3) != 0) port.port = 79 + up_to(3);
-            if (port.port != 0 && up_to(3) == 0) port.end_port = port.port + up_to(4);
+            naive::Port port = any_port(namespaced);
+            // The API has no names of ports for networks.
+            if (!namespaced && blocks && !port.name.empty()) port = {"", 80, 0, ""};
             rule.ports.push_back(port);
         }
         return rule;
     }
 
-    void apply_policy() {
+    naive::Policy any_policy() {
         naive::Policy policy;
-        policy.name_space = any_namespace();
-        policy.name = one_of({"p", "q", "r"});
-        policy.pods = any_selector(false);
-        if (up_to(2) == 0) policy.types.emplace_back("Ingress");
-        if (up_to(2) == 0) policy.types.emplace_back("Egress");
-        for (unsigned i = up_to(3); i > 0; --i)
-            policy.ingress.push_back(any_rule());
-        for (unsigned i = up_to(3); i > 0; --i)
-            policy.egress.push_back(any_rule());
-        for (Host& host : hosts_) {
-            const auto applied = host.engine->apply(policy.to_yaml());
-            ASSERT_TRUE(applied) << applied.error().message << "\n" << policy.to_yaml();
+        policy.kind = one_of({"NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "ClusterNetworkPolicy",
+                              "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"});
+        policy.name = policy.kind == "BaselineAdminNetworkPolicy" ? "default" : one_of({"p", "q", "r"});
+        policy.audit = up_to(3) == 0;
+        if (policy.kind == "NetworkPolicy") {
+            policy.name_space = any_namespace();
+            policy.subject.pods = any_selector(false);
+            if (up_to(2) == 0) policy.types.emplace_back("Ingress");
+            if (up_to(2) == 0) policy.types.emplace_back("Egress");
+        } else {
+            policy.subject = any_endpoints(false);
+            policy.priority = up_to(3);
+            if (policy.kind == "ClusterNetworkPolicy") policy.tier = one_of({"Admin", "Baseline"});
         }
-        forget(policy.name_space, policy.name);
-        cluster_.policies.push_back(std::move(policy));
+        for (unsigned i = up_to(3); i > 0; --i)
+            policy.ingress.push_back(any_rule(policy, true));
+        for (unsigned i = up_to(3); i > 0; --i)
+            policy.egress.push_back(any_rule(policy, false));
+        return policy;
     }
 
-    void forget(const std::string& name_space, const std::string& name) {
-        std::erase_if(cluster_.policies,
-                      [&](const auto& policy) { return policy.name_space == name_space && policy.name == name; });
+    /// Some at once, each name once.
+    void apply_policies() {
+        std::map<std::string, naive::Policy> policies;
+        for (unsigned i = up_to(3); i < 3; ++i) {
+            naive::Policy policy = any_policy();
+            policies.insert_or_assign(policy.full_name(), std::move(policy));
+        }
+        std::string yaml;
+        for (const auto& [name, policy] : policies)
+            yaml += policy.to_yaml();
+        for (Host& host : hosts_) {
+            const auto applied = host.engine->apply(yaml);
+            ASSERT_TRUE(applied) << applied.error().message << "\n" << yaml;
+        }
+        for (auto& [name, policy] : policies) {
+            forget(name);
+            cluster_.policies.push_back(std::move(policy));
+        }
+    }
+
+    void forget(const std::string& name) {
+        std::erase_if(cluster_.policies, [&](const auto& policy) { return policy.full_name() == name; });
     }
 
     void remove_policy() {
         if (cluster_.policies.empty()) return;
-        const naive::Policy policy = cluster_.policies[up_to(static_cast<unsigned>(cluster_.policies.size()))];
+        const std::string name =
+            cluster_.policies[up_to(static_cast<unsigned>(cluster_.policies.size()))].full_name();
         for (Host& host : hosts_)
-            ASSERT_TRUE(host.engine->remove({.name_space = policy.name_space, .name = policy.name}));
-        forget(policy.name_space, policy.name);
+            ASSERT_TRUE(host.engine->remove(PolicyName::parse(name).value()));
+        forget(name);
     }
 
     void relabel_namespace() {
@@ -213,6 +328,7 @@ class RandomCluster {
         pod.host = up_to(2);
         pod.name_space = any_namespace();
         pod.labels = any_labels();
+        pod.ports = any_ports();
         unsigned number = 1;
         while (pods_.contains(fmt_name(pod.host, number)))
             ++number;
@@ -228,20 +344,53 @@ class RandomCluster {
         return "pod-" + std::to_string(host) + "-" + std::to_string(number);
     }
 
+    std::vector<naive::PortName> any_ports() {
+        std::vector<naive::PortName> ports;
+        if (up_to(2) == 0) ports.push_back({"http", one_of({"TCP", "UDP"}), 79 + up_to(4)});
+        if (up_to(3) == 0) ports.push_back({"dns", "UDP", 81});
+        if (up_to(3) == 0) ports.push_back({"dns", "TCP", 82});
+        return ports;
+    }
+
+    static LocalEndpoint settings_of(const Pod& pod) {
+        LocalEndpoint settings{
+            pod.name_space, LabelSet::make({pod.labels.begin(), pod.labels.end()}).value(), pod.addresses, {}};
+        for (const auto& [name, protocol, port] : pod.ports)
+            settings.named_ports.push_back({name, protocol_number(protocol), static_cast<std::uint16_t>(port)});
+        return settings;
+    }
+
     static void attach(Host& host, const std::string& name, const Pod& pod) {
-        ASSERT_TRUE(host.engine->set_endpoint(
-            name, {pod.name_space, LabelSet::make({pod.labels.begin(), pod.labels.end()}).value(), pod.addresses}));
-        for (std::size_t i = 0; i < pod.addresses.size(); ++i)
-            host.engine->set_local_route({vni, net::Prefix::host(pod.addresses[i])}, 1, name);
+        ASSERT_TRUE(host.engine->set_endpoint(name, settings_of(pod)));
+        for (const net::Address& address : pod.addresses)
+            host.engine->set_local_route({vni, net::Prefix::host(address)}, 1, name);
     }
 
     void relabel_pod() {
         if (pods_.empty()) return;
-        auto& [name, pod] = *std::next(pods_.begin(), up_to(static_cast<unsigned>(pods_.size())));
+        auto& [name, pod] = any_pod();
         pod.labels = any_labels();
-        ASSERT_TRUE(hosts_[pod.host].engine->set_endpoint(
-            name, {pod.name_space, LabelSet::make({pod.labels.begin(), pod.labels.end()}).value(), pod.addresses}));
+        pod.ports = any_ports();
+        ASSERT_TRUE(hosts_[pod.host].engine->set_endpoint(name, settings_of(pod)));
         announce_all();
+    }
+
+    std::pair<const std::string, Pod>& any_pod() {
+        return *std::next(pods_.begin(), up_to(static_cast<unsigned>(pods_.size())));
+    }
+
+    /// A route that is withdrawn leaves the endpoint to be taken for the world, as far as the other host knows.
+    void toggle_announcement() {
+        if (pods_.empty()) return;
+        auto& [name, pod] = any_pod();
+        pod.announced = !pod.announced;
+        Host& other = hosts_[1 - pod.host];
+        if (pod.announced) {
+            announce(other, name, pod);
+        } else {
+            for (const net::Address& address : pod.addresses)
+                other.engine->erase_remote_route({vni, net::Prefix::host(address)});
+        }
     }
 
     void remove_pod() {
@@ -262,7 +411,7 @@ class RandomCluster {
     /// What BGP does: every endpoint's communities on its routes, at the other host.
     void announce_all() {
         for (const auto& [name, pod] : pods_)
-            announce(hosts_[1 - pod.host], name, pod);
+            if (pod.announced) announce(hosts_[1 - pod.host], name, pod);
     }
 
     void announce(Host& to, const std::string& name, const Pod& pod) {
@@ -287,16 +436,17 @@ class RandomCluster {
         for (const char* prefix : {"0.0.0.0/0", "::/0"})
             fresh.engine->set_remote_route({vni, net::Prefix::parse(prefix).value()}, tunnel + 9, {});
         for (const auto& [name, pod] : pods_)
-            if (pod.host != number) announce(fresh, name, pod);
+            if (pod.host != number && pod.announced) announce(fresh, name, pod);
         fresh.engine->sweep();
         ASSERT_EQ(fresh.tables->routes, host.tables->routes);
         ASSERT_EQ(fresh.tables->database, host.tables->database);
-        ASSERT_EQ(fresh.tables->policies.size(), host.tables->policies.size());
-        for (const auto& [key, value] : host.tables->policies) {
-            ASSERT_TRUE(fresh.tables->policies.contains(key));
-            ASSERT_EQ(fresh.tables->policies[key].precedence_verdict, value.precedence_verdict);
-            ASSERT_EQ(fresh.tables->policies[key].rule, value.rule);
+        ASSERT_EQ(fresh.tables->policies, host.tables->policies);
+        ASSERT_EQ(fresh.tables->lists.size(), host.tables->lists.size());
+        for (const auto& [number_of_list, list] : host.tables->lists) {
+            ASSERT_TRUE(fresh.tables->lists.contains(number_of_list));
+            ASSERT_EQ(fresh.tables->lists[number_of_list].SerializeAsString(), list.SerializeAsString());
         }
+        ASSERT_EQ(fresh.engine->in_use(), host.engine->in_use());
         host = std::move(fresh);
     }
 
@@ -304,40 +454,61 @@ class RandomCluster {
         std::vector<NamedEnd> ends;
         for (const auto& [name, pod] : pods_)
             for (const net::Address& address : pod.addresses)
-                ends.push_back({name, {address, true, pod.name_space, pod.labels}, pod.host});
+                ends.push_back(
+                    {name, {address, true, pod.name_space, pod.labels, pod.ports}, pod.host, pod.announced});
         for (const char* world : {"192.0.2.1", "192.0.2.200", "10.244.7.7", "2001:db8::1"})
-            ends.push_back({world, {net::Address::parse(world).value(), false, "", {}}, 0});
+            ends.push_back({world, {net::Address::parse(world).value(), false, "", {}, {}}, 0, true});
         return ends;
     }
 
-    bool tables_deny(const Host& host, weft_direction direction, const net::Address& local, const net::Address& peer,
-                     std::uint8_t protocol, std::uint16_t port) const {
-        const auto* const local_route = host.tables->lookup(vni, local);
-        const auto* const peer_route = host.tables->lookup(vni, peer);
-        return weft_policy_denies(
-            host.tables->decide(direction, local_route->identity, peer_route->identity, protocol, port));
+    void check(const NamedEnd& from, const NamedEnd& to) {
+        for (unsigned i = 0; i < 4; ++i) {
+            const auto& [protocol, port] = services[up_to(std::size(services))];
+            if (from.end.endpoint) check(false, from, to, protocol, port);
+            if (to.end.endpoint) check(true, to, from, protocol, port);
+        }
     }
 
-    void check(const NamedEnd& from, const NamedEnd& to) {
-        struct Service {
-            const char* protocol;
-            std::uint8_t number;
-            std::uint16_t port;
+    void check(bool ingress, const NamedEnd& local, const NamedEnd& peer, const Protocol& protocol,
+               std::uint16_t port) {
+        const Host& host = hosts_[local.host];
+        naive::End seen = peer.end;
+        if (peer.host != local.host && !peer.announced) seen = {seen.address, false, "", {}, {}};
+        const naive::Question question{ingress, local.end, seen, protocol.name, port};
+        const naive::Verdict expected = cluster_.decide(question, false);
+        const naive::Verdict would_be = cluster_.decide(question, true);
+        const auto found =
+            host.tables->decide(ingress ? fastpath::DIRECTION_INGRESS : fastpath::DIRECTION_EGRESS,
+                                host.tables->lookup(vni, local.end.address)->identity,
+                                host.tables->lookup(vni, peer.end.address)->identity, protocol.number, port);
+        const auto what = [&] {
+            return fmt::format("{} of {} {}, peer {} {}, {} {}\n{}", ingress ? "ingress" : "egress", local.name,
+                               local.end.address.to_string(), peer.name, peer.end.address.to_string(), protocol.name,
+                               port, all_policies());
         };
+        std::string audited;
+        if (would_be.allowed != expected.allowed)
+            audited = !would_be.by.empty() ? would_be.by
+                                           : fmt::format("no policy denies {}", ingress ? "ingress" : "egress");
+        ASSERT_EQ(found.verdict() == fastpath::VERDICT_ALLOW, expected.allowed) << what();
+        ASSERT_EQ(host.engine->rule_text(found.rule()), expected.by) << what();
+        ASSERT_EQ(found.rule() == 0, expected.by.empty()) << what();
+        ASSERT_EQ(host.engine->rule_text(found.audited_rule()), audited) << what();
+        ASSERT_EQ(found.audited_rule() == 0, audited.empty()) << what();
+        ++tally_.questions;
+        if (!expected.allowed) ++tally_.denied;
+        if (!audited.empty()) ++tally_.audited;
+        if (!audited.empty() && would_be.by.empty()) ++tally_.audited_by_default;
+        ++tally_.kinds[kind_of(expected.by)];
+    }
 
-        static constexpr Service services[]{
-            {"TCP", 6, 80}, {"TCP", 6, 82}, {"UDP", 17, 80}, {"SCTP", 132, 81}, {"ICMP", 1, 0}};
-        for (const auto& [protocol, number, port] : services) {
-            const bool expected = cluster_.allows(from.end, to.end, protocol, port);
-            const bool denied = (from.end.endpoint && tables_deny(hosts_[from.host], WEFT_EGRESS, from.end.address,
-                                                                  to.end.address, number, port)) ||
-                                (to.end.endpoint && tables_deny(hosts_[to.host], WEFT_INGRESS, to.end.address,
-                                                                from.end.address, number, port));
-            ASSERT_EQ(!denied, expected)
-                << from.name << " " << from.end.address.to_string() << " -> " << to.name << " "
-                << to.end.address.to_string() << " " << protocol << " " << port << "\n"
-                << all_policies();
-        }
+    /// "ingress rule of cnp", "egress isolation", "default"
+    static std::string kind_of(const std::string& rule) {
+        if (rule.empty()) return "default";
+        const std::string side = rule.substr(0, rule.find(' '));
+        if (rule.contains("isolation")) return side + " isolation";
+        const std::string policy = rule.substr(rule.rfind(' ') + 1);
+        return side + " rule of " + (policy.contains(':') ? policy.substr(0, policy.find(':')) : "np");
     }
 
     std::string all_policies() const {
@@ -347,23 +518,45 @@ class RandomCluster {
         return text;
     }
 
-    std::mt19937 random_;
+    std::mt19937_64 random_;
+    Tally& tally_;
     std::array<Host, 2> hosts_;
     std::map<std::string, Pod> pods_;
     naive::Cluster cluster_;
 };
 
 TEST(RandomCluster, TablesDecideAsTheNaiveEvaluator) {
-    const unsigned base = std::random_device{}();
-    for (unsigned i = 0; i < 20; ++i) {
-        SCOPED_TRACE(testing::Message() << "seed " << base + i);
-        RandomCluster cluster(base + i);
-        for (unsigned step = 0; step < 60; ++step) {
+    const std::uint64_t seed = setting("WEFT_SEED", std::random_device{}());
+    const std::uint64_t clusters = setting("WEFT_CLUSTERS", 20);
+    const std::uint64_t steps = setting("WEFT_STEPS", 40);
+    Tally tally;
+    for (std::uint64_t i = 0; i < clusters; ++i) {
+        SCOPED_TRACE(testing::Message() << "WEFT_SEED=" << seed + i << " WEFT_CLUSTERS=1 WEFT_STEPS=" << steps);
+        RandomCluster cluster(seed + i, tally);
+        for (std::uint64_t step = 0; step < steps; ++step) {
             SCOPED_TRACE(testing::Message() << "step " << step);
             cluster.change();
+            if (HasFatalFailure()) return;
             cluster.check();
-            if (testing::Test::HasFatalFailure()) return;
+            if (HasFatalFailure()) return;
         }
+        cluster.clear();
+        if (HasFatalFailure()) return;
+    }
+    std::cout << fmt::format("seed {}: {} questions, {} denied, {} audited, {} of these by default\n", seed,
+                             tally.questions, tally.denied, tally.audited, tally.audited_by_default);
+    for (const auto& [kind, count] : tally.kinds)
+        std::cout << fmt::format("  {:8} {}\n", count, kind);
+    if (clusters < 20 || steps < 40) return;
+    // What was never asked was never checked.
+    for (const char* side : {"ingress", "egress"})
+        for (const char* what : {"isolation", "rule of np", "rule of cnp", "rule of anp", "rule of banp"})
+            EXPECT_GT(tally.kinds[fmt::format("{} {}", side, what)], 0U) << side << " " << what;
+    EXPECT_GT(tally.kinds["default"], 0U);
+    EXPECT_GT(tally.audited, 0U);
+    // It takes an audited rule that passes on what the next one denies.
+    if (clusters >= 500) {
+        EXPECT_GT(tally.audited_by_default, 0U);
     }
 }
 
