@@ -70,6 +70,15 @@ def table_bench_programs_both_fast_paths():
     assert in_use['median_ms'] > 0 and over['median_ms'] > 0, said['sweep']
 
 
+def policy_bench_measures_every_change():
+    scale = [] if ALL else ['--routes', 5000, '--policies', 200, '--rounds', 5]
+    said = report(BUILD / 'perf' / 'policy_bench', *scale)
+    cases = said['cases']
+    assert set(cases) == {'routes', 'restart', 'compile', 'change', 'change_wide', 'change_cidr', 'endpoint', 'label_set', 'route'}, cases
+    assert all(0 < case['median_ms'] <= case['max_ms'] for case in cases.values()), cases
+    assert said['written']['lists'] > 0 and said['written']['entries'] > said['written']['lists'], said['written']
+
+
 HOST_RATIOS = {'tcp_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps'), 'tcp_vs_no_overlay': ('weft', 'none', 'tcp', 'gbps'),
                'gbps_per_cpu_s_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps_per_cpu_s'),
                'tcp_rr_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp_rr', 'transactions_per_s'),
@@ -130,5 +139,5 @@ def host_bench_says_what_it_cannot_do():
 if os.geteuid() != 0:
     sys.exit('the benchmarks need root')
 run_cases(port_bench_measures_beside_the_floor, pipeline_bench_measures_every_stage, table_bench_programs_both_fast_paths,
-          host_bench_measures_all_contestants_at_all_works_with_dpdk, host_bench_measures_all_contestants_at_all_works_with_ebpf,
+          policy_bench_measures_every_change, host_bench_measures_all_contestants_at_all_works_with_dpdk, host_bench_measures_all_contestants_at_all_works_with_ebpf,
           host_bench_leaves_nothing_behind_when_interrupted, host_bench_says_what_it_cannot_do)
