@@ -76,18 +76,20 @@ def with_lab(title, options, *cases, fastpaths=BOTH):
         with_one_lab(f'{fastpath}: {title}', {**options, 'fastpath': fastpath}, *cases)
 
 
-def with_one_lab(title, options, *cases):
-    """A lab that does not come up fails all of its cases."""
+def with_one_lab(title, options, *cases, stage=contextlib.nullcontext):
+    """A lab that does not come up fails all of its cases. `stage` makes of the lab what the cases get."""
     name = new_name()
-    try:
-        lab = Lab.up(name, **options)
-    except LabError as why:
+    with contextlib.ExitStack() as life:
+        try:
+            lab = life.enter_context(Lab.up(name, **options))
+            subject = life.enter_context(stage(lab))
+        except (LabError, AssertionError) as why:
+            traceback.print_exc()
+            for case in cases:
+                report(f'{title}: {fact(case)}', f'the lab did not come up: {why}')
+            return
         for case in cases:
-            report(f'{title}: {fact(case)}', f'the lab did not come up: {why}')
-        return
-    with lab:
-        for case in cases:
-            if not check(f'{title}: {fact(case)}', case, lab):
+            if not check(f'{title}: {fact(case)}', case, subject):
                 print_logs(lab)
 
 
