@@ -1,14 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The admin and baseline tiers around NetworkPolicy, on the cluster that cluster.py draws: who asks first, who passes on, what the last word is. Each case
-runs in both versions of the API (tier_words.py) unless it is about one of them. Expectations are written by hand.
-
-A short run takes a few cases, on DPDK."""
+runs in both versions of the API (tier_words.py) unless it is about one of them. Expectations are written by hand."""
 import functools
 
 import harness
 from cluster import PORTS, PROTOCOLS, TCP_80, network_policy, with_cluster
-from harness import BOTH, MIXED
 from tier_words import ANYBODY, AdminKinds, ClusterKinds, labels, namespace, networks, pod, rule
 
 TCP_81, UDP_80, UDP_81, SCTP_80 = ('tcp', 81), ('udp', 80), ('udp', 81), ('sctp', 80)
@@ -354,8 +351,5 @@ def all_cases():
 
 
 harness.need_root()
-if harness.everything():
-    with_cluster('policy tiers', all_cases(), (*BOTH, MIXED))
-else:
-    with_cluster('policy tiers', all_cases()[::11], ('dpdk',))
+with_cluster('policy tiers', all_cases(), one_in=11)
 harness.finish()
