@@ -9,6 +9,7 @@
 
 #include "controlplane/adoption.hpp"
 #include "controlplane/fast_path_wire.hpp"
+#include "controlplane/netns.hpp"
 #include "controlplane/route_view.hpp"
 
 namespace weft::agent {

@@ -12,9 +12,6 @@
 
 namespace weft::agent {
 
-/// Who the gateway is to every container; no endpoint may have it.
-inline constexpr net::Mac gateway_mac({0x02, 0x77, 0x65, 0x66, 0x74, 0x01});
-
 /// The record of an endpoint that is wanted, with defaults in place of what was left out, but no addresses, network
 /// number or port yet.
 [[nodiscard]] Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request,

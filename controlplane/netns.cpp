@@ -19,6 +19,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/neighbour.h>
 #include <netlink/route/route.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -39,6 +40,7 @@ using Link = Handle<rtnl_link, rtnl_link_put>;
 using LinkAddress = Handle<rtnl_addr, rtnl_addr_put>;
 using Route = Handle<rtnl_route, rtnl_route_put>;
 using Raw = Handle<nl_addr, nl_addr_put>;
+using Neighbour = Handle<rtnl_neigh, rtnl_neigh_put>;
 
 std::unexpected<Error> fail_netlink(std::string_view what, int status) {
     return fail(ErrorCode::internal, fmt::format("{}: {}", what, nl_geterror(status)));
@@ -62,6 +64,25 @@ Result<void> add_address(nl_sock* socket, int index, const net::Address& address
     if (const int status = rtnl_addr_add(socket, entry.get(), NLM_F_CREATE | NLM_F_REPLACE);
         status < 0 && status != -NLE_EXIST)
         return fail_netlink("address " + address.to_string(), status);
+    return {};
+}
+
+net::Address gateway(net::Family family) {
+    return *net::Address::parse(family == net::Family::ipv4 ? "169.254.1.1" : "fe80::1");
+}
+
+/// A question that the container asks before the fast path answers would be asked again a second later, and what it
+/// sends meanwhile would wait, or be lost.
+Result<void> add_gateway_neighbour(nl_sock* socket, int index, net::Family family) {
+    const Neighbour entry(rtnl_neigh_alloc());
+    const auto address = raw(gateway(family), net::address_bits(family));
+    const Raw mac(nl_addr_build(AF_LLC, gateway_mac.bytes().data(), gateway_mac.bytes().size()));
+    rtnl_neigh_set_ifindex(entry.get(), index);
+    rtnl_neigh_set_dst(entry.get(), address.get());
+    rtnl_neigh_set_lladdr(entry.get(), mac.get());
+    rtnl_neigh_set_state(entry.get(), NUD_PERMANENT);
+    if (const int status = rtnl_neigh_add(socket, entry.get(), NLM_F_CREATE | NLM_F_REPLACE); status < 0)
+        return fail_netlink("neighbour " + gateway(family).to_string(), status);
     return {};
 }
 
@@ -94,9 +115,8 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     const bool v4 = family == net::Family::ipv4;
     const DefaultRoutes present = find_default_routes(socket, index, family);
     if (present.ours) return {};
-    const auto gateway = *net::Address::parse(v4 ? "169.254.1.1" : "fe80::1");
     const auto any = raw(*net::Address::parse(v4 ? "0.0.0.0" : "::"), 0);
-    const auto via = raw(gateway, net::address_bits(family));
+    const auto via = raw(gateway(family), net::address_bits(family));
     const Route route(rtnl_route_alloc());
     rtnl_route_set_family(route.get(), v4 ? AF_INET : AF_INET6);
     rtnl_route_set_dst(route.get(), any.get());
@@ -110,7 +130,7 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     rtnl_route_add_nexthop(route.get(), next_hop);
     if (const int status = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_EXCL);
         status < 0 && status != -NLE_EXIST)
-        return fail_netlink("default route via " + gateway.to_string(), status);
+        return fail_netlink("default route via " + gateway(family).to_string(), status);
     return {};
 }
 
@@ -153,6 +173,7 @@ Result<void> configure_here(const InterfaceSettings& settings) {
         return fail_netlink("interface " + settings.ifname, status);
     for (const auto& address : settings.addresses) {
         if (auto added = add_address(socket.get(), index, address); !added) return added;
+        if (auto added = add_gateway_neighbour(socket.get(), index, address.family()); !added) return added;
         if (auto added = add_default_route(socket.get(), index, address.family()); !added) return added;
     }
     return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What happens inside a container's network namespace: its interface gets addresses, MTU and the default routes over
-// the link-local gateway.
+// the link-local gateway, whose MAC address it knows without asking.
 #pragma once
 
 #include <string>
@@ -9,6 +9,9 @@
 #include "routing/net/address.hpp"
 
 namespace weft::agent {
+
+/// The gateway's, for all containers everywhere.
+inline constexpr net::Mac gateway_mac({0x02, 0x77, 0x65, 0x66, 0x74, 0x01});
 
 struct InterfaceSettings {
     std::string netns;
