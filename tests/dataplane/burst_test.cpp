@@ -86,8 +86,7 @@ TEST_F(Burst, AThousandIcmpErrorsASecond) {
 }
 
 TEST_F(Burst, RefusedPacketsLeaveNoSession) {
-    ASSERT_TRUE(
-        fixture.apply(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, fastpath::VERDICT_DENY)));
+    ASSERT_TRUE(fixture.apply(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, fastpath::VERDICT_DENY)));
     Packet packet = World::between(world.web_ip(), world.cache_ip());
     for (std::uint16_t flow = 0; flow < 200; ++flow) {
         packet.source_port = flow;
@@ -99,8 +98,7 @@ TEST_F(Burst, RefusedPacketsLeaveNoSession) {
 TEST_F(Burst, NewDenyKeepsTheSessionForItsTime) {
     const Packet packet = World::between(world.web_ip(), world.cache_ip());
     EXPECT_EQ(fixture.run(from_web(packet, 1000)).sent.size(), 1U);
-    ASSERT_TRUE(
-        fixture.apply(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, fastpath::VERDICT_DENY)));
+    ASSERT_TRUE(fixture.apply(World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, fastpath::VERDICT_DENY)));
     for (const std::uint32_t now_s : {1010U, 1020U, 1030U})
         EXPECT_EQ(fixture.run(from_web(packet, now_s)).drops.count(WEFT_DROP_egress_policy), 1U);
     EXPECT_EQ(fixture.sessions().size(), 1U);

@@ -329,7 +329,7 @@ TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
     const auto applied = writer.tables.apply(update);
     ASSERT_FALSE(applied);
     EXPECT_NE(applied.error().message.find("255"), std::string::npos) << applied.error().message;
-    *before.add_policies() = web.policies(0); // whose list is the same as db's
+    *before.add_policies() = web.policies(0);            // whose list is the same as db's
     *before.add_verdict_lists() = good.verdict_lists(0); // which nobody has
     EXPECT_SAME_ENTRIES(before, writer.dump());
 }
