@@ -109,7 +109,6 @@ class Cluster:
             for pod in self.pods.values():
                 if pod.hear() != 'ready\n':
                     raise LabError(f'the program in {pod.endpoint} did not start')
-            self.lab.state.data['complete'] = True
             self.wait_for_routes()
             self.expect(self.everyone(), flows=[(protocol, port) for protocol in PROTOCOLS for port in PORTS])
         except BaseException:
