@@ -89,7 +89,8 @@ EbpfFastPath::~EbpfFastPath() {
 
 template <class T, class Work>
 void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
-    // The loop waits for the answer.
+    // The loop waits for the answer. What makes it wait goes with the answer, and not later on the worker: that would
+    // stop a loop that has gone on to something else.
     boost::asio::post(worker_, [&loop = loop_, awaited = boost::asio::make_work_guard(loop_), done = std::move(done),
                                 work = std::move(work)]() mutable {
         Result<T> result;
@@ -98,7 +99,9 @@ void EbpfFastPath::ask(fastpath::Done<T> done, Work work) {
         } catch (const std::bad_alloc&) {
             result = fail(ErrorCode::exhausted, no_memory);
         }
-        boost::asio::post(loop, [done, result = std::move(result)]() mutable { done(std::move(result)); });
+        boost::asio::post(loop, [done, result = std::move(result), awaited = std::move(awaited)]() mutable {
+            done(std::move(result));
+        });
     });
 }
 

@@ -48,6 +48,20 @@ TEST_F(InKernel, AnswersComeOnTheLoopInTheOrderOfTheQuestions) {
     EXPECT_EQ(heard, "adcei");
 }
 
+TEST_F(InKernel, AnAnswerThatWasHeardStopsNoLoop) {
+    for (int round = 0; round < 2000; ++round) {
+        bool told = false;
+        fast_path_->info([&](auto) { told = true; });
+        while (!told && loop_.run_one() > 0) {
+        }
+        ASSERT_TRUE(told);
+        loop_.restart();
+        for (int moment = 0; moment < 20; ++moment)
+            std::this_thread::yield();
+        ASSERT_FALSE(loop_.stopped()) << "after " << round << " answers";
+    }
+}
+
 TEST_F(InKernel, WhatWasAskedIsDoneBeforeItEnds) {
     bool told = false;
     fast_path_->apply(world.tables(), [&](auto done) { told = done.has_value(); });
