@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Agent: weftd's parts put together, and what its API can ask of them. Everything runs on one event loop; answers
 // that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp, namespaces and
-// policies in agent_policy.cpp, traces in agent_trace.cpp.
+// policies in agent_policy.cpp, what these say in agent_judgement.cpp, traces in agent_trace.cpp.
 //
 //   API -> Agent -> Endpoints (attach, detach) ---> PolicyEngine -> FibSync -> fast path
 //                        \-> Speaker <-> other hosts -> RemoteRoutes -> PolicyEngine
@@ -61,6 +61,8 @@ class Agent {
     void status(Done<v1::StatusReply> done);
     void counters(Done<v1::CountersReply> done);
     void explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done);
+    [[nodiscard]] Result<v1::ExplainPolicyReply> explain_policy(const v1::ExplainRequest& request) const;
+    [[nodiscard]] Result<v1::TestPolicyReply> test_policy(const v1::TestPolicyRequest& request) const;
     [[nodiscard]] Result<v1::ListEndpointsReply> list_endpoints(const v1::ListEndpointsRequest& request) const;
     [[nodiscard]] Result<v1::ListPeersReply> list_peers(const v1::ListPeersRequest& request) const;
     [[nodiscard]] Result<std::vector<v1::Route>> list_routes(const v1::ListRoutesRequest& request) const;
@@ -105,8 +107,17 @@ class Agent {
     void name_route(v1::Route& route) const;
     void label_routes(std::span<v1::Route> routes) const;
     void list_fib(const std::function<void(v1::Route)>& visit) const;
-    struct Flow;
+
+    struct Flow {
+        const NetworkSettings* network = nullptr;
+        net::Address source;
+        net::Address destination;
+        std::uint32_t protocol = 0; ///< 0: a ping of the family
+    };
+
     [[nodiscard]] Result<Flow> resolve_flow(const v1::ExplainRequest& request) const;
+    [[nodiscard]] policy::Connection connection_of(const Flow& flow, std::uint32_t port) const;
+    void place_end(v1::PolicyJudgement& judgement, net::Vni vni, const net::Address& address) const;
 
     boost::asio::io_context& loop_;
     const Config config_;

@@ -24,11 +24,6 @@ v1::Gauge to_api(const fastpath::Gauge& gauge) {
     return made;
 }
 
-net::Address address_from(const std::string& bytes) {
-    return net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()})
-        .value_or(net::Address());
-}
-
 std::uint64_t seconds_since(std::chrono::steady_clock::time_point then) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - then).count());
@@ -307,13 +302,6 @@ void Agent::counters(Done<v1::CountersReply> done) {
 
 // --- explain
 // ----------------------------------------------------------------------------------------------------------
-
-struct Agent::Flow {
-    const NetworkSettings* network;
-    net::Address source;
-    net::Address destination;
-    std::uint32_t protocol;
-};
 
 Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const {
     const auto* const source = endpoints_->find(request.source());

@@ -194,6 +194,16 @@ class Service final : public v1::Agent::CallbackService {
         return answer(context, reply, [this, request](auto done) { agent_.explain(*request, done); });
     }
 
+    grpc::ServerUnaryReactor* ExplainPolicy(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
+                                            v1::ExplainPolicyReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.explain_policy(*request)); });
+    }
+
+    grpc::ServerUnaryReactor* TestPolicy(grpc::CallbackServerContext* context, const v1::TestPolicyRequest* request,
+                                         v1::TestPolicyReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.test_policy(*request)); });
+    }
+
     grpc::ServerWriteReactor<v1::Route>* ListRoutes(grpc::CallbackServerContext*,
                                                     const v1::ListRoutesRequest* request) override {
         return stream<v1::Route>([this, request = *request](const std::shared_ptr<Stream<v1::Route>>& stream) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From the agent's values to the bytes of fastpath.proto.
+// From the agent's values to the bytes of fastpath.proto, and back.
 #pragma once
 
 #include <string>
@@ -15,6 +15,12 @@ namespace weft::agent {
 }
 
 [[nodiscard]] inline std::string wire(const net::Address& address) { return wire(address.bytes()); }
+
+/// What wire() wrote.
+[[nodiscard]] inline net::Address address_from(const std::string& bytes) {
+    return net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()})
+        .value_or(net::Address());
+}
 
 [[nodiscard]] inline std::string wire(const net::Mac& mac) { return wire(mac.bytes()); }
 

@@ -11,7 +11,7 @@ void append(Chain& chain, const LoweredPolicy& policy, const LoweredRule& rule) 
     const auto place = static_cast<std::uint32_t>(chain.rules.size());
     for (const GroupId group : rule.peers)
         chain.peers.push_back({group, place});
-    chain.rules.push_back({&rule, policy.tier, policy.audit});
+    chain.rules.push_back({&rule, &policy});
     chain.audit |= policy.audit;
     chain.names_ports |= !rule.names.empty();
 }
@@ -27,17 +27,40 @@ void append_isolation(Chain& chain, std::span<const LoweredPolicy* const> polici
     }
 }
 
-void paint(VerdictMap& map, const LoweredRule& rule, std::span<const LabelHash> ports) {
+/// Calls `visit` with each span of ports that the rule means; `ports` are the destination's names.
+template <class Visit>
+void for_each_span(const LoweredRule& rule, std::span<const LabelHash> ports, Visit visit) {
     for (const PortSpan span : rule.spans)
-        map.paint(span, rule.action, rule.number);
+        visit(span);
     for (const LoweredPortName& name : rule.names)
         for (const LabelHash hash : ports) {
             const auto port = port_of(hash);
             if (!port || name_of_port(hash) != name.name) continue;
             if (name.protocol != 0 && name.protocol != port->protocol) continue;
             const std::uint32_t point = port_point(port->protocol, port->port);
-            map.paint({point, point}, rule.action, rule.number);
+            visit(PortSpan{point, point});
         }
+}
+
+void paint(VerdictMap& map, const LoweredRule& rule, std::span<const LabelHash> ports) {
+    for_each_span(rule, ports, [&](PortSpan span) { map.paint(span, rule.action, rule.number); });
+}
+
+/// Calls `ask` with each rule that means the peer, on whatever ports, in the order in which they are asked.
+template <class Ask>
+void for_each_asked(const Chain& chain, const PeerRules& peer, Ask ask) {
+    auto own = peer.rules.begin();
+    for (std::uint32_t place = 0; place < chain.rules.size(); ++place) {
+        const ChainRule& each = chain.rules[place];
+        const bool is_own = own != peer.rules.end() && *own == place;
+        if (is_own) ++own;
+        if (is_own || each.rule->peers.empty()) ask(each);
+    }
+}
+
+/// Whose names of ports count: the destination's.
+std::span<const LabelHash> ports_of(Side side, const HashedLabels& local, const PeerRules& peer) {
+    return side == Side::egress ? std::span<const LabelHash>(peer.ports) : local.ports();
 }
 
 /// Both are sorted by group.
@@ -92,23 +115,31 @@ bool means_any(const Chain& chain, const PeerGroups::Groups& groups) {
 fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local, const PeerRules& peer) {
     VerdictMap enforced;
     VerdictMap audited; // with the audited policies; only if there are any
-    const auto ports = side == Side::egress ? std::span<const LabelHash>(peer.ports) : local.ports();
+    const auto ports = ports_of(side, local, peer);
     Tier tier = Tier::admin;
-    auto own = peer.rules.begin();
-    for (std::uint32_t place = 0; place < chain.rules.size(); ++place) {
-        const ChainRule& each = chain.rules[place];
-        const bool is_own = own != peer.rules.end() && *own == place;
-        if (is_own) ++own;
-        if (!is_own && !each.rule->peers.empty()) continue;
-        if (each.tier != tier) {
+    for_each_asked(chain, peer, [&](const ChainRule& each) {
+        if (each.policy->tier != tier) {
             enforced.begin_tier();
             audited.begin_tier();
-            tier = each.tier;
+            tier = each.policy->tier;
         }
-        if (!each.audit) paint(enforced, *each.rule, ports);
+        if (!each.policy->audit) paint(enforced, *each.rule, ports);
         if (chain.audit) paint(audited, *each.rule, ports);
-    }
+    });
     return to_verdict_list(enforced, chain.audit ? audited : enforced, chain.default_rule);
+}
+
+std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local, const PeerRules& peer,
+                                std::uint32_t point) {
+    std::vector<ChainRule> found;
+    const auto ports = ports_of(side, local, peer);
+    for_each_asked(chain, peer, [&](const ChainRule& each) {
+        bool matches = false;
+        for_each_span(*each.rule, ports,
+                      [&](PortSpan span) { matches |= span.first <= point && point <= span.last; });
+        if (matches) found.push_back(each);
+    });
+    return found;
 }
 
 bool allows_all_by_default(const fastpath::VerdictList& list) {

@@ -10,9 +10,8 @@ namespace weft::policy {
 
 /// A rule in its place.
 struct ChainRule {
-    const LoweredRule* rule = nullptr; ///< of a policy that lives longer than the chain
-    Tier tier = Tier::admin;
-    bool audit = false;
+    const LoweredRule* rule = nullptr;
+    const LoweredPolicy* policy = nullptr; ///< whose it is; lives longer than the chain
 };
 
 /// A group that a rule of the chain means.
@@ -50,6 +49,11 @@ struct PeerRules {
 
 [[nodiscard]] fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local,
                                             const PeerRules& peer);
+
+/// The rules that match at that point of protocol << 16 | port, in the order in which they are asked, whether or not
+/// one before them has decided.
+[[nodiscard]] std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local,
+                                              const PeerRules& peer, std::uint32_t point);
 
 /// What holds where nothing is said.
 [[nodiscard]] bool allows_all_by_default(const fastpath::VerdictList& list);

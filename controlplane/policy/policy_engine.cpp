@@ -156,6 +156,16 @@ std::vector<PolicyStatus> PolicyEngine::list() const {
     return statuses;
 }
 
+std::unique_ptr<Judge> PolicyEngine::judge(std::span<const PolicyDocument> proposed) const {
+    std::map<PolicyName, const Policy*> policies;
+    for (const auto& [name, applied] : policies_)
+        policies[name] = &applied->document.policy;
+    for (const PolicyDocument& document : proposed)
+        policies[document.policy.name] = &document.policy;
+    const auto all = policies | std::views::values;
+    return std::make_unique<Judge>(std::vector<const Policy*>(all.begin(), all.end()));
+}
+
 std::unique_ptr<PolicyEngine::Applied> PolicyEngine::lower(PolicyDocument document) {
     std::vector<std::uint32_t> rules;
     LoweredPolicy lowered = policy::lower(document.policy, entries_.groups(), [&](const std::string& text) {
@@ -368,6 +378,11 @@ void PolicyEngine::erase_remote_route(const RouteTable::Key& key) {
     if (local_routes_.contains(key)) return;
     routes_.erase(key);
     entries_.write();
+}
+
+End PolicyEngine::end_at(std::uint32_t vni, const net::Address& address) const {
+    const LabelledRoute* const route = route_to(vni, address);
+    return {route != nullptr ? *route->labels : HashedLabels(), address};
 }
 
 void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "controlplane/policy/judge.hpp"
 #include "controlplane/policy/policy_entries.hpp"
 #include "controlplane/policy/policy_reader.hpp"
 #include "controlplane/policy/policy_sink.hpp"
@@ -55,6 +56,10 @@ class PolicyEngine {
     /// By kind, namespace and name.
     [[nodiscard]] std::vector<PolicyStatus> list() const;
 
+    /// Of the policies, with the proposed ones in place of those of their names; both until the next change. Changes
+    /// nothing.
+    [[nodiscard]] std::unique_ptr<Judge> judge(std::span<const PolicyDocument> proposed = {}) const;
+
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
     /// Its labels are forgotten; endpoints and policies in it stay.
     [[nodiscard]] Result<void> remove_namespace(const std::string& name);
@@ -79,6 +84,14 @@ class PolicyEngine {
     void erase_local_route(const RouteTable::Key& key);
     void erase_remote_route(const RouteTable::Key& key);
 
+    /// Who has an address, by the route to it; without one, the world.
+    [[nodiscard]] End end_at(std::uint32_t vni, const net::Address& address) const;
+
+    /// That route; none: it leads nowhere.
+    [[nodiscard]] const LabelledRoute* route_to(std::uint32_t vni, const net::Address& address) const {
+        return routes_.longest_match(vni, address);
+    }
+
     /// "ingress rule 1 of default/web"; empty for a number that means nothing.
     [[nodiscard]] std::string rule_text(std::uint32_t rule) const;
     /// Hashes whose text this host knows, from its endpoints, namespaces and policies.
@@ -86,6 +99,8 @@ class PolicyEngine {
     /// "app=web", "namespace default", "in 10.0.0.0/8", "3 unknown labels".
     [[nodiscard]] std::vector<std::string> describe(std::span<const bgp::LargeCommunity> communities,
                                                     const std::map<LabelHash, std::string>& known) const;
+    [[nodiscard]] static std::vector<std::string> describe(const HashedLabels& labels,
+                                                           const std::map<LabelHash, std::string>& known);
     [[nodiscard]] std::vector<std::string> describe(std::uint32_t identity,
                                                     const std::map<LabelHash, std::string>& known) const;
 

@@ -115,6 +115,10 @@ std::vector<std::string> PolicyEngine::describe(std::span<const bgp::LargeCommun
     return texts_of(HashedLabels::from_communities(marker_, communities), known);
 }
 
+std::vector<std::string> PolicyEngine::describe(const HashedLabels& labels, const Known& known) {
+    return texts_of(labels, known);
+}
+
 std::vector<std::string> PolicyEngine::describe(std::uint32_t number, const Known& known) const {
     if (number == identity_world) return {"world"};
     const Identity* const identity = identities_.find(number);

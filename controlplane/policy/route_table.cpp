@@ -33,6 +33,11 @@ void RouteTable::erase(const Key& key) {
     if (network->second.empty()) networks_.erase(network);
 }
 
+const LabelledRoute* RouteTable::longest_match(std::uint32_t vni, const net::Address& address) const {
+    const auto network = networks_.find(vni);
+    return network == networks_.end() ? nullptr : covering(network->second, net::Prefix::host(address));
+}
+
 void RouteTable::refresh(std::uint32_t vni, const Routes& routes, const net::Prefix& prefix) const {
     const auto own = routes.find(prefix);
     const LabelledRoute* route = own != routes.end() ? &own->second : nullptr;

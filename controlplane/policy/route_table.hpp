@@ -36,6 +36,9 @@ class RouteTable {
     /// same as before.
     bool change_cidrs(std::span<const net::Prefix> added, std::span<const net::Prefix> removed);
 
+    /// The route that an address takes; none: it leads nowhere.
+    [[nodiscard]] const LabelledRoute* longest_match(std::uint32_t vni, const net::Address& address) const;
+
     [[nodiscard]] std::vector<net::Prefix> cidrs_around(const net::Prefix& prefix) const {
         return cidrs_.around(prefix);
     }

@@ -180,6 +180,14 @@ Outcome<v1::Policy> Client::delete_policy(const std::string& label_namespace, co
     return link_->ask(&v1::Agent::Stub::DeletePolicy, request);
 }
 
+Outcome<v1::ExplainPolicyReply> Client::explain_policy(const v1::ExplainRequest& request) {
+    return link_->ask(&v1::Agent::Stub::ExplainPolicy, request);
+}
+
+Outcome<v1::TestPolicyReply> Client::test_policy(const v1::TestPolicyRequest& request) {
+    return link_->ask(&v1::Agent::Stub::TestPolicy, request);
+}
+
 Outcome<v1::CountersReply> Client::counters() {
     return link_->ask(&v1::Agent::Stub::GetCounters, v1::GetCountersRequest{});
 }

@@ -47,6 +47,8 @@ class Client {
     [[nodiscard]] Outcome<v1::ListPoliciesReply> policies(const std::string& label_namespace = {},
                                                           const std::string& name = {});
     [[nodiscard]] Outcome<v1::Policy> delete_policy(const std::string& label_namespace, const std::string& name);
+    [[nodiscard]] Outcome<v1::ExplainPolicyReply> explain_policy(const v1::ExplainRequest& request);
+    [[nodiscard]] Outcome<v1::TestPolicyReply> test_policy(const v1::TestPolicyRequest& request);
 
     [[nodiscard]] Outcome<v1::CountersReply> counters();
     [[nodiscard]] Outcome<v1::ExplainReply> explain(const v1::ExplainRequest& request);

@@ -15,7 +15,8 @@ enum class Exit : int {
     failed = 1,      ///< the agent refused or failed, or a file could not be read
     usage = 2,       ///< the command line is wrong; nothing was done
     unreachable = 3, ///< no agent answers at the socket
-    denied = 4,      ///< explain: the packet would be dropped
+    denied = 4,      ///< explain, policy explain: the packet would be dropped
+    wrong = 5,       ///< policy test: policies do not come to what is expected
 };
 
 struct Failure {

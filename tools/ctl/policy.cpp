@@ -2,10 +2,6 @@
 // weft policy: Kubernetes policy documents of all tiers, applied and shown.
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -13,55 +9,13 @@
 #include "tools/ctl/arguments.hpp"
 #include "tools/ctl/context.hpp"
 #include "tools/ctl/nouns.hpp"
+#include "tools/ctl/policy_verbs.hpp"
 #include "tools/ctl/text.hpp"
+#include "tools/ctl/yaml_files.hpp"
 
 namespace weft::ctl {
 
 namespace {
-
-constexpr std::size_t most_yaml_bytes = 1 << 20; // as much as the agent reads
-
-Outcome<std::string> read_stream(std::istream& stream, const std::string& what) {
-    std::string text(most_yaml_bytes + 1, '\0');
-    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(stream.gcount()));
-    if (stream.bad()) return refuse(Exit::failed, fmt::format("{} cannot be read: {}", what, std::strerror(errno)));
-    if (text.size() > most_yaml_bytes)
-        return refuse(Exit::failed, fmt::format("{} is longer than {} bytes, the most for one apply; split it", what,
-                                                most_yaml_bytes));
-    return text;
-}
-
-Outcome<std::string> read_source(Context& context, const std::string& path) {
-    if (path == "-") return read_stream(context.environment.in, "standard input");
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return refuse(Exit::failed, fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
-    return read_stream(file, path);
-}
-
-/// The documents of all files, as one stream of documents: applied together or not at all.
-Outcome<std::string> read_sources(Context& context, const std::vector<std::string>& paths) {
-    std::string yaml;
-    for (const std::string& path : paths) {
-        auto text = read_source(context, path);
-        if (!text) return pass_on(std::move(text));
-        if (text->find_first_not_of(" \t\r\n") == std::string::npos)
-            return refuse(Exit::failed, fmt::format("{} is empty; it should hold policy documents",
-                                                    path == "-" ? "standard input" : path));
-        if (!is_utf8(*text))
-            return refuse(Exit::failed, fmt::format("{} is not UTF-8 text; it should hold policy documents, as YAML",
-                                                    path == "-" ? "standard input" : path));
-        if (!yaml.empty()) yaml += yaml.ends_with('\n') ? "---\n" : "\n---\n";
-        yaml += *text;
-    }
-    if (yaml.size() > most_yaml_bytes)
-        return refuse(
-            Exit::failed,
-            fmt::format("the files are longer than {} bytes together, the most for one apply; apply them in parts",
-                        most_yaml_bytes));
-    return yaml;
-}
 
 bool is_network_policy(const v1::Policy& policy) { return policy.tier() == "network_policy"; }
 
@@ -75,7 +29,7 @@ std::string effect_of(const v1::Policy& policy) {
 
 Outcome<Exit> apply(Context& context, const Arguments& arguments) {
     if (!arguments.has("file")) return refuse(Exit::usage, "policy apply needs -f FILE, or -f - for standard input");
-    auto yaml = read_sources(context, arguments.all("file"));
+    auto yaml = read_yaml_files(context, arguments.all("file"), "policy documents");
     if (!yaml) return pass_on(std::move(yaml));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
@@ -267,7 +221,9 @@ Command policy_command() {
               .operands = {name},
               .options = {in_namespace},
               .examples = {{"weft policy delete shop/web"}},
-              .run = remove}},
+              .run = remove},
+             policy_explain_verb(),
+             policy_test_verb()},
     };
 }
 

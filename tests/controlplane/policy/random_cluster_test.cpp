@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two hosts and the world, random changes, and after each of them every pair of ends: the tables of both hosts must
-// decide as the naive evaluator does, for the reason that it gives, and audit as it does. When everything is gone,
-// nothing is left.
+// decide as the naive evaluator does, for the reason that it gives, and audit as it does; and whoever asks beforehand
+// is told the same. When everything is gone, nothing is left.
 //
 //   host 0: endpoints ---- routes with communities ---- host 1: endpoints
 //        \______________ default route: the world ______________/
@@ -132,6 +132,8 @@ class RandomCluster {
 
     void check() {
         const auto ends = all_ends();
+        for (std::size_t i = 0; i < hosts_.size(); ++i)
+            judges_[i] = hosts_[i].engine->judge();
         for (const auto& from : ends)
             for (const auto& to : ends)
                 if (from.name != to.name && (from.end.endpoint || to.end.endpoint) &&
@@ -495,6 +497,16 @@ class RandomCluster {
         ASSERT_EQ(found.rule() == 0, expected.by.empty()) << what();
         ASSERT_EQ(host.engine->rule_text(found.audited_rule()), audited) << what();
         ASSERT_EQ(found.audited_rule() == 0, audited.empty()) << what();
+        const Judgement told = judges_[local.host]->judge(
+            ingress ? Side::ingress : Side::egress, host.engine->end_at(vni, local.end.address),
+            host.engine->end_at(vni, peer.end.address), protocol.number, port);
+        ASSERT_EQ(told.allowed, expected.allowed) << what();
+        ASSERT_EQ(told.rule, expected.by) << what();
+        ASSERT_EQ(told.audited_rule, audited) << what();
+        const auto decides = [](const MatchingRule& rule) { return rule.standing == Standing::decides; };
+        ASSERT_EQ(std::ranges::count_if(told.matching, decides), expected.by.empty() ? 0 : 1) << what();
+        const auto decider = std::ranges::find_if(told.matching, decides);
+        ASSERT_EQ(decider != told.matching.end() ? decider->text : "", expected.by) << what();
         ++tally_.questions;
         if (!expected.allowed) ++tally_.denied;
         if (!audited.empty()) ++tally_.audited;
@@ -521,6 +533,7 @@ class RandomCluster {
     std::mt19937_64 random_;
     Tally& tally_;
     std::array<Host, 2> hosts_;
+    std::array<std::unique_ptr<Judge>, 2> judges_; ///< of each host, since the last change
     std::map<std::string, Pod> pods_;
     naive::Cluster cluster_;
 };

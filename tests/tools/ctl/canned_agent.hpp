@@ -58,6 +58,8 @@ class CannedAgent final : public v1::Agent::Service {
     std::vector<v1::Policy> policies;
     std::vector<v1::CountersReply> counters; ///< one after the other; the last again and again
     v1::ExplainReply explanation;
+    v1::ExplainPolicyReply policy_explanation;
+    v1::TestPolicyReply tested;
     std::vector<v1::TraceReply> traced;
     std::atomic<bool> trace_goes_on = false; ///< after these, until the client ends it
     std::vector<v1::TraceReply> traced_last; ///< what comes then
@@ -69,6 +71,7 @@ class CannedAgent final : public v1::Agent::Service {
     v1::ApplyPolicyRequest applied;
     v1::DeletePolicyRequest policy_deleted;
     v1::ExplainRequest explain_asked;
+    v1::TestPolicyRequest test_asked;
     v1::TraceRequest trace_asked;
 
     grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::StatusReply* reply) override {
@@ -183,6 +186,20 @@ class CannedAgent final : public v1::Agent::Service {
     grpc::Status Explain(grpc::ServerContext*, const v1::ExplainRequest* request, v1::ExplainReply* reply) override {
         explain_asked = *request;
         *reply = explanation;
+        return refusal;
+    }
+
+    grpc::Status ExplainPolicy(grpc::ServerContext*, const v1::ExplainRequest* request,
+                               v1::ExplainPolicyReply* reply) override {
+        explain_asked = *request;
+        *reply = policy_explanation;
+        return refusal;
+    }
+
+    grpc::Status TestPolicy(grpc::ServerContext*, const v1::TestPolicyRequest* request,
+                            v1::TestPolicyReply* reply) override {
+        test_asked = *request;
+        *reply = tested;
         return refusal;
     }
 

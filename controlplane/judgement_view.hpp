@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What policies say of connections, as the API shows it. Pure; the agent brings who the ends are.
+#pragma once
+
+#include "controlplane/api/weft.pb.h"
+#include "controlplane/policy/expectation.hpp"
+#include "controlplane/policy/judge.hpp"
+
+namespace weft::agent {
+
+/// Without the fields that say who the end is.
+[[nodiscard]] v1::PolicyJudgement to_api(const policy::Judgement& judgement);
+
+[[nodiscard]] v1::ExplainPolicyReply to_api(const policy::ConnectionJudgement& judgement);
+
+/// Adds what became of the expectation.
+void add_tested(v1::TestPolicyReply& reply, const policy::Expectation& expectation,
+                const policy::ConnectionJudgement& judgement);
+
+} // namespace weft::agent

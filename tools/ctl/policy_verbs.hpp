@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs of `weft policy` that have a file of their own: they ask what policies say, and change nothing.
+#pragma once
+
+#include "tools/ctl/command.hpp"
+
+namespace weft::ctl {
+
+[[nodiscard]] Command policy_explain_verb();
+[[nodiscard]] Command policy_test_verb();
+
+} // namespace weft::ctl
