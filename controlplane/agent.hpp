@@ -62,6 +62,7 @@ class Agent {
     void counters(Done<v1::CountersReply> done);
     void explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done);
     [[nodiscard]] Result<v1::ExplainPolicyReply> explain_policy(const v1::ExplainRequest& request) const;
+    [[nodiscard]] Result<v1::DiffPolicyReply> diff_policy(const v1::DiffPolicyRequest& request) const;
     [[nodiscard]] Result<v1::TestPolicyReply> test_policy(const v1::TestPolicyRequest& request) const;
     [[nodiscard]] Result<v1::ListEndpointsReply> list_endpoints(const v1::ListEndpointsRequest& request) const;
     [[nodiscard]] Result<v1::ListPeersReply> list_peers(const v1::ListPeersRequest& request) const;

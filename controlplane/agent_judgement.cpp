@@ -5,6 +5,7 @@
 #include "controlplane/agent.hpp"
 #include "controlplane/fast_path_wire.hpp"
 #include "controlplane/judgement_view.hpp"
+#include "controlplane/policy_view.hpp"
 #include "dataplane/pipeline/wire.h"
 
 namespace weft::agent {
@@ -38,6 +39,19 @@ Result<v1::ExplainPolicyReply> Agent::explain_policy(const v1::ExplainRequest& r
     auto reply = to_api(policy_.judge()->judge(connection_of(*flow, request.port())));
     place_end(*reply.mutable_egress(), flow->network->vni, flow->source);
     place_end(*reply.mutable_ingress(), flow->network->vni, flow->destination);
+    return reply;
+}
+
+Result<v1::DiffPolicyReply> Agent::diff_policy(const v1::DiffPolicyRequest& request) const {
+    const auto proposed = policy::read_policies(request.yaml());
+    if (!proposed) return std::unexpected(proposed.error());
+    const auto difference = policy_.diff(*proposed);
+    const auto known = policy_.known_labels();
+    v1::DiffPolicyReply reply;
+    for (const auto& status : difference.policies)
+        *reply.add_policies() = to_api(status);
+    for (const policy::PolicyChange& change : difference.changes)
+        add_change(reply, change, policy::PolicyEngine::describe(change.peer, known));
     return reply;
 }
 

@@ -199,6 +199,11 @@ class Service final : public v1::Agent::CallbackService {
         return answer(context, reply, [this, request](auto done) { done(agent_.explain_policy(*request)); });
     }
 
+    grpc::ServerUnaryReactor* DiffPolicy(grpc::CallbackServerContext* context, const v1::DiffPolicyRequest* request,
+                                         v1::DiffPolicyReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { done(agent_.diff_policy(*request)); });
+    }
+
     grpc::ServerUnaryReactor* TestPolicy(grpc::CallbackServerContext* context, const v1::TestPolicyRequest* request,
                                          v1::TestPolicyReply* reply) override {
         return answer(context, reply, [this, request](auto done) { done(agent_.test_policy(*request)); });

@@ -79,4 +79,31 @@ void add_tested(v1::TestPolicyReply& reply, const policy::Expectation& expectati
         reply.set_wrong(reply.wrong() + 1);
 }
 
+void add_change(v1::DiffPolicyReply& reply, const policy::PolicyChange& change,
+                const std::vector<std::string>& peer) {
+    std::vector<v1::PolicyChange> made;
+    for (const policy::ChangedSpan& span : change.spans) {
+        auto same = std::ranges::find_if(made, [&](const v1::PolicyChange& each) {
+            return each.allowed() == span.allowed && each.rule_before() == span.rule_before &&
+                   each.rule_after() == span.rule_after;
+        });
+        if (same == made.end()) {
+            same = made.emplace(made.end());
+            same->set_direction(change.side == policy::Side::ingress ? "ingress" : "egress");
+            same->mutable_endpoints()->Assign(change.endpoints.begin(), change.endpoints.end());
+            same->mutable_peer()->Assign(peer.begin(), peer.end());
+            same->set_allowed(span.allowed);
+            same->set_rule_before(span.rule_before);
+            same->set_rule_after(span.rule_after);
+        }
+        for (auto& text : policy::port_texts(span.span))
+            same->add_ports(std::move(text));
+    }
+    for (v1::PolicyChange& each : made)
+        if (reply.changes_size() < changes_max)
+            *reply.add_changes() = std::move(each);
+        else
+            reply.set_more(reply.more() + 1);
+}
+
 } // namespace weft::agent

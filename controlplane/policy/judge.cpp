@@ -78,22 +78,32 @@ Judge::Judge(std::span<const Policy* const> policies) {
     std::ranges::sort(asked_, AskedBefore{});
 }
 
-const Chain& Judge::chain_of(Side side, const HashedLabels& local) {
-    const auto [known, added] = chains_[static_cast<std::size_t>(side)].try_emplace(local);
+Judge::Half& Judge::half_of(Side side, const HashedLabels& local) {
+    const auto [known, added] = halves_[static_cast<std::size_t>(side)].try_emplace(local);
     if (!added) return known->second;
     std::vector<const LoweredPolicy*> selecting;
     for (const LoweredPolicy* policy : asked_)
         if (policy->selects(local)) selecting.push_back(policy);
-    known->second = make_chain(selecting, side);
+    known->second.chain = make_chain(selecting, side);
     return known->second;
 }
 
-const PeerGroups::Member& Judge::member(const End& end) {
+const PeerGroups::Member& Judge::member(const Identity& peer) {
     const auto number = static_cast<std::uint32_t>(members_.size());
-    const auto [known, added] =
-        members_.try_emplace({end.labels, cidrs_.around(net::Prefix::host(end.address))}, number);
+    const auto [known, added] = members_.try_emplace(peer, number);
     if (added) groups_.add(number, known->first);
     return groups_.at(known->second);
+}
+
+const fastpath::VerdictList& Judge::list(Half& half, Side side, const HashedLabels& local, const PeerRules& rules) {
+    const auto [known, added] = half.compiled.try_emplace(rules);
+    if (added) known->second = compile(half.chain, side, local, rules);
+    return known->second;
+}
+
+const fastpath::VerdictList& Judge::list(Side side, const HashedLabels& local, const Identity& peer) {
+    Half& half = half_of(side, local);
+    return list(half, side, local, rules_for(half.chain, side, member(peer)));
 }
 
 MatchingRule Judge::describe(Side side, const ChainRule& rule) const {
@@ -111,11 +121,12 @@ MatchingRule Judge::describe(Side side, const ChainRule& rule) const {
 }
 
 Judgement Judge::judge(Side side, const End& local, const End& peer, std::uint8_t protocol, std::uint16_t port) {
-    const Chain& chain = chain_of(side, local.labels);
-    const PeerRules rules = rules_for(chain, side, member(peer));
+    Half& half = half_of(side, local.labels);
+    const Chain& chain = half.chain;
+    const PeerRules rules =
+        rules_for(chain, side, member({peer.labels, cidrs_.around(net::Prefix::host(peer.address))}));
     const std::uint32_t point = port_point(protocol, port);
-    const fastpath::VerdictList list = compile(chain, side, local.labels, rules);
-    const fastpath::VerdictRange& range = range_at(list, point);
+    const fastpath::VerdictRange& range = range_at(list(half, side, local.labels, rules), point);
     Judgement judgement{.selected = !chain.rules.empty(),
                         .allowed = range.verdict() == fastpath::VERDICT_ALLOW,
                         .rule = text_of(range.rule()),

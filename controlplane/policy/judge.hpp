@@ -78,17 +78,28 @@ class Judge {
                                   std::uint16_t port);
     [[nodiscard]] ConnectionJudgement judge(const Connection& connection);
 
+    /// All that is said of a peer, until the next question; `peer` names at least the CIDRs that policies here name.
+    [[nodiscard]] const fastpath::VerdictList& list(Side side, const HashedLabels& local, const Identity& peer);
+
+    /// Of a number in such a list; empty: of none.
+    [[nodiscard]] const std::string& text_of(std::uint32_t rule) const { return texts_.at(rule); }
+
   private:
     struct Item {
         const Policy* policy = nullptr;
         LoweredPolicy lowered;
     };
 
-    [[nodiscard]] const Chain& chain_of(Side side, const HashedLabels& local);
-    [[nodiscard]] const PeerGroups::Member& member(const End& end);
+    /// One direction of a local end.
+    struct Half {
+        Chain chain;
+        std::map<PeerRules, fastpath::VerdictList> compiled;
+    };
 
-    [[nodiscard]] const std::string& text_of(std::uint32_t rule) const { return texts_.at(rule); }
-
+    [[nodiscard]] Half& half_of(Side side, const HashedLabels& local);
+    [[nodiscard]] const PeerGroups::Member& member(const Identity& peer);
+    [[nodiscard]] static const fastpath::VerdictList& list(Half& half, Side side, const HashedLabels& local,
+                                                           const PeerRules& rules);
     [[nodiscard]] MatchingRule describe(Side side, const ChainRule& rule) const;
 
     PeerGroups groups_;
@@ -97,7 +108,7 @@ class Judge {
     std::map<PolicyName, Item> items_;
     std::vector<const LoweredPolicy*> asked_; ///< in that order
     std::map<Identity, std::uint32_t> members_;
-    BySide<std::map<HashedLabels, Chain>> chains_;
+    BySide<std::map<HashedLabels, Half>> halves_;
 };
 
 } // namespace weft::policy

@@ -105,17 +105,11 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::vector<PolicyDocument
     std::map<PolicyName, PolicyDocument> changed; // the last of a name
     for (PolicyDocument& document : documents) {
         const PolicyName name = document.policy.name;
-        const auto known = policies_.find(name);
-        if (known == policies_.end()) {
-            done.emplace_back(name, PolicyStatus::Action::created);
-        } else if (known->second->document.policy != document.policy) {
-            done.emplace_back(name, PolicyStatus::Action::changed);
-        } else {
-            done.emplace_back(name, PolicyStatus::Action::unchanged);
+        done.emplace_back(name, action_of(document.policy));
+        if (done.back().second == PolicyStatus::Action::unchanged)
             changed.erase(name);
-            continue;
-        }
-        changed.insert_or_assign(name, std::move(document));
+        else
+            changed.insert_or_assign(name, std::move(document));
     }
     if (!changed.empty()) {
         std::vector<Kept> items;
@@ -133,6 +127,12 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::vector<PolicyDocument
         statuses.push_back({&applied.document, action, selected(applied.lowered)});
     }
     return statuses;
+}
+
+PolicyStatus::Action PolicyEngine::action_of(const Policy& policy) const {
+    const auto known = policies_.find(policy.name);
+    if (known == policies_.end()) return PolicyStatus::Action::created;
+    return known->second->document.policy == policy ? PolicyStatus::Action::unchanged : PolicyStatus::Action::changed;
 }
 
 Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
@@ -164,6 +164,53 @@ std::unique_ptr<Judge> PolicyEngine::judge(std::span<const PolicyDocument> propo
         policies[document.policy.name] = &document.policy;
     const auto all = policies | std::views::values;
     return std::make_unique<Judge>(std::vector<const Policy*>(all.begin(), all.end()));
+}
+
+std::set<Identity> PolicyEngine::peers_with(std::span<const PolicyDocument> proposed) const {
+    std::map<RouteTable::Key, Identity> entries;
+    RouteTable routes([&](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
+        if (route != nullptr)
+            entries.insert_or_assign(key, Identity{*route->labels, std::move(cidrs)});
+        else
+            entries.erase(key);
+    });
+    std::vector<net::Prefix> cidrs;
+    const auto append = [&](const Policy& policy) {
+        const auto own = cidrs_of(policy);
+        cidrs.insert(cidrs.end(), own.begin(), own.end());
+    };
+    for (const auto& [name, applied] : policies_)
+        append(applied->document.policy);
+    for (const PolicyDocument& document : proposed)
+        append(document.policy);
+    static_cast<void>(routes.change_cidrs(cidrs, {}));
+    routes_.for_each([&](const RouteTable::Key& key, const LabelledRoute& route) { routes.set(key, route); });
+    std::set<Identity> peers;
+    for (auto& [key, identity] : entries)
+        peers.insert(std::move(identity));
+    return peers;
+}
+
+PolicyDifference PolicyEngine::diff(std::span<const PolicyDocument> proposed) const {
+    PolicyDifference difference;
+    for (const PolicyDocument& document : proposed) {
+        PeerGroups nobody;
+        const LoweredPolicy lowered =
+            policy::lower(document.policy, nobody, [](const std::string& /*text*/) { return 1U; });
+        difference.policies.push_back({&document, action_of(document.policy), selected(lowered)});
+    }
+    std::map<HashedLabels, std::vector<std::string>> locals;
+    for (const auto& [name, endpoint] : endpoints_)
+        locals[*endpoint.labels].push_back(name);
+    const auto before = judge();
+    const auto after = judge(proposed);
+    const auto peers = peers_with(proposed);
+    for (const auto& [labels, endpoints] : locals)
+        for (const Side side : sides)
+            for (const Identity& peer : peers)
+                if (auto spans = changed_spans(*before, *after, side, labels, peer); !spans.empty())
+                    difference.changes.push_back({side, endpoints, peer, std::move(spans)});
+    return difference;
 }
 
 std::unique_ptr<PolicyEngine::Applied> PolicyEngine::lower(PolicyDocument document) {

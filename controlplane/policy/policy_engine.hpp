@@ -13,6 +13,7 @@
 #include <string>
 
 #include "controlplane/policy/judge.hpp"
+#include "controlplane/policy/policy_difference.hpp"
 #include "controlplane/policy/policy_entries.hpp"
 #include "controlplane/policy/policy_reader.hpp"
 #include "controlplane/policy/policy_sink.hpp"
@@ -34,6 +35,19 @@ struct PolicyStatus {
     const PolicyDocument* document = nullptr; ///< until the next change
     Action action = Action::none;             ///< of apply()
     unsigned selected_endpoints = 0;          ///< on this host
+};
+
+/// What an endpoint's peer would gain or lose.
+struct PolicyChange {
+    Side side = Side::ingress;
+    std::vector<std::string> endpoints; ///< that have the same labels
+    Identity peer;
+    std::vector<ChangedSpan> spans;
+};
+
+struct PolicyDifference {
+    std::vector<PolicyStatus> policies; ///< as apply() would tell them
+    std::vector<PolicyChange> changes;
 };
 
 class PolicyEngine {
@@ -59,6 +73,9 @@ class PolicyEngine {
     /// Of the policies, with the proposed ones in place of those of their names; both until the next change. Changes
     /// nothing.
     [[nodiscard]] std::unique_ptr<Judge> judge(std::span<const PolicyDocument> proposed = {}) const;
+
+    /// What apply() would change between this host's endpoints and all peers that routes tell of. Changes nothing.
+    [[nodiscard]] PolicyDifference diff(std::span<const PolicyDocument> proposed) const;
 
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
     /// Its labels are forgotten; endpoints and policies in it stay.
@@ -100,6 +117,8 @@ class PolicyEngine {
     [[nodiscard]] std::vector<std::string> describe(std::span<const bgp::LargeCommunity> communities,
                                                     const std::map<LabelHash, std::string>& known) const;
     [[nodiscard]] static std::vector<std::string> describe(const HashedLabels& labels,
+                                                           const std::map<LabelHash, std::string>& known);
+    [[nodiscard]] static std::vector<std::string> describe(const Identity& identity,
                                                            const std::map<LabelHash, std::string>& known);
     [[nodiscard]] std::vector<std::string> describe(std::uint32_t identity,
                                                     const std::map<LabelHash, std::string>& known) const;
@@ -156,6 +175,10 @@ class PolicyEngine {
     [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
 
     [[nodiscard]] std::unique_ptr<Applied> lower(PolicyDocument document);
+    /// What to apply it would be.
+    [[nodiscard]] PolicyStatus::Action action_of(const Policy& policy) const;
+    /// All that routes tell of, by the CIDRs of present and proposed policies.
+    [[nodiscard]] std::set<Identity> peers_with(std::span<const PolicyDocument> proposed) const;
     void give_back(const Applied& applied);
     /// Puts policies in place of those of their names; none: takes that one away.
     void replace_policies(Policies policies);

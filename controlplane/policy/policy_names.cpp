@@ -119,14 +119,17 @@ std::vector<std::string> PolicyEngine::describe(const HashedLabels& labels, cons
     return texts_of(labels, known);
 }
 
+std::vector<std::string> PolicyEngine::describe(const Identity& identity, const Known& known) {
+    std::vector<std::string> texts = texts_of(identity.labels, known);
+    for (const net::Prefix& cidr : identity.cidrs)
+        texts.push_back("in " + cidr.to_string());
+    return texts.empty() ? std::vector<std::string>{"world"} : texts;
+}
+
 std::vector<std::string> PolicyEngine::describe(std::uint32_t number, const Known& known) const {
     if (number == identity_world) return {"world"};
     const Identity* const identity = identities_.find(number);
-    if (identity == nullptr) return {};
-    std::vector<std::string> texts = texts_of(identity->labels, known);
-    for (const net::Prefix& cidr : identity->cidrs)
-        texts.push_back("in " + cidr.to_string());
-    return texts;
+    return identity != nullptr ? describe(*identity, known) : std::vector<std::string>{};
 }
 
 } // namespace weft::policy

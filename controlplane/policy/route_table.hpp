@@ -39,6 +39,14 @@ class RouteTable {
     /// The route that an address takes; none: it leads nowhere.
     [[nodiscard]] const LabelledRoute* longest_match(std::uint32_t vni, const net::Address& address) const;
 
+    /// Every route that was set.
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (const auto& [vni, routes] : networks_)
+            for (const auto& [prefix, route] : routes)
+                visit(Key{vni, prefix}, route);
+    }
+
     [[nodiscard]] std::vector<net::Prefix> cidrs_around(const net::Prefix& prefix) const {
         return cidrs_.around(prefix);
     }

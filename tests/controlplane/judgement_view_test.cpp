@@ -95,5 +95,34 @@ TEST(JudgementView, AnExpectationIsOfTheVerdictAndItsReason) {
     EXPECT_EQ(tested(true, "shop/web").wrong(), 1U) << "no rule decides";
 }
 
+TEST(JudgementView, ChangesOfTheSameRulesAreOne) {
+    const auto at = [](std::uint16_t port) {
+        return policy::PortSpan{policy::port_point(6, port), policy::port_point(6, port)};
+    };
+    const policy::PolicyChange change{
+        .side = policy::Side::egress,
+        .endpoints = {"web-1", "web-2"},
+        .peer = {},
+        .spans = {{at(80), true, "old", "new"}, {at(81), false, "new", "old"}, {at(443), true, "old", "new"}}};
+    v1::DiffPolicyReply reply;
+    add_change(reply, change, {"app=db"});
+    ASSERT_EQ(reply.changes_size(), 2);
+    const v1::PolicyChange& gain = reply.changes(0);
+    EXPECT_EQ(gain.direction(), "egress");
+    EXPECT_EQ(gain.endpoints_size(), 2);
+    EXPECT_EQ(gain.peer(0), "app=db");
+    EXPECT_TRUE(gain.allowed());
+    EXPECT_EQ(gain.rule_before(), "old");
+    EXPECT_EQ(gain.rule_after(), "new");
+    ASSERT_EQ(gain.ports_size(), 2);
+    EXPECT_EQ(gain.ports(0), "tcp 80");
+    EXPECT_EQ(gain.ports(1), "tcp 443");
+    EXPECT_FALSE(reply.changes(1).allowed());
+    for (int i = 0; i < changes_max; ++i)
+        add_change(reply, change, {});
+    EXPECT_EQ(reply.changes_size(), changes_max);
+    EXPECT_EQ(reply.more(), static_cast<std::uint64_t>(changes_max) + 2);
+}
+
 } // namespace
 } // namespace weft::agent

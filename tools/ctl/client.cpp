@@ -184,6 +184,12 @@ Outcome<v1::ExplainPolicyReply> Client::explain_policy(const v1::ExplainRequest&
     return link_->ask(&v1::Agent::Stub::ExplainPolicy, request);
 }
 
+Outcome<v1::DiffPolicyReply> Client::diff_policy(const std::string& yaml) {
+    v1::DiffPolicyRequest request;
+    request.set_yaml(yaml);
+    return link_->ask(&v1::Agent::Stub::DiffPolicy, request);
+}
+
 Outcome<v1::TestPolicyReply> Client::test_policy(const v1::TestPolicyRequest& request) {
     return link_->ask(&v1::Agent::Stub::TestPolicy, request);
 }

@@ -48,6 +48,7 @@ class Client {
                                                           const std::string& name = {});
     [[nodiscard]] Outcome<v1::Policy> delete_policy(const std::string& label_namespace, const std::string& name);
     [[nodiscard]] Outcome<v1::ExplainPolicyReply> explain_policy(const v1::ExplainRequest& request);
+    [[nodiscard]] Outcome<v1::DiffPolicyReply> diff_policy(const std::string& yaml);
     [[nodiscard]] Outcome<v1::TestPolicyReply> test_policy(const v1::TestPolicyRequest& request);
 
     [[nodiscard]] Outcome<v1::CountersReply> counters();

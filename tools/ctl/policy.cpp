@@ -223,7 +223,8 @@ Command policy_command() {
               .examples = {{"weft policy delete shop/web"}},
               .run = remove},
              policy_explain_verb(),
-             policy_test_verb()},
+             policy_test_verb(),
+             policy_diff_verb()},
     };
 }
 

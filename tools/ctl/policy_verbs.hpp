@@ -8,5 +8,6 @@ namespace weft::ctl {
 
 [[nodiscard]] Command policy_explain_verb();
 [[nodiscard]] Command policy_test_verb();
+[[nodiscard]] Command policy_diff_verb();
 
 } // namespace weft::ctl

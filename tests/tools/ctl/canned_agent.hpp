@@ -60,6 +60,7 @@ class CannedAgent final : public v1::Agent::Service {
     v1::ExplainReply explanation;
     v1::ExplainPolicyReply policy_explanation;
     v1::TestPolicyReply tested;
+    v1::DiffPolicyReply difference;
     std::vector<v1::TraceReply> traced;
     std::atomic<bool> trace_goes_on = false; ///< after these, until the client ends it
     std::vector<v1::TraceReply> traced_last; ///< what comes then
@@ -72,6 +73,7 @@ class CannedAgent final : public v1::Agent::Service {
     v1::DeletePolicyRequest policy_deleted;
     v1::ExplainRequest explain_asked;
     v1::TestPolicyRequest test_asked;
+    v1::DiffPolicyRequest diff_asked;
     v1::TraceRequest trace_asked;
 
     grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::StatusReply* reply) override {
@@ -193,6 +195,13 @@ class CannedAgent final : public v1::Agent::Service {
                                v1::ExplainPolicyReply* reply) override {
         explain_asked = *request;
         *reply = policy_explanation;
+        return refusal;
+    }
+
+    grpc::Status DiffPolicy(grpc::ServerContext*, const v1::DiffPolicyRequest* request,
+                            v1::DiffPolicyReply* reply) override {
+        diff_asked = *request;
+        *reply = difference;
         return refusal;
     }
 

@@ -134,5 +134,35 @@ TEST_F(PolicyVerbs, TestFailsWhenAnythingIsWrong) {
     EXPECT_EQ(weft({"policy", "test", "-f", agent.directory() / "none.yaml"}).exit, Exit::failed);
 }
 
+TEST_F(PolicyVerbs, DiffTellsWhoGainsAndLosesWhat) {
+    agent.difference.add_policies()->set_full_name("shop/web");
+    agent.difference.mutable_policies(0)->set_action("changed");
+    auto& change = *agent.difference.add_changes();
+    change.set_direction("ingress");
+    change.add_endpoints("web-1");
+    change.add_endpoints("web-2");
+    change.add_peer("app=client");
+    change.add_ports("tcp 80");
+    change.add_ports("tcp 443");
+    change.set_rule_before("ingress rule 1 of shop/web");
+    const Ended loses = weft({"policy", "diff", "-f", "-"}, "kind: NetworkPolicy\n");
+    EXPECT_EQ(loses.exit, Exit::ok) << loses.err;
+    EXPECT_EQ(loses.out,
+              "shop/web: changed\n"
+              "\n"
+              "DIRECTION  ENDPOINTS HERE  PEER               WHAT             BEFORE                      AFTER\n"
+              "ingress    web-1, web-2    app=client  loses  tcp 80, tcp 443  ingress rule 1 of shop/web  no rule\n"
+              "0 gains, 1 loss\n");
+    EXPECT_EQ(agent.diff_asked.yaml(), "kind: NetworkPolicy\n");
+    EXPECT_EQ(weft({"policy", "diff", "-f", "-", "-o", "json"}, "x").json()["changes"][0]["ports"][1], "tcp 443");
+    agent.difference.set_more(7);
+    EXPECT_NE(weft({"policy", "diff", "-f", "-"}, "x").out.find("7 more"), std::string::npos);
+    agent.difference.clear_changes();
+    agent.difference.clear_more();
+    EXPECT_EQ(weft({"policy", "diff", "-f", "-"}, "x").out,
+              "shop/web: changed\n\nnothing changes between endpoints of this host and peers that it knows\n");
+    EXPECT_EQ(weft({"policy", "diff"}).exit, Exit::usage);
+}
+
 } // namespace
 } // namespace weft::ctl
