@@ -75,25 +75,15 @@ void FibSync::sweep_routes() {
 }
 
 void FibSync::retry_refused() {
-    host.retry_refused();
-    networks.retry_refused();
-    ports.retry_refused();
-    verdict_lists.retry_refused();
-    policies.retry_refused();
-    endpoints.retry_refused();
-    next_hops.retry_refused();
-    routes.retry_refused();
+    with_tables(*this, [](auto&... table) { (table.retry_refused(), ...); });
 }
 
 std::size_t FibSync::refused() const {
-    return host.refused().size() + networks.refused().size() + ports.refused().size() +
-           verdict_lists.refused().size() + policies.refused().size() + endpoints.refused().size() +
-           next_hops.refused().size() + routes.refused().size();
+    return with_tables(*this, [](const auto&... table) { return (table.refused().size() + ...); });
 }
 
 std::size_t FibSync::pending() const {
-    return host.pending() + networks.pending() + ports.pending() + verdict_lists.pending() + policies.pending() +
-           endpoints.pending() + next_hops.pending() + routes.pending();
+    return with_tables(*this, [](const auto&... table) { return (table.pending() + ...); });
 }
 
 fastpath::TableUpdate FibSync::take_update() {
@@ -152,14 +142,7 @@ void FibSync::send() {
         fast_path->dump([this, fast_path, applied, told](Result<fastpath::TableUpdate> tables) {
             if (tables && fast_path_ == fast_path) {
                 adopt(*tables);
-                host.hold_refused();
-                networks.hold_refused();
-                ports.hold_refused();
-                verdict_lists.hold_refused();
-                policies.hold_refused();
-                endpoints.hold_refused();
-                next_hops.hold_refused();
-                routes.hold_refused();
+                with_tables(*this, [](auto&... table) { (table.hold_refused(), ...); });
             }
             answered(applied, told);
         });

@@ -177,6 +177,13 @@ class FibSync {
     [[nodiscard]] bool idle() const { return fast_path_ != nullptr && !in_flight_ && pending() == 0; }
 
   private:
+    /// What `use` makes of all tables.
+    template <class Self, class Use>
+    static auto with_tables(Self& self, Use use) {
+        return use(self.host, self.networks, self.ports, self.verdict_lists, self.policies, self.endpoints,
+                   self.next_hops, self.routes);
+    }
+
     void adopt(const fastpath::TableUpdate& tables);
     void sweep();
     fastpath::TableUpdate take_update();

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "perf/bench_main.hpp"
 #include "perf/datagram_flood.hpp"
 #include "perf/request_response.hpp"
 
@@ -77,11 +78,4 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace weft::bench
 
-int main(int argc, char** argv) {
-    try {
-        return weft::bench::run(argc, argv);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "netload: {}\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return weft::bench::bench_main("netload", weft::bench::run, argc, argv); }

@@ -19,6 +19,7 @@
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/pipeline.hpp"
+#include "perf/bench_main.hpp"
 #include "perf/bench_world.hpp"
 #include "perf/machine.hpp"
 
@@ -277,11 +278,4 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace weft::bench
 
-int main(int argc, char** argv) {
-    try {
-        return weft::bench::run(argc, argv);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "pipeline_bench: {}\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return weft::bench::bench_main("pipeline_bench", weft::bench::run, argc, argv); }

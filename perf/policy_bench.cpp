@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "controlplane/policy/policy_engine.hpp"
+#include "perf/bench_main.hpp"
 #include "perf/machine.hpp"
 
 namespace weft::bench {
@@ -321,11 +322,4 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace weft::bench
 
-int main(int argc, char** argv) {
-    try {
-        return weft::bench::run(argc, argv);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "policy_bench: {}\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return weft::bench::bench_main("policy_bench", weft::bench::run, argc, argv); }

@@ -15,6 +15,7 @@ LOCAL_VTEP, REMOTE_VTEP = '10.99.0.1', '10.99.0.2'
 LOCAL_ROUTER, REMOTE_ROUTER = '02:aa:00:00:00:01', '02:aa:00:00:00:02'
 UNDERLAY_MACS = '02:cc:00:00:00:01', '02:cc:00:00:00:02'
 REMOTE_HOSTS = 4096
+UDP = 17
 
 
 def packed_mac(text):
@@ -66,10 +67,12 @@ def tables(source, sink, from_underlay):
     return f'''update {{
 host {{ vtep_v4:{address(LOCAL_VTEP)} router_mac:{mac(LOCAL_ROUTER)} gateway_mac:{mac(GATEWAY_MAC)} vxlan_port:4789 }}
 networks {{ vni:{VNI} name:"bench" }}
-policies {{ key {{ direction:DIRECTION_EGRESS local_identity:257 }} verdict:VERDICT_DENY precedence:1 rule:1 }}
-policies {{ key {{ direction:DIRECTION_EGRESS local_identity:257 peer_identity:300 protocol:17 }} verdict:VERDICT_ALLOW precedence:2 rule:2 }}
-policies {{ key {{ direction:DIRECTION_INGRESS local_identity:257 }} verdict:VERDICT_DENY precedence:1 rule:3 }}
-policies {{ key {{ direction:DIRECTION_INGRESS local_identity:257 peer_identity:300 protocol:17 }} verdict:VERDICT_ALLOW precedence:2 rule:4 }}
+verdict_lists {{ number:1 ranges {{ verdict:VERDICT_DENY rule:1 }} }}
+verdict_lists {{ number:2 ranges {{ verdict:VERDICT_DENY rule:1 }} ranges {{ first:{UDP << 16} verdict:VERDICT_ALLOW rule:2 }} ranges {{ first:{(UDP + 1) << 16} verdict:VERDICT_DENY rule:1 }} }}
+policies {{ key {{ direction:DIRECTION_EGRESS local_identity:257 }} list:1 }}
+policies {{ key {{ direction:DIRECTION_EGRESS local_identity:257 peer_identity:300 }} list:2 }}
+policies {{ key {{ direction:DIRECTION_INGRESS local_identity:257 }} list:1 }}
+policies {{ key {{ direction:DIRECTION_INGRESS local_identity:257 peer_identity:300 }} list:2 }}
 endpoints {{ port:{container} vni:{VNI} mac:{mac(CONTAINER_MAC)} addresses:{address(CONTAINER)} identity:257 name:"bench" }}
 next_hops {{ id:1 local {{ port:{container} }} }}
 next_hops {{ id:2 vtep {{ address:{address(REMOTE_VTEP)} vni:{VNI} inner_destination_mac:{mac(REMOTE_ROUTER)}

@@ -16,6 +16,7 @@
 #include "dataplane/tables.hpp"
 #include "ebpf/session_sweeper.hpp"
 #include "ebpf/tables.hpp"
+#include "perf/bench_main.hpp"
 #include "perf/bench_world.hpp"
 #include "perf/machine.hpp"
 
@@ -203,11 +204,4 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace weft::bench
 
-int main(int argc, char** argv) {
-    try {
-        return weft::bench::run(argc, argv);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "table_bench: {}\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return weft::bench::bench_main("table_bench", weft::bench::run, argc, argv); }

@@ -8,7 +8,8 @@
 #include <ranges>
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
+
+#include "controlplane/policy/digest.hpp"
 
 namespace weft::policy {
 
@@ -50,12 +51,7 @@ std::vector<LabelHash> hash_all(const LabelSet& labels, std::string_view name, c
 } // namespace
 
 LabelHash hash_label(LabelKind kind, std::string_view text) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-    LabelHash hash = 0;
-    for (std::size_t i = 0; i < sizeof(hash); ++i)
-        hash = hash << 8 | digest[i];
-    return first_of(kind) | hash >> (64 - kind_shift);
+    return first_of(kind) | digest(text) >> (64 - kind_shift);
 }
 
 LabelHash hash_port_name(std::string_view name) { return name_of_port(hash_label(LabelKind::port_name, name)); }

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import harness
+from flood import Flood
 from harness import BOTH, with_lab
 from lablib import namespaces
 from lablib.command import wait_until
@@ -22,9 +23,6 @@ POLICY = json.dumps({'apiVersion': 'networking.k8s.io/v1', 'kind': 'NetworkPolic
                      'spec': {'podSelector': {'matchLabels': {'app': 'early'}}, 'policyTypes': ['Ingress', 'Egress'],
                               'egress': [{'ports': [{'protocol': 'UDP', 'port': ALLOWED}]}]}})
 
-# Sends without a pause; a socket outlives the device that it sends by.
-FLOOD = ('import socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); print("ready", flush=True)\n'
-         'while True:\n try: s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))\n except OSError: pass\n time.sleep(0.0005)')
 # Sends what it is told, and says so.
 SENDER = ('import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); print("ready", flush=True)\n'
           'for line in sys.stdin: s.sendto(line.encode(), (sys.argv[1], int(sys.argv[2]))); print("sent", flush=True)')
@@ -75,8 +73,8 @@ def no_attach_has_a_window(lab):
     for each in lab.hosts.values():
         each.weft('policy', 'apply', '-f', '-', text_input=POLICY)
     with early_namespace(lab) as netns, Program(netns, RECEIVER, FORBIDDEN) as inside, Program(lab.netns('h2-e1'), RECEIVER, FORBIDDEN) as outside, \
-            Program(lab.netns('h1-e1'), RECEIVER, ALLOWED) as allowed, Program(netns, FLOOD, where, FORBIDDEN), \
-            Program(lab.netns('h2-e1'), FLOOD, ADDRESS, FORBIDDEN), Program(netns, SENDER, lab.address('h1-e1'), ALLOWED) as sender:
+            Program(lab.netns('h1-e1'), RECEIVER, ALLOWED) as allowed, Flood(netns, where, FORBIDDEN), \
+            Flood(lab.netns('h2-e1'), ADDRESS, FORBIDDEN), Program(netns, SENDER, lab.address('h1-e1'), ALLOWED) as sender:
         began = time.monotonic()
         leaks = []
         for number in range(attaches):

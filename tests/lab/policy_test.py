@@ -9,6 +9,7 @@ import json
 import subprocess
 
 import harness
+from flood import Flood
 from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
 from lablib.command import attempt, wait_until
@@ -196,24 +197,6 @@ def explain_names_the_rule(lab):
             assert rule in done.stdout and (done.returncode == 0) == may, done.stdout + done.stderr
         listed = host.weft_json('policy', 'list')['policies']
         assert [(each['name'], each['selected_endpoints']) for each in listed] == [('web', 1)], listed
-
-
-class Flood:
-    """UDP datagrams from a namespace to an address, from now on; how many arrive is asked at the other end."""
-
-    CODE = ('import socket, sys, time\nfamily = socket.AF_INET\ns = socket.socket(family, socket.SOCK_DGRAM); print("ready", flush=True)\n'
-            'while True:\n try: s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))\n except OSError: pass\n time.sleep(0.0005)')
-
-    def __init__(self, netns, address, port):
-        self.process = harness.start(netns, '/usr/bin/python3', '-I', '-c', self.CODE, address, port)
-        assert self.process.stdout.readline() == 'ready\n'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
 
 
 @contextlib.contextmanager

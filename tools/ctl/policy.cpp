@@ -33,12 +33,8 @@ Outcome<Exit> apply(Context& context, const Arguments& arguments) {
     if (!yaml) return pass_on(std::move(yaml));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    auto reply = client->apply_policy(*yaml);
-    if (!reply) {
-        if (reply.error().exit == Exit::failed)
-            reply.error().message.insert(0, fmt::format("{}: ", fmt::join(arguments.all("file"), ", ")));
-        return pass_on(std::move(reply));
-    }
+    auto reply = named_by_files(client->apply_policy(*yaml), arguments.all("file"));
+    if (!reply) return pass_on(std::move(reply));
     if (context.json) {
         context.print_json(*reply);
         return Exit::ok;
@@ -192,12 +188,7 @@ Command policy_command() {
                   "BaselineAdminNetworkPolicy (policy.networking.k8s.io) documents, one or more. All of them are "
                   "applied or none; a field that weft does not implement is refused by its name. When the command "
                   "returns, this host enforces them.",
-              .options = {{.name = "file",
-                           .help = "a YAML file, or - for standard input",
-                           .value = "FILE",
-                           .letter = 'f',
-                           .repeatable = true,
-                           .completes = Completes::files}},
+              .options = {yaml_file_option()},
               .examples = {{"weft policy apply -f web.yaml"},
                            {"kubectl get netpol web -o yaml | weft policy apply -f -"}},
               .run = apply},

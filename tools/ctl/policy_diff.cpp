@@ -39,12 +39,8 @@ Outcome<Exit> diff(Context& context, const Arguments& arguments) {
     if (!yaml) return pass_on(std::move(yaml));
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
-    auto reply = client->diff_policy(*yaml);
-    if (!reply) {
-        if (reply.error().exit == Exit::failed)
-            reply.error().message.insert(0, fmt::format("{}: ", fmt::join(arguments.all("file"), ", ")));
-        return pass_on(std::move(reply));
-    }
+    auto reply = named_by_files(client->diff_policy(*yaml), arguments.all("file"));
+    if (!reply) return pass_on(std::move(reply));
     if (context.json) {
         context.print_json(*reply);
         return Exit::ok;
@@ -65,12 +61,7 @@ Command policy_diff_verb() {
         .summary = "what applying policies would change: who gains and loses which ports",
         .details = "Compares what is applied with what would be, for this host's endpoints and all peers that its "
                    "routes tell of. Nothing is changed; what `apply` refuses is refused.",
-        .options = {{.name = "file",
-                     .help = "a YAML file, or - for standard input",
-                     .value = "FILE",
-                     .letter = 'f',
-                     .repeatable = true,
-                     .completes = Completes::files}},
+        .options = {yaml_file_option()},
         .examples = {{"weft policy diff -f web.yaml"}},
         .run = diff,
     };

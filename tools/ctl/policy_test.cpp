@@ -69,12 +69,7 @@ Command policy_test_verb() {
         .details = "Judges each connection as `weft policy explain` does: at both ends, by the policies applied to "
                    "this host, with those of --with in place of what is applied under their names. Nothing is "
                    "changed. The exit code is 0 when all is as expected, and 5 when anything is wrong.",
-        .options = {{.name = "file",
-                     .help = "expectations, a YAML file, or - for standard input",
-                     .value = "FILE",
-                     .letter = 'f',
-                     .repeatable = true,
-                     .completes = Completes::files},
+        .options = {yaml_file_option("expectations, a YAML file, or - for standard input"),
                     {.name = "with",
                      .help = "policies, a YAML file: judge as if they were applied",
                      .value = "FILE",

@@ -21,8 +21,8 @@ Outcome<std::string> read_stream(std::istream& stream, const std::string& what) 
     text.resize(static_cast<std::size_t>(stream.gcount()));
     if (stream.bad()) return refuse(Exit::failed, fmt::format("{} cannot be read: {}", what, std::strerror(errno)));
     if (text.size() > most_yaml_bytes)
-        return refuse(Exit::failed, fmt::format("{} is longer than {} bytes, the most for one apply; split it", what,
-                                                most_yaml_bytes));
+        return refuse(Exit::failed, fmt::format("{} is longer than {} bytes, the most that is read at once; split it",
+                                                what, most_yaml_bytes));
     return text;
 }
 
@@ -35,6 +35,15 @@ Outcome<std::string> read_source(Context& context, const std::string& path) {
 }
 
 } // namespace
+
+Option yaml_file_option(std::string_view help) {
+    return {.name = "file",
+            .help = help,
+            .value = "FILE",
+            .letter = 'f',
+            .repeatable = true,
+            .completes = Completes::files};
+}
 
 Outcome<std::string> read_yaml_files(Context& context, const std::vector<std::string>& paths,
                                      std::string_view holds) {
@@ -54,7 +63,7 @@ Outcome<std::string> read_yaml_files(Context& context, const std::vector<std::st
     if (yaml.size() > most_yaml_bytes)
         return refuse(
             Exit::failed,
-            fmt::format("the files are longer than {} bytes together, the most for one apply; apply them in parts",
+            fmt::format("the files are longer than {} bytes together, the most that is read at once; split them",
                         most_yaml_bytes));
     return yaml;
 }
