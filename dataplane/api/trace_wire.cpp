@@ -55,7 +55,7 @@ Result<weft_trace_filter> to_filter(const TraceFilter& message) {
     weft_trace_filter filter{};
     if (message.ends_size() > WEFT_TRACE_ENDS)
         return wrong(fmt::format("a packet has {} ends, not {}", unsigned{WEFT_TRACE_ENDS}, message.ends_size()));
-    for (const TraceEnd& each : message.ends()) {
+    for (const FlowEnd& each : message.ends()) {
         weft_trace_end& end = filter.ends[filter.end_count++];
         end.port = each.port();
         if (each.port() == 0 && each.prefixes().empty()) return wrong("an end has a port or a prefix");
