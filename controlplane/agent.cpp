@@ -40,7 +40,7 @@ Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, U
     store_(std::move(store)),
     uplink_(std::move(uplink)),
     policy_tables_(sync_, store_),
-    policy_(config_.label_asn, policy_tables_),
+    policy_(config_.label_asn, policy_tables_, config_.local_labels),
     remote_(std::make_unique<RemoteRoutes>(sync_, policy_, uplink_, uplink_port)),
     port_timer_(loop) {}
 

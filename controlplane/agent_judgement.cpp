@@ -43,7 +43,7 @@ Result<v1::ExplainPolicyReply> Agent::explain_policy(const v1::ExplainRequest& r
 }
 
 Result<v1::DiffPolicyReply> Agent::diff_policy(const v1::DiffPolicyRequest& request) const {
-    const auto proposed = policy::read_policies(request.yaml());
+    const auto proposed = policy_.read(request.yaml());
     if (!proposed) return std::unexpected(proposed.error());
     const auto difference = policy_.diff(*proposed);
     const auto known = policy_.known_labels();
@@ -60,7 +60,7 @@ Result<v1::TestPolicyReply> Agent::test_policy(const v1::TestPolicyRequest& requ
     if (!expectations) return std::unexpected(Error(expectations.error()).in("expectations"));
     std::vector<policy::PolicyDocument> proposed;
     if (!request.policies().empty()) {
-        auto documents = policy::read_policies(request.policies());
+        auto documents = policy_.read(request.policies());
         if (!documents) return fail_in(std::move(documents), "policies to judge by");
         proposed = *std::move(documents);
     }

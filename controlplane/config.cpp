@@ -176,6 +176,7 @@ struct RawValues {
     Texts ranges;
     Texts listen;
     Texts map_sizes;
+    Texts local_labels;
     std::string vtep;
     std::string router_id;
     std::string config_file;
@@ -235,6 +236,8 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("hugepages", text(config.hugepages), "auto, on or off");
     add("label-asn", count(raw.label_asn, config.label_asn),
         "global part of the Large Communities that carry labels");
+    add("local-label", po::value(&raw.local_labels),
+        "KEY, or PREFIX/*: labels that are not told to other hosts; no policy may select peers by them (repeatable)");
     add("log-level", text(config.log_level), "trace, debug, info, warn, error");
     add("purge",
         "remove the fast path that a weftd left at work (eBPF programs and maps, weft-dataplane, containers' "
@@ -352,6 +355,9 @@ Result<void> finish(Config& config, const RawValues& raw) {
         if (auto added = add_map_size(text, config.map_sizes); !added) return added;
     if (!config.map_sizes.empty() && config.fast_path == FastPathKind::dpdk)
         return bad("map-size", raw.map_sizes.front(), "these are maps of the eBPF fast path: --fastpath ebpf");
+    auto local_labels = policy::LabelFilter::make(raw.local_labels);
+    if (!local_labels) return fail_in(std::move(local_labels), "--local-label");
+    config.local_labels = *std::move(local_labels);
     for (const auto& text : raw.networks.empty() ? Texts{"default=4000"} : raw.networks) {
         auto network = parse_network(text, config.as_number);
         if (!network) return std::unexpected(std::move(network).error());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/policy/label_filter.hpp"
 #include "routing/speaker.hpp"
 
 namespace weft::agent {
@@ -59,6 +60,7 @@ struct Config {
     std::map<std::string, std::uint32_t> map_sizes; ///< entries, by names that the eBPF fast path knows
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
+    policy::LabelFilter local_labels; ///< that do not travel
     std::string log_level = "info";
 };
 

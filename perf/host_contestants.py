@@ -7,12 +7,13 @@
 
    none           the hosts' kernels route the packets as they are: the ceiling of this topology
    kernel_vxlan   the hosts' kernels route them into a VXLAN device; routes, neighbours and FDB are static, as an EVPN router (symmetric IRB) sets them
-   weft           a lab of tools/lablib: two agents and their fast paths
+   weft           a lab of tools/lablib: two agents and their fast paths, with or without policies
 
 Namespaces are recorded as the lab's are, so `tools/lab down --name NAME` removes what even a kill -9 of the benchmark left."""
 import json
 import re
 
+import cluster_policies
 from lablib import addresses, namespaces, transfer
 from lablib.command import LabError, attempt, run
 from lablib.lab import Lab, take_down
@@ -159,13 +160,20 @@ class KernelPath(Contestant):
 
 
 class WeftPath(Contestant):
-    def __init__(self, name, lab, options):
+    def __init__(self, name, lab, options, policies=()):
         super().__init__(name, lab, tunnel=True)
         self.options = options
+        self.policies = policies
         self.up = None
 
     def __enter__(self):
         self.up = Lab.up(self.lab, direct_underlay=True, **self.options)
+        try:
+            for host in self.up.hosts.values() if self.policies else ():
+                host.weft('policy', 'apply', '-f', '-', text_input=cluster_policies.stream(self.policies))
+        except BaseException:
+            self.__exit__()
+            raise
         self.near, self.address = self.up.address('h1-e1'), self.up.address('h2-e1')
         return self
 

@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "controlplane/policy/policy_engine.hpp"
+#include "perf/bench_labels.hpp"
 #include "perf/bench_main.hpp"
 #include "perf/machine.hpp"
 
@@ -32,7 +33,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 using namespace policy;
 
-constexpr std::uint32_t marker = 4267132230;
 constexpr std::uint32_t vni = 4000;
 
 template <class Work>
@@ -173,25 +173,6 @@ class Bench {
              [&] { set_remote(settings_.routes + 2 * round + 1, communities_[round % settings_.label_sets]); });
     }
 
-    static std::string app(unsigned number) { return fmt::format("app-{}", number); }
-
-    static LabelSet labels(unsigned number) {
-        return LabelSet::make({{"app", app(number)},
-                               {"tier", fmt::format("tier-{}", number % 7)},
-                               {"version", fmt::format("v{}", number % 3)},
-                               {"zone", fmt::format("zone-{}", number % 11)}})
-            .value();
-    }
-
-    static std::string name_space(unsigned number) { return fmt::format("team-{}", number % 10); }
-
-    static std::vector<bgp::LargeCommunity> communities(unsigned number) {
-        const std::string name = name_space(number);
-        return HashedLabels(labels(number), name, namespace_labels(name, {}).value(),
-                            std::vector<PortName>{{"http", 6, static_cast<std::uint16_t>(8000 + number % 5)}})
-            .to_communities(marker);
-    }
-
     void set_endpoint(unsigned number) {
         const net::Address address = net::Address::v4(0x0a000001U + number);
         const std::string name = fmt::format("local-{}", number);
@@ -280,7 +261,7 @@ class Bench {
     Settings settings_;
     std::vector<std::vector<bgp::LargeCommunity>> communities_; ///< by label set
     CountingSink sink_;
-    PolicyEngine engine_{marker, sink_};
+    PolicyEngine engine_{label_marker, sink_};
     std::map<std::string, std::vector<double>> trials_;
 };
 

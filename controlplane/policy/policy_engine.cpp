@@ -37,9 +37,10 @@ LabelSet::Map to_labels(std::string_view text) {
 
 } // namespace
 
-PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink) :
+PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink, LabelFilter filter) :
     marker_(marker),
     sink_(sink),
+    filter_(std::move(filter)),
     rules_(1, persist_number(rule_kind)),
     identities_(persist_number(identity_kind)),
     routes_([this](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
@@ -72,7 +73,7 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
         namespaces_[key] = std::move(*labels);
         relabel(key);
     } else if (kind == document_kind) {
-        auto documents = read_policies(value);
+        auto documents = read(value);
         if (!documents) return fail_in(std::move(documents), fmt::format("database: policy {}", key));
         Policies policies;
         for (PolicyDocument& document : *documents) {
@@ -94,8 +95,17 @@ void PolicyEngine::sweep() {
 // --- policies
 // ---------------------------------------------------------------------------------------------------------
 
-Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
+Result<std::vector<PolicyDocument>> PolicyEngine::read(std::string_view yaml) const {
     auto documents = read_policies(yaml);
+    if (!documents) return documents;
+    for (const PolicyDocument& document : *documents)
+        if (auto checked = filter_.check(document.policy); !checked)
+            return std::unexpected(std::move(checked).error());
+    return documents;
+}
+
+Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::string_view yaml) {
+    auto documents = read(yaml);
     if (!documents) return std::unexpected(std::move(documents).error());
     return apply(std::move(*documents));
 }
@@ -382,8 +392,12 @@ std::uint32_t PolicyEngine::endpoint_identity(const std::string& name) const {
 
 std::vector<bgp::LargeCommunity> PolicyEngine::endpoint_communities(const std::string& name) const {
     const auto found = endpoints_.find(name);
-    return found == endpoints_.end() ? std::vector<bgp::LargeCommunity>{}
-                                     : found->second.labels->to_communities(marker_);
+    if (found == endpoints_.end()) return {};
+    const LocalEndpoint& settings = found->second.settings;
+    const LabelSet of_namespace = labels_of_namespace(settings.name_space);
+    return HashedLabels(filter_.travelling(settings.labels), settings.name_space, filter_.travelling(of_namespace),
+                        settings.named_ports)
+        .to_communities(marker_);
 }
 
 // --- routes

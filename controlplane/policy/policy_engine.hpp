@@ -13,6 +13,7 @@
 #include <string>
 
 #include "controlplane/policy/judge.hpp"
+#include "controlplane/policy/label_filter.hpp"
 #include "controlplane/policy/policy_difference.hpp"
 #include "controlplane/policy/policy_entries.hpp"
 #include "controlplane/policy/policy_reader.hpp"
@@ -53,7 +54,7 @@ struct PolicyDifference {
 class PolicyEngine {
   public:
     /// `marker`: the ASN that marks label communities. The sink must live as long as the engine.
-    PolicyEngine(std::uint32_t marker, PolicySink& sink);
+    PolicyEngine(std::uint32_t marker, PolicySink& sink, LabelFilter filter = {});
 
     /// The kinds of what is persisted, in the order in which they are restored.
     static constexpr std::array<std::string_view, 4> kinds{"policy-identity", "policy-rule", "policy-namespace",
@@ -63,6 +64,8 @@ class PolicyEngine {
     /// All routes are known: identities and rules that nobody has claimed since restore() are forgotten.
     void sweep();
 
+    /// As read_policies(), without policies that would need labels which stay on their host.
+    [[nodiscard]] Result<std::vector<PolicyDocument>> read(std::string_view yaml) const;
     /// Applies all policies of the text or, with the reason, none.
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::string_view yaml);
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::vector<PolicyDocument> documents);
@@ -90,7 +93,7 @@ class PolicyEngine {
     void erase_endpoint(const std::string& name);
     /// Of its first address; 0: there is no such endpoint.
     [[nodiscard]] std::uint32_t endpoint_identity(const std::string& name) const;
-    /// What its routes carry.
+    /// What its routes carry: nothing that the filter keeps here.
     [[nodiscard]] std::vector<bgp::LargeCommunity> endpoint_communities(const std::string& name) const;
 
     /// The endpoint was set before.
@@ -186,6 +189,7 @@ class PolicyEngine {
 
     std::uint32_t marker_;
     PolicySink& sink_;
+    LabelFilter filter_;
     std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
     NumberTable rules_;
     IdentityTable identities_;

@@ -128,6 +128,8 @@ TEST(Config, refuses_bad_values_by_flag_and_value) {
     EXPECT_EQ(refusal({"--config", "/tmp"}), "--config /tmp: cannot be read");
     EXPECT_EQ(refusal({"--router-id", "fd00::1"}), "--router-id fd00::1: want an IPv4 address other than 0.0.0.0");
     EXPECT_EQ(refusal({"--hugepages", "some"}), "--hugepages some: auto, on or off");
+    EXPECT_EQ(refusal({"--local-label", "kubernetes.io/*"}),
+              "--local-label: kubernetes.io/metadata.name is who an endpoint is elsewhere: it has to travel");
     EXPECT_EQ(refusal({"--map-size", "fib"}), "--map-size fib: want NAME=NUMBER, with a number from 1 to 1073741824");
     EXPECT_EQ(refusal({"--map-size", "fib=0"}).find("--map-size fib=0: want"), 0U);
     EXPECT_EQ(refusal({"--map-size", "=5"}).find("--map-size =5: want"), 0U);

@@ -189,6 +189,31 @@ def unsupported_fields_are_refused_by_their_path(lab):
     allowed(lab, 'h1-e1')
 
 
+def communities(lab, host, prefix):
+    """Of the host's best route to the prefix, as they came or go."""
+    routes = lab.host(host).weft_json('route', 'list', prefix)['routes']
+    return [route.get('large_communities', []) for route in routes if route['prefix'] == prefix and route.get('best')]
+
+
+def labels_and_named_ports_arrive_unchanged(lab):
+    netns, address = namespaces.add(lab.state, f'{lab.state.name}-named'), '10.244.1.78'
+    labels = {'app': 'named', 'long': 'x' * 63, **{f'key-{number}': f'value-{number}' for number in range(20)}}
+    words = [word for key, value in labels.items() for word in ('--label', f'{key}={value}')]
+    lab.host('h1').weft('endpoint', 'add', 'named', '--netns', f'/run/netns/{netns}', '--address', address, '--named-port', f'http={PORT}', '--named-port',
+                        'dns=53/UDP', *words)
+    try:
+        [sent] = communities(lab, 'h1', f'{address}/32')
+        assert len(sent) == 2 * len(labels) + 5, f'{len(sent)} communities: a label and its key each, those of the namespace and its name, two ports'
+        wait_until(lambda: communities(lab, 'h2', f'{address}/32') == [sent], f'the same on h2; it has {communities(lab, "h2", f"{address}/32")}', 5)
+        named = 'podSelector: {matchLabels: {host: h2, app: e2}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: named}}}], ports: [{port: http}]}]'
+        with policies(lab, ('named', named), hosts=['h2']), transfer.Listener(netns, PORT), transfer.Listener(netns, PORT + 1):
+            assert harness.connects(lab, 'h2-e2', address, PORT, 0.7), 'the port that the route calls http'
+            assert not harness.connects(lab, 'h2-e2', address, PORT + 1, 0.7), 'another port'
+    finally:
+        lab.host('h1').weft('endpoint', 'delete', 'named')
+        namespaces.delete(lab.state, netns)
+
+
 def explain_names_the_rule(lab):
     host = lab.host('h2')
     with policies(lab, ('web', f'{E1_OF_H2}, ingress: [{{from: [{{{E1_OF_H1}}}], ports: [{{port: {PORT}}}]}}]'), hosts=['h2']):
@@ -292,6 +317,8 @@ def listening(case):
 
 harness.need_root()
 with_lab('policy', {'hosts': 2, 'endpoints': 2}, *map(listening, CASES), fastpaths=(*BOTH, *([MIXED] if harness.everything() else [])))
-with_lab('policy through a reflector', {'hosts': 2, 'endpoints': 2, 'reflector': 'frr'},
-         *map(listening, (without_policy_everybody_gets_through, labels_of_another_host_decide, relabelled_namespaces_are_noticed_across_hosts)), fastpaths=(*BOTH, MIXED))
+for reflector, fastpaths in (('frr', (*BOTH, MIXED)), ('gobgp', (MIXED,))):
+    with_lab(f'policy through {reflector}', {'hosts': 2, 'endpoints': 2, 'reflector': reflector},
+             *map(listening, (without_policy_everybody_gets_through, labels_of_another_host_decide, relabelled_namespaces_are_noticed_across_hosts,
+                              labels_and_named_ports_arrive_unchanged)), fastpaths=fastpaths)
 harness.finish()

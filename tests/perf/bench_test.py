@@ -79,10 +79,24 @@ def policy_bench_measures_every_change():
     assert said['written']['lists'] > 0 and said['written']['entries'] > said['written']['lists'], said['written']
 
 
+def policy_scale_measures_a_whole_host():
+    scale = [] if ALL else ['--routes', 5000, '--label-sets', 100, '--policies', 100, '--endpoints', 10, '--rounds', 3]
+    for fastpath in ('ebpf', 'dpdk'):
+        said = report(ROOT / 'perf' / 'policy_scale', '--build', BUILD, '--fastpath', fastpath, *scale)
+        cases = said['cases']
+        assert set(cases) == {'compile', 'change', 'endpoint', 'status'}, cases
+        assert all(0 < case['median_ms'] <= case['max_ms'] for case in cases.values()), cases
+        assert said['routes'] >= said['settings']['routes'] and said['memory_mib'] > 0, said
+
+
 HOST_RATIOS = {'tcp_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps'), 'tcp_vs_no_overlay': ('weft', 'none', 'tcp', 'gbps'),
                'gbps_per_cpu_s_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp', 'gbps_per_cpu_s'),
                'tcp_rr_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'tcp_rr', 'transactions_per_s'),
-               'udp64_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'udp64', 'packets_per_s')}
+               'udp64_vs_kernel_vxlan': ('weft', 'kernel_vxlan', 'udp64', 'packets_per_s'),
+               'tcp_rules_vs_none': ('weft_rules', 'weft', 'tcp', 'gbps'),
+               'gbps_per_cpu_s_rules_vs_none': ('weft_rules', 'weft', 'tcp', 'gbps_per_cpu_s'),
+               'tcp_rr_rules_vs_none': ('weft_rules', 'weft', 'tcp_rr', 'transactions_per_s'),
+               'udp64_rules_vs_none': ('weft_rules', 'weft', 'udp64', 'packets_per_s')}
 
 
 def host_bench_measures_all_contestants_at_all_works_with_dpdk():
@@ -94,10 +108,10 @@ def host_bench_measures_all_contestants_at_all_works_with_ebpf():
 
 
 def check_host_bench(fastpath):
-    said = report(ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', fastpath, '--rounds', 1, '--seconds', 1)
+    said = report(ROOT / 'perf' / 'host_bench', '--build', BUILD, '--fastpath', fastpath, '--rounds', 1, '--seconds', 1, '--rules', 10_000)
     assert said['commit'] and said['settings'] == {'fastpath': fastpath, 'mtu': 1500, 'hugepages': False, 'rounds': 1, 'seconds': 1, 'cpus': 'apart',
-                                                   'works': ['tcp', 'tcp_rr', 'udp64']}, said['settings']
-    contestants = {'none', 'kernel_vxlan', 'kernel_vxlan_again', 'weft'}
+                                                   'works': ['tcp', 'tcp_rr', 'udp64'], 'rules': 10_000}, said['settings']
+    contestants = {'none', 'kernel_vxlan', 'kernel_vxlan_again', 'weft', 'weft_rules'}
     assert {name: each['mtu'] for name, each in said['contestants'].items()} == {name: 1500 if name == 'none' else 1450 for name in contestants}, said
     [measured] = said['rounds']
     assert contestants <= set(measured), set(measured)
@@ -139,5 +153,5 @@ def host_bench_says_what_it_cannot_do():
 if os.geteuid() != 0:
     sys.exit('the benchmarks need root')
 run_cases(port_bench_measures_beside_the_floor, pipeline_bench_measures_every_stage, table_bench_programs_both_fast_paths,
-          policy_bench_measures_every_change, host_bench_measures_all_contestants_at_all_works_with_dpdk, host_bench_measures_all_contestants_at_all_works_with_ebpf,
+          policy_bench_measures_every_change, policy_scale_measures_a_whole_host, host_bench_measures_all_contestants_at_all_works_with_dpdk, host_bench_measures_all_contestants_at_all_works_with_ebpf,
           host_bench_leaves_nothing_behind_when_interrupted, host_bench_says_what_it_cannot_do)
