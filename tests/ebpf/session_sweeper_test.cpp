@@ -20,6 +20,8 @@ class EbpfSessions : public BpfTest {
 
     const Map& sessions() const { return (*maps_)["sessions"]; }
 
+    SessionAccounts accounts() const { return SessionAccounts::open((*maps_)["accounts"]).value(); }
+
     std::optional<MapSet> maps_;
 };
 
@@ -37,7 +39,8 @@ void sweep_all(SessionSweeper& sweeper, std::uint32_t now_s) {
 }
 
 TEST_F(EbpfSessions, ThatAreOverGo) {
-    SessionSweeper sweeper(sessions());
+    auto books = accounts();
+    SessionSweeper sweeper(sessions(), books);
     sweep_all(sweeper, 0);
     EXPECT_EQ(sweeper.size(), 0U);
     constexpr std::uint32_t now_s = 100'000;
@@ -76,7 +79,8 @@ TEST_F(EbpfSessions, OneSliceLooksAtSoManyAtMost) {
         const weft_session_value value{};
         ASSERT_TRUE(sessions().set(&key, &value));
     }
-    SessionSweeper sweeper(sessions());
+    auto books = accounts();
+    SessionSweeper sweeper(sessions(), books);
     ASSERT_FALSE(sweeper.sweep(100'000).value());
     std::size_t left = 0;
     ASSERT_TRUE(sessions().for_each([&](const void*, const void*) { ++left; }));
