@@ -12,7 +12,7 @@ enum {
     WEFT_ACCOUNTS = 2 * 16384,       /* ports' numbers are smaller than half of it; accounts 0 and 1 are nobody's */
     WEFT_QUOTA_OF_TABLE = 4,         /* the part of the table that an account may fill, unless told otherwise */
     WEFT_HALF_OPEN_OF_QUOTA = 8,     /* and the part of that for half-open ones, */
-    WEFT_HALF_OPEN_QUOTA_LEAST = 64, /* but that many, as far as the quota goes: clients connect in bursts */
+    WEFT_HALF_OPEN_QUOTA_LEAST = 16, /* but that many, as far as the quota goes: clients connect in bursts */
 };
 
 /* Signed: of what two CPUs count at once one may count too much, until it is put right. */
