@@ -139,17 +139,21 @@ void MapStore::end_adoption() {
 }
 
 Result<void> MapStore::set_host(const weft_host& asked, const fastpath::HostSettings& message) {
-    weft_host host = asked;
     // Programs do not know how large the table is.
-    host.session_quota = static_cast<std::uint32_t>(weft_quota_of(asked.session_quota, sessions_max_).sessions);
+    const weft_quota quota = weft_quota_of(asked.session_quota, sessions_max_);
+    weft_host host = asked;
+    host.session_quota = static_cast<std::uint32_t>(quota.sessions);
     return told_.tell(WEFT_TOLD_HOST, 0, message, [&]() -> Result<void> {
         constexpr std::uint32_t only = 0;
         weft_host before;
         if (auto found = host_.find(&only, &before); !found) return without_value(std::move(found));
         // An array's entry is written in place, so a program could see half of it.
-        if (EqualBytes<weft_host>{}(before, host)) return {};
-        ++host_changes_;
-        return host_.set(&only, &host);
+        if (!EqualBytes<weft_host>{}(before, host)) {
+            ++host_changes_;
+            if (auto set = host_.set(&only, &host); !set) return set;
+        }
+        quota_ = quota;
+        return {};
     });
 }
 

@@ -35,6 +35,9 @@ class MapStore final : public fastpath::TableStore {
 
     [[nodiscard]] std::vector<fastpath::Gauge> gauges() const;
 
+    /// What each account may hold.
+    [[nodiscard]] weft_quota session_quota() const { return quota_; }
+
     Result<void> set_host(const weft_host& host, const fastpath::HostSettings& message) override;
     Result<void> set_network(const fastpath::Network& message) override;
     Result<void> set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) override;
@@ -86,6 +89,7 @@ class MapStore final : public fastpath::TableStore {
 
     const Map& host_;
     std::uint32_t sessions_max_;
+    weft_quota quota_{};
     Epoch epoch_;
     Told told_;
     Numbers networks_;
