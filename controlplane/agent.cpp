@@ -135,6 +135,7 @@ void Agent::set_host_tables() {
     host.set_router_mac(wire(uplink_.router_mac));
     host.set_gateway_mac(wire(gateway_mac));
     host.set_vxlan_port(vxlan_port);
+    host.set_session_quota(config_.session_quota);
     sync_.host.set(0, std::move(host));
     for (const auto& network : config_.networks) {
         fastpath::Network entry;

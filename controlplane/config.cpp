@@ -189,6 +189,7 @@ struct RawValues {
     std::string restart_time;
     std::string workers;
     std::string label_asn;
+    std::string session_quota;
 };
 
 po::options_description describe(Config& config, RawValues& raw) {
@@ -233,6 +234,8 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("bpf-dir", text(config.bpf_dir), "where the eBPF fast path is pinned, in a BPF file system");
     add("map-size", po::value(&raw.map_sizes),
         "NAME=NUMBER: entries of an eBPF map that is made anew, by its name in `weft status` (repeatable)");
+    add("session-quota", count(raw.session_quota, config.session_quota),
+        "sessions that one container may have opened, and that may be open to it; 0: a quarter of the table each");
     add("hugepages", text(config.hugepages), "auto, on or off");
     add("label-asn", count(raw.label_asn, config.label_asn),
         "global part of the Large Communities that carry labels");
@@ -289,6 +292,11 @@ Result<void> read_numbers(Config& config, const RawValues& raw) {
         !read)
         return read;
     if (auto read = read_number<unsigned>("dataplane-workers", raw.workers, 1, 64, config.dataplane_workers); !read)
+        return read;
+    constexpr std::uint32_t sessions_most = 1U << 30;
+    if (auto read =
+            read_number<std::uint32_t>("session-quota", raw.session_quota, 0, sessions_most, config.session_quota);
+        !read)
         return read;
     return read_number<std::uint32_t>("label-asn", raw.label_asn, 1, most, config.label_asn);
 }

@@ -58,6 +58,7 @@ struct Config {
     FastPathKind fast_path = FastPathKind::automatic;
     std::string bpf_dir = "/sys/fs/bpf/weft";
     std::map<std::string, std::uint32_t> map_sizes; ///< entries, by names that the eBPF fast path knows
+    std::uint32_t session_quota = 0; ///< sessions that an endpoint may have opened, and be opened; 0: a quarter each
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
     policy::LabelFilter local_labels; ///< that do not travel

@@ -248,14 +248,18 @@ bool Endpoints::announced_elsewhere(net::Vni vni, const net::Address& address) c
     return found;
 }
 
-std::uint32_t Endpoints::free_port() const {
+std::uint32_t Endpoints::free_port() {
     std::set<std::uint32_t> used;
     for (const auto& [name, endpoint] : endpoints_)
         used.insert(endpoint.port());
+    if (last_port_ == 0 && !used.empty()) last_port_ = *used.rbegin();
+    // A number rests as long as others are free: sessions of who had it count to it until they end.
+    for (std::uint32_t port = last_port_ + 1; port <= fastpath::port_id_max; ++port)
+        if (port >= first_port && !used.contains(port)) return last_port_ = port;
     std::uint32_t port = first_port;
     while (used.contains(port))
         ++port;
-    return port;
+    return last_port_ = port;
 }
 
 void Endpoints::attach(const std::string& name, Attempt attempt, Attached done) {

@@ -84,7 +84,7 @@ class Endpoints {
         pool_.release(endpoint.network(), addresses_of(endpoint));
     }
 
-    [[nodiscard]] std::uint32_t free_port() const;
+    [[nodiscard]] std::uint32_t free_port();
 
     /// `again`: it was ready before and waits on when it fails, with its record as it is.
     enum class Attempt : std::uint8_t { first, again };
@@ -133,6 +133,7 @@ class Endpoints {
     AddressPool pool_;
     std::deque<Job> jobs_;
     bool busy_ = false;
+    std::uint32_t last_port_ = 0; ///< that was given; 0: none yet
 };
 
 } // namespace weft::agent

@@ -113,6 +113,7 @@ bool SessionTable::replace_in(Bucket& bucket, std::uint16_t tag, const weft_sess
     for (unsigned candidates = matches(bucket, tag); candidates != 0; candidates &= candidates - 1) {
         SessionEntry& entry = entries_[bucket.entries[std::countr_zero(candidates)]];
         if (!equal(entry.key, key)) continue;
+        accounts_.changed(key, entry.value, value);
         entry.value = value;
         return true;
     }
@@ -165,6 +166,7 @@ bool SessionTable::add_in(Bucket& bucket, std::uint16_t tag, const weft_session_
     bucket.entries[slot] = *index;
     bucket.tags[slot] = tag;
     size_.fetch_add(1, std::memory_order_relaxed);
+    accounts_.opened(key, value);
     return true;
 }
 
@@ -179,7 +181,6 @@ bool SessionTable::close_in(Bucket& bucket, std::uint16_t tag, const weft_sessio
         if (!equal(entries_[index].key, key)) continue;
         bucket.tags[slot] = 0;
         release(index);
-        size_.fetch_sub(1, std::memory_order_relaxed);
         return true;
     }
     return false;
@@ -190,6 +191,8 @@ void SessionTable::close(const weft_session_key& key, std::uint64_t hash) {
 }
 
 void SessionTable::release(std::uint32_t index) {
+    accounts_.ended(entries_[index].key, entries_[index].value);
+    size_.fetch_sub(1, std::memory_order_relaxed);
     const Locked locked(free_.lock);
     free_.indices.push_back(index);
 }
@@ -212,7 +215,6 @@ void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {
             if (!expired()) continue; // somebody was faster, and another may stand there now
             bucket.tags[slot] = 0;
             release(index);
-            size_.fetch_sub(1, std::memory_order_relaxed);
         }
     }
 }

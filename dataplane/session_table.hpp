@@ -20,7 +20,7 @@
 #include <rte_prefetch.h>
 #include <rte_spinlock.h>
 
-#include "dataplane/pipeline/session.h"
+#include "dataplane/session_accounts.hpp"
 #include "routing/net/result.hpp"
 
 namespace weft::dataplane {
@@ -68,6 +68,9 @@ class SessionTable {
     /// Closes what has been silent for too long among the next `buckets` buckets; called by the control thread, all
     /// the time.
     void sweep(std::size_t buckets, std::uint32_t now_s);
+
+    /// Whose sessions they are.
+    [[nodiscard]] const SessionAccounts& accounts() const { return accounts_; }
 
     [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
@@ -123,6 +126,7 @@ class SessionTable {
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     bool close_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key);
     [[nodiscard]] std::optional<std::uint32_t> take();
+    /// Gives the entry's session up; no slot leads to it any more.
     void release(std::uint32_t index);
 
     std::uint64_t seed_ = 0;
@@ -133,6 +137,7 @@ class SessionTable {
     std::size_t sweep_at_ = 0;
     alignas(64) std::atomic<std::size_t> size_ = 0;
     FreeList free_;
+    SessionAccounts accounts_;
     rte_spinlock_t overflow_ = {}; ///< held by who holds more than one bucket
 };
 

@@ -53,6 +53,14 @@ static inline int weft_open_session(const weft_view* view, const weft_session_ke
 }
 
 static inline void weft_update_session(const weft_view* view, const weft_packet* packet,
-                                       const weft_session_value* session) {
+                                       const weft_session_value* session, int) {
     view->sessions->update(packet->key, packet->hash, *session);
+}
+
+static inline weft_account weft_read_account(const weft_view* view, std::uint32_t account) {
+    return view->sessions->accounts().read(account);
+}
+
+static inline weft_quota weft_read_quota(const weft_view* view) {
+    return weft_quota_of(view->tables->host().session_quota, static_cast<std::uint32_t>(view->sessions->capacity()));
 }

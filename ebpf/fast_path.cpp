@@ -51,10 +51,12 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
     const ProgramOptions program_options{.hash_seed = *seed};
     auto programs = Programs::load((*tables)->maps(), program_options);
     if (!programs) return std::unexpected(std::move(programs).error());
+    auto accounts = SessionAccounts::open((*tables)->maps()["accounts"]);
+    if (!accounts) return std::unexpected(std::move(accounts).error());
     auto told = (*tables)->told().read();
     if (!told) return std::unexpected(std::move(told).error());
-    std::unique_ptr<EbpfFastPath> fast_path(
-        new EbpfFastPath(loop, std::move(lock), *std::move(tables), *std::move(programs), program_options));
+    std::unique_ptr<EbpfFastPath> fast_path(new EbpfFastPath(
+        loop, std::move(lock), *std::move(tables), *std::move(accounts), *std::move(programs), program_options));
     // To load programs takes long; from here to the last hook it is a matter of milliseconds.
     const auto carried = fast_path->tables_->carry_sessions();
     if (auto adopted = fast_path->ports_.adopt(*told); !adopted) return std::unexpected(std::move(adopted).error());
@@ -67,14 +69,15 @@ Result<std::unique_ptr<EbpfFastPath>> EbpfFastPath::open(boost::asio::io_context
 }
 
 EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
-                           Programs programs, const ProgramOptions& options) :
+                           SessionAccounts accounts, Programs programs, const ProgramOptions& options) :
     loop_(loop),
     lock_(std::move(lock)),
     tables_(std::move(tables)),
     seed_(options.hash_seed),
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
-    sweeper_(tables_->maps()["sessions"]),
+    accounts_(std::move(accounts)),
+    sweeper_(tables_->maps()["sessions"], accounts_),
     opened_unix_ms_(unix_ms()),
     traces_(loop, worker_, tables_->maps(), ports_, programs_, options) {}
 

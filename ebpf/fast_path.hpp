@@ -45,7 +45,7 @@ class EbpfFastPath final : public fastpath::FastPath {
 
   private:
     EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
-                 Programs programs, const ProgramOptions& options);
+                 SessionAccounts accounts, Programs programs, const ProgramOptions& options);
 
     /// Has the worker do it, and the loop hear the answer.
     template <class T, class Work>
@@ -68,6 +68,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     std::uint64_t seed_;
     Programs programs_;
     Ports ports_;
+    SessionAccounts accounts_;
     SessionSweeper sweeper_;
     std::uint64_t opened_unix_ms_;
     bool ending_ = false;

@@ -4,17 +4,17 @@
  * WEFT_LAYOUT. */
 #pragma once
 
+#include "dataplane/pipeline/account.h"
 #include "dataplane/pipeline/drop_reason.h"
 #include "dataplane/pipeline/entries.h"
 #include "dataplane/pipeline/policy.h"
-#include "dataplane/pipeline/session.h"
 
 /* The layout's number: maps are pinned under it. What maps of another number hold is taken over by the names of
  * members (migration.hpp), so what comes to mean something else gets another name. */
 #ifdef WEFT_NEXT_LAYOUT /* for tests: a version that has another layout */
-enum { WEFT_LAYOUT = 1000003 };
+enum { WEFT_LAYOUT = 1000004 };
 #else
-enum { WEFT_LAYOUT = 3 };
+enum { WEFT_LAYOUT = 4 };
 #endif
 
 enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2, WEFT_PORT_COMPLETION = 3 };

@@ -121,10 +121,10 @@ Result<std::unique_ptr<MapStore>> MapStore::open(const MapSet& maps) {
     auto host_routes = opener.open<HostRoutes>("host_routes");
     auto prefix_routes = opener.open<PrefixRoutes>("prefix_routes");
     if (auto opened = opener.take(); !opened) return std::unexpected(std::move(opened).error());
-    return std::unique_ptr<MapStore>(new MapStore(maps["host"], std::move(*epoch), std::move(*told),
-                                                  std::move(*networks), std::move(*vteps), std::move(*endpoints),
-                                                  std::move(*next_hops), std::move(*verdicts), std::move(*policies),
-                                                  std::move(*host_routes), std::move(*prefix_routes)));
+    return std::unique_ptr<MapStore>(
+        new MapStore(maps["host"], maps["sessions"].capacity(), std::move(*epoch), std::move(*told),
+                     std::move(*networks), std::move(*vteps), std::move(*endpoints), std::move(*next_hops),
+                     std::move(*verdicts), std::move(*policies), std::move(*host_routes), std::move(*prefix_routes)));
 }
 
 std::size_t MapStore::changes() const {
@@ -138,15 +138,22 @@ void MapStore::end_adoption() {
     if (epoch_.is_updating() || changes() != adoption_began_at_) epoch_.end(true);
 }
 
-Result<void> MapStore::set_host(const weft_host& host, const fastpath::HostSettings& message) {
+Result<void> MapStore::set_host(const weft_host& asked, const fastpath::HostSettings& message) {
+    // Programs do not know how large the table is.
+    const weft_quota quota = weft_quota_of(asked.session_quota, sessions_max_);
+    weft_host host = asked;
+    host.session_quota = static_cast<std::uint32_t>(quota.sessions);
     return told_.tell(WEFT_TOLD_HOST, 0, message, [&]() -> Result<void> {
         constexpr std::uint32_t only = 0;
         weft_host before;
         if (auto found = host_.find(&only, &before); !found) return without_value(std::move(found));
         // An array's entry is written in place, so a program could see half of it.
-        if (EqualBytes<weft_host>{}(before, host)) return {};
-        ++host_changes_;
-        return host_.set(&only, &host);
+        if (!EqualBytes<weft_host>{}(before, host)) {
+            ++host_changes_;
+            if (auto set = host_.set(&only, &host); !set) return set;
+        }
+        quota_ = quota;
+        return {};
     });
 }
 

@@ -35,6 +35,9 @@ class MapStore final : public fastpath::TableStore {
 
     [[nodiscard]] std::vector<fastpath::Gauge> gauges() const;
 
+    /// What each account may hold.
+    [[nodiscard]] weft_quota session_quota() const { return quota_; }
+
     Result<void> set_host(const weft_host& host, const fastpath::HostSettings& message) override;
     Result<void> set_network(const fastpath::Network& message) override;
     Result<void> set_verdicts(std::uint64_t list, std::span<const weft_verdict_block> blocks) override;
@@ -66,10 +69,11 @@ class MapStore final : public fastpath::TableStore {
     using HostRoutes = Table<weft_host_route_key, weft_route_value>;
     using PrefixRoutes = Table<weft_prefix_route_key, weft_route_value, Lookup::in_mirror>;
 
-    MapStore(const Map& host, Epoch epoch, Told told, Numbers networks, Vteps vteps, Endpoints endpoints,
-             NextHops next_hops, Verdicts verdicts, Policies policies, HostRoutes host_routes,
+    MapStore(const Map& host, std::uint32_t sessions_max, Epoch epoch, Told told, Numbers networks, Vteps vteps,
+             Endpoints endpoints, NextHops next_hops, Verdicts verdicts, Policies policies, HostRoutes host_routes,
              PrefixRoutes prefix_routes) :
         host_(host),
+        sessions_max_(sessions_max),
         epoch_(std::move(epoch)),
         told_(std::move(told)),
         networks_(std::move(networks)),
@@ -84,6 +88,8 @@ class MapStore final : public fastpath::TableStore {
     [[nodiscard]] std::size_t changes() const;
 
     const Map& host_;
+    std::uint32_t sessions_max_;
+    weft_quota quota_{};
     Epoch epoch_;
     Told told_;
     Numbers networks_;

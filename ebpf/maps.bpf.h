@@ -22,6 +22,7 @@ WEFT_MAP(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct weft_prefix_route_key,
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_policy_key, struct weft_policy_list, 1048576, policies);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_verdict_key, struct weft_verdict_block, 262144, verdicts);
 WEFT_MAP(BPF_MAP_TYPE_HASH, 0, struct weft_session_key, struct weft_session_value, 262144, sessions);
+WEFT_MAP(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, __u32, struct weft_account, WEFT_ACCOUNTS, accounts);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct weft_port_counts, 16384, counters);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_drop_counts, 16384, drops);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_told_key, struct weft_told_value, 524288, told);

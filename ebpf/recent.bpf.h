@@ -36,7 +36,8 @@ WEFT_INLINE int weft_key_equal(const struct weft_session_key* a, const struct we
 WEFT_INLINE int weft_may_be_recent(const struct weft_view* view, const struct weft_packet* packet,
                                    const struct weft_session_value* session) {
     const int from_initiator = weft_session_initiator_is_low(session) == (packet->from_low != 0);
-    return (session->state == WEFT_SESSION_ESTABLISHED || (session->state == WEFT_SESSION_NEW && from_initiator)) &&
+    const int unanswered = session->state == WEFT_SESSION_NEW && (session->flags & WEFT_SESSION_ANSWERED) == 0;
+    return (session->state == WEFT_SESSION_ESTABLISHED || (unanswered && from_initiator)) &&
            session->last_seen_s == view->now_s && session->epoch == view->epoch &&
            (packet->ip.tcp_flags & (WEFT_TCP_SYN | WEFT_TCP_FIN | WEFT_TCP_RST)) == 0;
 }

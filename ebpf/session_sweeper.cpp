@@ -28,7 +28,10 @@ Result<bool> SessionSweeper::sweep(std::uint32_t now_s) {
         std::memcpy(&key, at_key, sizeof key);
         std::memcpy(&value, at_value, sizeof value);
         ++seen_;
-        if (is_over(key, value, now_s)) over_.push_back(key);
+        if (is_over(key, value, now_s))
+            over_.push_back(key);
+        else
+            accounts_.seen(key, value);
     });
     if (!walked) return std::unexpected(std::move(walked).error());
     for (const weft_session_key& key : over_) {
@@ -36,12 +39,19 @@ Result<bool> SessionSweeper::sweep(std::uint32_t now_s) {
         weft_session_value value;
         auto found = sessions_.find(&key, &value);
         if (!found) return std::unexpected(std::move(found).error());
-        if (*found && !is_over(key, value, now_s)) continue;
-        if (auto erased = sessions_.erase(&key); !erased) return erased;
+        if (*found && !is_over(key, value, now_s)) {
+            accounts_.seen(key, value);
+            continue;
+        }
+        auto taken = sessions_.take(&key, &value);
+        if (!taken) return taken;
+        if (*taken) accounts_.ended(key, value);
         --seen_;
     }
-    if (cursor_.at_end()) size_ = std::exchange(seen_, 0);
-    return cursor_.at_end();
+    if (!cursor_.at_end()) return false;
+    size_ = std::exchange(seen_, 0);
+    accounts_.audit();
+    return true;
 }
 
 } // namespace weft::ebpf

@@ -26,6 +26,8 @@ class Tables {
 
     [[nodiscard]] std::vector<fastpath::Gauge> gauges() const { return store_->gauges(); }
 
+    [[nodiscard]] weft_quota session_quota() const { return store_->session_quota(); }
+
     [[nodiscard]] std::uint32_t epoch() const { return store_->epoch(); }
 
     /// See MapSet.

@@ -69,15 +69,58 @@ static inline int weft_find_session(const struct weft_view* view, const struct w
     return 1;
 }
 
+static inline struct weft_account weft_read_account(const struct weft_view* view, uint32_t account) {
+    (void)view;
+    const struct weft_account none = {0, 0};
+    const volatile struct weft_account* const found = bpf_map_lookup_elem(&accounts, &account);
+    if (!found) return none;
+    const struct weft_account held = {found->sessions, found->half_open};
+    return held;
+}
+
+/* Who fills the tables has put the table's part where nothing was asked for. */
+static inline struct weft_quota weft_read_quota(const struct weft_view* view) {
+    (void)view;
+    const __u32 zero = 0;
+    const struct weft_host* const now = bpf_map_lookup_elem(&host, &zero);
+    return weft_quota_of(now ? now->session_quota : 0, 0);
+}
+
+/* `sessions` more, and `half_open` more of these. */
+WEFT_INLINE void weft_count_sessions(__u32 account, __s32 sessions, __s32 half_open) {
+    struct weft_account* const counts = bpf_map_lookup_elem(&accounts, &account);
+    if (!counts) return;
+    if (sessions) __sync_fetch_and_add(&counts->sessions, sessions);
+    if (half_open) __sync_fetch_and_add(&counts->half_open, half_open);
+}
+
+/* In the place of another, or of one that another CPU opened just now. */
+WEFT_STAGE int weft_replace_session(const struct weft_session_key* key, const struct weft_session_value* session) {
+    const struct weft_session_value* const before = bpf_map_lookup_elem(&sessions, key);
+    if (!before) return 0;
+    const __u32 account = before->account;
+    const int half_open = weft_session_is_half_open(key, before);
+    if (bpf_map_update_elem(&sessions, key, session, BPF_EXIST) != 0) return 0;
+    weft_count_sessions(account, -1, half_open ? -1 : 0);
+    return 1;
+}
+
+/* The books are right as long as no other CPU replaces or changes the same session meanwhile; then one may count too
+ * much, which the sweep of the sessions puts right. */
 static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
                                     const struct weft_session_value* session) {
     (void)view;
-    return bpf_map_update_elem(&sessions, key, session, BPF_ANY) == 0;
+    if (bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST) != 0 && !weft_replace_session(key, session))
+        return 0;
+    weft_count_sessions(session->account, 1, weft_session_is_half_open(key, session));
+    return 1;
 }
 
 /* Replaced as a whole, never written in place: the kernel may have given the entry's memory to another session. */
 static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
-                                       const struct weft_session_value* session) {
+                                       const struct weft_session_value* session, int was_half_open) {
     (void)view;
-    (void)bpf_map_update_elem(&sessions, &packet->key, session, BPF_EXIST);
+    if (bpf_map_update_elem(&sessions, &packet->key, session, BPF_EXIST) != 0) return;
+    if (was_half_open && !weft_session_is_half_open(&packet->key, session))
+        weft_count_sessions(session->account, 0, -1);
 }

@@ -90,6 +90,7 @@ inline fastpath::TableUpdate base_tables() {
     update.mutable_host()->set_router_mac(text(local_router));
     update.mutable_host()->set_gateway_mac(text(gateway_mac));
     update.mutable_host()->set_vxlan_port(WEFT_VXLAN_PORT);
+    update.mutable_host()->set_session_quota(1U << 30); // one endpoint has all flows
     update.add_networks()->set_vni(vni);
     for (const auto direction : {fastpath::DIRECTION_INGRESS, fastpath::DIRECTION_EGRESS})
         add_policy(update, direction, 1);

@@ -145,8 +145,9 @@ Json measure_sweep(std::uint32_t count) {
     if (sessions.set_batch(keys.data(), values.data(), count, refusal) != count)
         throw std::runtime_error(refusal.message);
     Json told{{"sessions", count}, {"bytes_per_session", sessions.bytes() / count}};
+    auto accounts = must(ebpf::SessionAccounts::open(maps["accounts"]));
     for (const auto& [name, now_s] : {std::pair{"in_use", 1001U}, std::pair{"over", 100'000U}}) {
-        ebpf::SessionSweeper sweeper(sessions);
+        ebpf::SessionSweeper sweeper(sessions, accounts);
         std::vector<double> slices;
         for (bool end = false; !end;)
             slices.push_back(1000 * seconds_of([&, now = now_s] { end = must(sweeper.sweep(now)); }));

@@ -270,6 +270,7 @@ Result<void> TableWriter::set_host(const HostSettings& message) {
     std::ranges::copy(*router, host.router_mac);
     std::ranges::copy(*gateway, host.gateway_mac);
     host.vxlan_port = static_cast<std::uint16_t>(message.vxlan_port());
+    host.session_quota = message.session_quota();
     HostSettings copy = message;
     if (auto set = store_.set_host(host, message); !set) return set;
     host_ = host;
@@ -345,6 +346,8 @@ Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& r
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
     const std::string what = name_of(message);
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
+    if (message.port() > port_id_max)
+        return fail(ErrorCode::invalid, fmt::format("{}: ports are 1 to {}", what, port_id_max));
     const auto network = networks_.find(message.vni());
     if (network == networks_.end())
         return fail(ErrorCode::invalid, fmt::format("{}: no network has VNI {}", what, message.vni()));

@@ -7,8 +7,8 @@
  *   const struct weft_endpoint* sender; that the packet came from; null: it came from the underlay */
 #pragma once
 
+#include "dataplane/pipeline/account.h"
 #include "dataplane/pipeline/decision.h"
-#include "dataplane/pipeline/session.h"
 
 /* What the stages know about one packet. */
 struct weft_packet {
@@ -29,12 +29,15 @@ struct weft_path {
 /* The session of a key, and whether there is one in the table; it may be over. */
 static inline int weft_find_session(const struct weft_view* view, const struct weft_session_key* key,
                                     struct weft_session_value* session);
-/* Adds or replaces a session. 0: the table is full. */
+/* Adds or replaces a session, and keeps the accounts right. 0: the table is full. */
 static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
                                     const struct weft_session_value* session);
-/* Changes a session, if it is still there. */
+/* Changes a session, if it is still there; the same account goes on. `was_half_open`: before this packet. */
 static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
-                                       const struct weft_session_value* session);
+                                       const struct weft_session_value* session, int was_half_open);
+/* What an account holds, and what any may hold. */
+static inline struct weft_account weft_read_account(const struct weft_view* view, uint32_t account);
+static inline struct weft_quota weft_read_quota(const struct weft_view* view);
 
 WEFT_INLINE void weft_packet_key(struct weft_packet* packet) {
     packet->from_low = (uint32_t)weft_session_key_of(&packet->ip, packet->vni, &packet->key);
@@ -65,14 +68,21 @@ WEFT_INLINE enum weft_drop_reason weft_check_ends(const struct weft_view* view, 
     return path->forward && path->forward->kind == WEFT_NEXT_HOP_LOCAL ? WEFT_DROP_none : WEFT_DROP_not_local;
 }
 
-/* The first fragment's verdict, for those that follow it. A full table shows at the next fragment, as
+/* Has the session's account room for it? `old`: what the table has under the key; null: nothing. */
+WEFT_INLINE enum weft_drop_reason weft_ask_quota(const struct weft_view* view, const struct weft_session_key* key,
+                                                 const struct weft_session_value* session,
+                                                 const struct weft_session_value* old) {
+    return weft_check_quota(weft_read_account(view, session->account), weft_read_quota(view), key, session, old);
+}
+
+/* The first fragment's verdict, for those that follow it. A full table or account shows at the next fragment, as
  * fragment_without_first. */
 WEFT_STAGE void weft_remember_train(const struct weft_view* view, const struct weft_packet* packet,
                                     const struct weft_session_value* session) {
     const struct weft_session_key key = weft_fragment_key(&packet->ip, &packet->key);
     struct weft_session_value train = *session;
     train.state = WEFT_SESSION_NEW;
-    (void)weft_open_session(view, &key, &train);
+    if (weft_ask_quota(view, &key, &train, 0) == WEFT_DROP_none) (void)weft_open_session(view, &key, &train);
 }
 
 WEFT_INLINE void weft_set_route_of_session(struct weft_session_value* session, int initiator_low,
@@ -126,9 +136,10 @@ WEFT_INLINE enum weft_drop_reason weft_admit_known(const struct weft_view* view,
     const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);
     if (wrong != WEFT_DROP_none) return wrong;
     if (reason != WEFT_DROP_none) return reason;
+    const int was_half_open = weft_session_is_half_open(&packet->key, session);
     if (weft_advance_session(session, packet) || changed) {
         session->last_seen_s = view->now_s;
-        weft_update_session(view, packet, session);
+        weft_update_session(view, packet, session, was_half_open);
     }
     if (packet->ip.fragment == WEFT_FRAGMENT_FIRST) weft_remember_train(view, packet, session);
     return WEFT_DROP_none;
@@ -178,9 +189,15 @@ WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* v
     return weft_check_ends(view, packet, path);
 }
 
-/* S6. */
+/* Whom a session is counted to that this packet opens, once its ends are checked: its sender, if that lives here. */
+WEFT_INLINE uint32_t weft_account_to_charge(const struct weft_view* view, const struct weft_path* path) {
+    return view->sender ? weft_account_of(view->sender->port, WEFT_OPENED)
+                        : weft_account_of(path->forward->port, WEFT_ACCEPTED);
+}
+
+/* S6. `old`: what the table has under the packet's key, which is over, or makes way; null: nothing. */
 WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, const struct weft_packet* packet,
-                                                struct weft_path* path) {
+                                                const struct weft_session_value* old, struct weft_path* path) {
     const struct weft_flow flow = weft_flow_of(&packet->ip, 0);
     struct weft_decision decision;
     const enum weft_drop_reason reason = weft_decide(view, packet->vni, &flow, view->sender, &decision);
@@ -195,7 +212,10 @@ WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, co
     session.state = WEFT_SESSION_NEW;
     session.flags = packet->from_low ? WEFT_SESSION_INITIATOR_LOW : 0;
     weft_set_route_of_session(&session, (int)packet->from_low, &decision, view->epoch);
+    session.account = (uint16_t)weft_account_to_charge(view, path);
     (void)weft_advance_session(&session, packet);
+    const enum weft_drop_reason too_many = weft_ask_quota(view, &packet->key, &session, old);
+    if (too_many != WEFT_DROP_none) return too_many;
     if (!weft_open_session(view, &packet->key, &session)) return WEFT_DROP_session_table_full;
     if (packet->ip.fragment == WEFT_FRAGMENT_FIRST) weft_remember_train(view, packet, &session);
     return WEFT_DROP_none;
@@ -213,7 +233,7 @@ WEFT_INLINE enum weft_drop_reason weft_admit(const struct weft_view* view, const
         return found ? weft_admit_later_fragment(view, packet, session, path) : WEFT_DROP_fragment_without_first;
     if (found && !weft_session_begins_anew(session, ip, (int)packet->from_low))
         return weft_admit_known(view, packet, session, path);
-    if (!weft_is_icmp_error(ip)) return weft_admit_new(view, packet, path);
+    if (!weft_is_icmp_error(ip)) return weft_admit_new(view, packet, session, path);
     const enum weft_drop_reason damaged =
         weft_parse_ip(frame, linear, length, ip->l4_offset + (uint32_t)WEFT_ICMP_SIZE, ip->family, 0, about);
     return damaged != WEFT_DROP_none ? damaged : weft_admit_icmp_error(view, packet, about, path);

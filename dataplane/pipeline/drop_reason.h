@@ -49,7 +49,9 @@
     X(40, icmp_error_unrelated, "an ICMP error about a packet that no session sent")                                 \
     X(41, fragmented_outer, "fragments of VXLAN packets are not reassembled")                                        \
     X(42, rx_overrun, "it came faster than the port was read")                                                       \
-    X(43, unknown_handover, "the uplink's XDP program is of another version than the program behind it")
+    X(43, unknown_handover, "the uplink's XDP program is of another version than the program behind it")             \
+    X(44, session_quota, "the endpoint has, or was opened, as many sessions as one may have")                        \
+    X(45, half_open_quota, "too many TCP connections of the endpoint wait for their handshake's end")
 
 #define WEFT_DROP_REASON_ENUM(number, name, text) WEFT_DROP_##name = number,
 

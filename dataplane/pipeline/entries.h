@@ -18,6 +18,8 @@ struct weft_host {
     uint8_t gateway_mac[WEFT_MAC_SIZE];
     uint16_t vxlan_port;
     uint16_t reserved;
+    uint32_t session_quota; /* of an account (account.h); 0: a part of the table */
+    uint32_t padding;       /* 0: compared as bytes */
 };
 
 enum { WEFT_ENDPOINT_ADDRESSES = 2 };

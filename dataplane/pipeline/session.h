@@ -16,7 +16,7 @@ struct weft_session_key {
 };
 
 enum weft_session_state {
-    WEFT_SESSION_NEW = 1,         /* one direction seen; TCP: SYN seen, or met in the middle */
+    WEFT_SESSION_NEW = 1,         /* one direction seen; TCP: half-open, or met in the middle */
     WEFT_SESSION_ESTABLISHED = 2, /* both directions seen */
     WEFT_SESSION_CLOSING = 3,     /* TCP: a FIN seen */
     WEFT_SESSION_CLOSED = 4,      /* TCP: FINs from both ends, or RST */
@@ -26,6 +26,7 @@ enum {
     WEFT_SESSION_INITIATOR_LOW = 1, /* the low end opened it */
     WEFT_SESSION_FIN_LOW = 2,
     WEFT_SESSION_FIN_HIGH = 4,
+    WEFT_SESSION_ANSWERED = 8, /* TCP: the SYN was; who opened it is still to say a word */
 };
 
 struct weft_session_value {
@@ -35,7 +36,7 @@ struct weft_session_value {
     uint32_t rule;        /* that allowed it, 0: none was needed */
     uint8_t state;        /* enum weft_session_state */
     uint8_t flags;
-    uint16_t reserved;
+    uint16_t account;   /* that it counts to: account.h */
 #ifdef WEFT_NEXT_LAYOUT /* see ebpf/layout.h */
     uint32_t only_in_next[2];
 #endif
@@ -95,7 +96,7 @@ WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
     switch (protocol) {
     case WEFT_PROTO_TCP:
         return state == WEFT_SESSION_ESTABLISHED ? 7200
-               : state == WEFT_SESSION_NEW       ? 120
+               : state == WEFT_SESSION_NEW       ? 30
                : state == WEFT_SESSION_CLOSING   ? 120
                                                  : 10;
     case WEFT_PROTO_UDP:
@@ -103,7 +104,7 @@ WEFT_INLINE uint32_t weft_session_timeout_s(uint32_t protocol, uint32_t state) {
     case WEFT_PROTO_FRAGMENT:
         return 15;
     case WEFT_PROTO_SCTP:
-        return 600;
+        return state == WEFT_SESSION_ESTABLISHED ? 600 : 30;
     default:
         return 30;
     }
@@ -124,6 +125,12 @@ WEFT_INLINE uint32_t weft_session_next_hop(const struct weft_session_value* valu
 
 WEFT_INLINE int weft_session_initiator_is_low(const struct weft_session_value* value) {
     return (value->flags & WEFT_SESSION_INITIATOR_LOW) != 0;
+}
+
+/* A TCP connection whose handshake is not whole: what a flood of SYNs leaves behind. */
+WEFT_INLINE int weft_session_is_half_open(const struct weft_session_key* key,
+                                          const struct weft_session_value* value) {
+    return value->state == WEFT_SESSION_NEW && (key->vni_protocol & 0xff) == WEFT_PROTO_TCP;
 }
 
 /* May this packet open a session, given that policy allows it? An answer without a question may not: RST, and echo
@@ -159,6 +166,16 @@ WEFT_INLINE uint32_t weft_session_advance(uint32_t state, uint32_t flags, uint32
         if ((flags & both) == both) return WEFT_SESSION_CLOSED | flags << 8;
         if (flags & both) return (state > WEFT_SESSION_CLOSING ? state : (uint32_t)WEFT_SESSION_CLOSING) | flags << 8;
     }
-    if (state == WEFT_SESSION_NEW && !from_initiator) state = WEFT_SESSION_ESTABLISHED;
+    if (state != WEFT_SESSION_NEW) return state | flags << 8;
+    if (protocol == WEFT_PROTO_TCP) {
+        /* Who asked from an address that is not its own, or asks for nothing but to fill tables, never hears the
+         * answer: a connection is made when its initiator goes on. */
+        const int handshakes = (tcp_flags & WEFT_TCP_SYN) != 0;
+        if (handshakes && !from_initiator) flags |= WEFT_SESSION_ANSWERED;
+        const int answered = (flags & WEFT_SESSION_ANSWERED) != 0;
+        if (!handshakes && answered == from_initiator) state = WEFT_SESSION_ESTABLISHED;
+    } else if (!from_initiator) {
+        state = WEFT_SESSION_ESTABLISHED;
+    }
     return state | flags << 8;
 }

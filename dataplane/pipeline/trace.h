@@ -276,6 +276,8 @@ WEFT_INLINE enum weft_stage weft_trace_stage(const struct weft_trace_event* even
     case WEFT_DROP_ingress_policy:
         return WEFT_STAGE_ingress_policy;
     case WEFT_DROP_session_table_full:
+    case WEFT_DROP_session_quota:
+    case WEFT_DROP_half_open_quota:
     case WEFT_DROP_invalid_session_state:
         return WEFT_STAGE_state;
     case WEFT_DROP_ttl_exceeded:

@@ -85,6 +85,11 @@ TEST(Config, reads_sizes_of_maps_from_both_places) {
     EXPECT_TRUE(parse({"--purge"})->purge);
 }
 
+TEST(Config, reads_the_quota_of_sessions) {
+    EXPECT_EQ(parse({})->config.session_quota, 0U);
+    EXPECT_EQ(parse({"--session-quota", "5000"})->config.session_quota, 5000U);
+}
+
 TEST(Config, reads_where_the_uplink_is_taken) {
     EXPECT_EQ(parse({})->config.uplink_hook, UplinkHook::automatic);
     EXPECT_EQ(parse({"--fastpath", "ebpf", "--uplink-hook", "xdp"})->config.uplink_hook, UplinkHook::xdp);
@@ -130,6 +135,7 @@ TEST(Config, refuses_bad_values_by_flag_and_value) {
     EXPECT_EQ(refusal({"--hugepages", "some"}), "--hugepages some: auto, on or off");
     EXPECT_EQ(refusal({"--local-label", "kubernetes.io/*"}),
               "--local-label: kubernetes.io/metadata.name is who an endpoint is elsewhere: it has to travel");
+    EXPECT_EQ(refusal({"--session-quota", "many"}), "--session-quota many: want a number from 0 to 1073741824");
     EXPECT_EQ(refusal({"--map-size", "fib"}), "--map-size fib: want NAME=NUMBER, with a number from 1 to 1073741824");
     EXPECT_EQ(refusal({"--map-size", "fib=0"}).find("--map-size fib=0: want"), 0U);
     EXPECT_EQ(refusal({"--map-size", "=5"}).find("--map-size =5: want"), 0U);

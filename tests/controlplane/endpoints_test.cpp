@@ -259,6 +259,18 @@ TEST_F(EndpointsTest, detaches_completely) {
     expect_nothing_left();
 }
 
+TEST_F(EndpointsTest, a_ports_number_rests_before_it_is_given_again) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    const auto first = endpoints->find("web-1")->port();
+    ASSERT_TRUE(remove("web-1"));
+    ASSERT_TRUE(add("web-1", web.path()));
+    EXPECT_EQ(endpoints->find("web-1")->port(), first + 1);
+    // One that comes back goes on behind the largest that it knows.
+    start();
+    ASSERT_TRUE(add("db-1", database.path()));
+    EXPECT_EQ(endpoints->find("db-1")->port(), first + 2);
+}
+
 TEST_F(EndpointsTest, undoes_everything_when_the_port_is_refused) {
     fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
         return update.ports_size() > 0 ? std::optional(Error{ErrorCode::internal, "port 2: no"}) : std::nullopt;

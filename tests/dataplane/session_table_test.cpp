@@ -33,7 +33,7 @@ weft_session_value value_of(std::uint32_t number, std::uint32_t last_seen_s = 0)
             .rule = number,
             .state = WEFT_SESSION_NEW,
             .flags = 0,
-            .reserved = 0};
+            .account = 0};
 }
 
 std::unique_ptr<SessionTable> table_of(std::size_t capacity) { return SessionTable::make(capacity, seed).value(); }
@@ -122,6 +122,95 @@ TEST(SessionTable, RefusesMemoryThatIsNotThere) {
     EXPECT_NE(table.error().message.find("--sessions"), std::string::npos) << table.error().message;
 }
 
+/// A session of an account, half-open or not.
+weft_session_value charged_to(std::uint32_t account, weft_session_state state, std::uint32_t last_seen_s = 0) {
+    weft_session_value value = value_of(1, last_seen_s);
+    value.account = static_cast<std::uint16_t>(account);
+    value.state = static_cast<std::uint8_t>(state);
+    return value;
+}
+
+std::pair<int, int> held(const SessionTable& table, std::uint32_t account) {
+    const weft_account has = table.accounts().read(account);
+    return {has.sessions, has.half_open};
+}
+
+using Held = std::pair<int, int>; // sessions, half-open ones
+
+TEST(SessionAccounts, FollowTheTable) {
+    const auto table = table_of(64);
+    constexpr std::uint32_t opened = 6;
+    constexpr std::uint32_t accepted = 7;
+    const auto tcp = key_of(1, WEFT_PROTO_TCP);
+    const auto udp = key_of(1);
+    ASSERT_TRUE(open(*table, tcp, charged_to(opened, WEFT_SESSION_NEW)));
+    ASSERT_TRUE(open(*table, udp, charged_to(opened, WEFT_SESSION_NEW)));
+    EXPECT_EQ(held(*table, opened), Held(2, 1)) << "of TCP alone there are half-open ones";
+    table->update(tcp, table->hash(tcp), charged_to(opened, WEFT_SESSION_ESTABLISHED));
+    table->update(tcp, table->hash(tcp), charged_to(opened, WEFT_SESSION_ESTABLISHED));
+    EXPECT_EQ(held(*table, opened), Held(2, 0));
+    // It begins anew from the other end.
+    ASSERT_TRUE(open(*table, tcp, charged_to(accepted, WEFT_SESSION_NEW)));
+    EXPECT_EQ(held(*table, opened), Held(1, 0));
+    EXPECT_EQ(held(*table, accepted), Held(1, 1));
+    table->update(key_of(2), table->hash(key_of(2)), charged_to(opened, WEFT_SESSION_NEW)); // is not there
+    table->close(udp, table->hash(udp));
+    table->close(udp, table->hash(udp));
+    EXPECT_EQ(held(*table, opened), Held(0, 0));
+    table->sweep(table->bucket_count(), 100);
+    EXPECT_EQ(held(*table, accepted), Held(0, 0));
+}
+
+TEST(SessionAccounts, OfAFullTableAreNotChargedForWhatItRefuses) {
+    const auto table = table_of(64);
+    for (std::uint32_t number = 0; number < 70; ++number)
+        EXPECT_EQ(open(*table, key_of(number), charged_to(9, WEFT_SESSION_NEW)), number < 64);
+    EXPECT_EQ(held(*table, 9), Held(64, 0));
+}
+
+TEST(SessionAccounts, TellWhatEndpointsHave) {
+    const auto table = table_of(64);
+    ASSERT_TRUE(
+        open(*table, key_of(1, WEFT_PROTO_TCP), charged_to(weft_account_of(5, WEFT_OPENED), WEFT_SESSION_NEW)));
+    ASSERT_TRUE(open(*table, key_of(2), charged_to(weft_account_of(5, WEFT_ACCEPTED), WEFT_SESSION_NEW)));
+    ASSERT_TRUE(open(*table, key_of(3), charged_to(weft_account_of(16383, WEFT_ACCEPTED), WEFT_SESSION_NEW)));
+    std::vector<std::string> told;
+    table->accounts().each([&](const fastpath::EndpointSessions& each) { told.push_back(each.ShortDebugString()); });
+    EXPECT_EQ(told, (std::vector<std::string>{"port: 5 opened: 1 opened_unanswered: 1 accepted: 1",
+                                              "port: 16383 accepted: 1"}));
+}
+
+TEST(SessionAccounts, KeepCountWhileWorkersAndSweeperRace) {
+    const auto table = table_of(256);
+    std::atomic<bool> stop = false;
+    std::thread sweeper([&] {
+        while (!stop.load(std::memory_order_relaxed))
+            table->sweep(table->bucket_count(), 100'000); // all that is seen at second 0 is over
+    });
+    std::vector<std::thread> workers;
+    for (std::uint32_t worker = 0; worker < 2; ++worker)
+        workers.emplace_back([&, worker] {
+            std::mt19937 random(worker);
+            for (std::uint32_t i = 0; i < 60'000; ++i) {
+                const weft_session_key key = key_of(static_cast<std::uint32_t>(random() % 100), WEFT_PROTO_TCP);
+                const auto state = random() % 2 == 0 ? WEFT_SESSION_NEW : WEFT_SESSION_ESTABLISHED;
+                const weft_session_value value = charged_to(2 + static_cast<std::uint32_t>(random() % 4), state);
+                if (random() % 2 == 0)
+                    static_cast<void>(open(*table, key, value));
+                else
+                    table->update(key, table->hash(key), value);
+            }
+        });
+    for (auto& worker : workers)
+        worker.join();
+    stop = true;
+    sweeper.join();
+    table->sweep(table->bucket_count(), 100'000);
+    ASSERT_EQ(table->size(), 0U);
+    for (std::uint32_t account = 0; account < 8; ++account)
+        EXPECT_EQ(held(*table, account), Held(0, 0)) << account;
+}
+
 struct Timeout {
     const char* name;
     std::uint32_t protocol;
@@ -147,13 +236,14 @@ TEST_P(SessionTimeout, SweepClosesAfterItAndNotBefore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, SessionTimeout,
-                         testing::Values(Timeout{"TcpNew", WEFT_PROTO_TCP, WEFT_SESSION_NEW, 120},
+                         testing::Values(Timeout{"TcpNew", WEFT_PROTO_TCP, WEFT_SESSION_NEW, 30},
                                          Timeout{"TcpEstablished", WEFT_PROTO_TCP, WEFT_SESSION_ESTABLISHED, 7200},
                                          Timeout{"TcpClosing", WEFT_PROTO_TCP, WEFT_SESSION_CLOSING, 120},
                                          Timeout{"TcpClosed", WEFT_PROTO_TCP, WEFT_SESSION_CLOSED, 10},
                                          Timeout{"UdpNew", WEFT_PROTO_UDP, WEFT_SESSION_NEW, 30},
                                          Timeout{"UdpEstablished", WEFT_PROTO_UDP, WEFT_SESSION_ESTABLISHED, 180},
-                                         Timeout{"Sctp", WEFT_PROTO_SCTP, WEFT_SESSION_NEW, 600},
+                                         Timeout{"SctpNew", WEFT_PROTO_SCTP, WEFT_SESSION_NEW, 30},
+                                         Timeout{"SctpEstablished", WEFT_PROTO_SCTP, WEFT_SESSION_ESTABLISHED, 600},
                                          Timeout{"Icmp", WEFT_PROTO_ICMP, WEFT_SESSION_ESTABLISHED, 30},
                                          Timeout{"FragmentTrain", WEFT_PROTO_FRAGMENT, WEFT_SESSION_NEW, 15}),
                          [](const auto& info) { return std::string(info.param.name); });

@@ -310,6 +310,18 @@ TEST(Tables, NothingIsBuiltOnWhatStoodBeforeAWrongEntry) {
     EXPECT_SAME_ENTRIES(expected, writer.dump());
 }
 
+TEST(Tables, EndpointsOfPortsBeyondTheLastAreRefusedByName) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    TableUpdate update;
+    World::add_endpoint(update, 16383, "last", world.web_mac, world.address(7, 1), 9);
+    ASSERT_TRUE(writer.tables.apply(update));
+    update.mutable_endpoints(0)->set_port(16384);
+    const auto applied = writer.tables.apply(update);
+    ASSERT_FALSE(applied);
+    EXPECT_EQ(applied.error().message, "endpoint last on port 16384: ports are 1 to 16383");
+}
+
 TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
     Writer writer;
     TableUpdate before = world.tables();

@@ -62,5 +62,6 @@ void add_session_cases(CaseList& list);
 void add_policy_cases(CaseList& list);
 void add_icmp_cases(CaseList& list);
 void add_fragment_cases(CaseList& list);
+void add_quota_cases(CaseList& list);
 
 } // namespace weft::cases

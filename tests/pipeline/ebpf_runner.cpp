@@ -34,9 +34,9 @@ constexpr std::uint32_t device_of_port = 1000; // plus its number; nothing is se
 
 std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus()); }
 
-constexpr const char* emptied[] = {"networks",  "vteps",     "ports",       "port_of_ifindex",
-                                   "endpoints", "next_hops", "host_routes", "prefix_routes",
-                                   "policies",  "verdicts",  "sessions",    "told"};
+constexpr const char* emptied[] = {"networks",  "vteps",       "ports",         "port_of_ifindex", "endpoints",
+                                   "next_hops", "host_routes", "prefix_routes", "policies",        "verdicts",
+                                   "sessions",  "told",        "accounts"};
 
 /// A map as it stands in the kernel, by its name in the programs' object: of those that no MapSet holds.
 int map_of(const ebpf::Programs& programs, const char* name) {

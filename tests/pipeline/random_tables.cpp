@@ -24,6 +24,8 @@ World RandomTables::any_world() {
 
 fastpath::TableUpdate RandomTables::first() {
     first_ = world_.tables();
+    // Often more than the table holds, so that this is full too.
+    first_.mutable_host()->set_session_quota(random_.one_of({0U, 0U, 100U, 100U, 100U, 3U, 12U, 40U}));
     if (random_.chance(50)) {
         const World other{10 - world_.inner, world_.outer};
         const fastpath::TableUpdate more = other.tables();
@@ -165,6 +167,7 @@ void RandomTables::change_host(fastpath::TableUpdate& update) {
     host = first_.host();
     if (random_.chance(70))
         (other.outer == 4 ? host.mutable_vtep_v4() : host.mutable_vtep_v6())->assign(text_of(other.our_vtep()));
+    if (random_.chance(30)) host.set_session_quota(random_.one_of({0U, 1U, 8U, 100U}));
     if (random_.chance(10)) host.set_router_mac(text_of(world_.d_router));
 }
 

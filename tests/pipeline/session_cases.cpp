@@ -51,7 +51,7 @@ void add_session_cases(CaseList& list) {
              {after(closed, out(with_flags(ask, syn))), in(with_flags(reply, syn | ack)), out(with_flags(ask, ack)),
               out(with_flags(ask, fin | ack)), in(with_flags(reply, fin | ack)), out(with_flags(ask, ack))});
     list.add("EstablishedTcpIsPatient", {after(closed, out(with_flags(ask, syn))), in(with_flags(reply, syn | ack)),
-                                         at_second(8100, in(with_flags(reply, ack)))});
+                                         out(with_flags(ask, ack)), at_second(8100, in(with_flags(reply, ack)))});
     list.add("ClosedTcpIsForgotten", {after(closed, out(with_flags(ask, syn))), in(with_flags(reply, syn | ack)),
                                       out(with_flags(ask, fin | ack)), in(with_flags(reply, fin | ack)),
                                       at_second(1011, refused(with_flags(reply, ack)))});
@@ -135,12 +135,15 @@ void add_session_cases(CaseList& list) {
              {out(ask), after(gone, drops(World::web, w.from_web(ask), WEFT_DROP_no_route,
                                           {{World::web, frame(w.web_mac, w.gateway_mac, unreachable)}}))});
     // Nothing is evicted for newcomers, and what is there goes on.
+    fastpath::TableUpdate no_quota;
+    no_quota.mutable_host()->set_session_quota(100);
     std::vector<Step> flood;
     Packet flow = ask;
     for (std::uint16_t i = 0; i < 64; ++i, ++flow.source_port)
         flood.push_back(out(flow));
     flood.push_back(drops(World::web, w.from_web(flow), WEFT_DROP_session_table_full));
     flood.push_back(in(reply));
+    flood.front().tables = no_quota;
     list.add("FullTableRefuses", std::move(flood), 64);
 
     // The other network's session of the same addresses is another one.
