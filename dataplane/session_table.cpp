@@ -196,8 +196,8 @@ void SessionTable::release(std::uint32_t index) {
     free_.indices.push_back(index);
 }
 
-template <class Means>
-std::size_t SessionTable::close_meant(Bucket& bucket, const Means& judge) {
+template <class Judgement>
+std::size_t SessionTable::close_meant(Bucket& bucket, const Judgement& judge) {
     if (matches(bucket, 0) == 0xff) return 0;
     std::size_t closed = 0;
     std::optional<Writing> writing;

@@ -133,8 +133,8 @@ class SessionTable {
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     bool close_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key);
     /// Closes what `judge` means, and locks the bucket only if there seems to be something.
-    template <class Means>
-    std::size_t close_meant(Bucket& bucket, const Means& judge);
+    template <class Judgement>
+    std::size_t close_meant(Bucket& bucket, const Judgement& judge);
     [[nodiscard]] std::optional<std::uint32_t> take();
     void release(std::uint32_t index);
 

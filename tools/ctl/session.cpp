@@ -86,8 +86,7 @@ Outcome<Exit> flush(Context& context, const Arguments& arguments) {
     const bool narrowed = filter->ByteSizeLong() > 0;
     if (!narrowed && !arguments.has("all"))
         return refuse(Exit::usage, "session flush needs an END or another filter, or --all, which ends every "
-                                   "session of this host; `weft session count` with the same filters says how many "
-                                   "that would be");
+                                   "session of this host; `weft session count` says how many a filter means");
     if (narrowed && arguments.has("all"))
         return refuse(Exit::usage, "--all ends every session: leave it out, or the filters");
     auto client = context.connect();
@@ -105,7 +104,7 @@ Outcome<Exit> flush(Context& context, const Arguments& arguments) {
 
 Command session_command() {
     const Operand end = end_operand("an endpoint's name, an address or a prefix: the sessions that it opened or "
-                                    "that were opened to it; of two: those between them. Default: all");
+                                    "that were opened to it; of two: those between them");
     std::vector<Option> filters = flow_options();
     filters.push_back({.name = "state",
                        .help = "only those in this state; of TCP, closing: one end has said that it is done, closed: "
@@ -148,7 +147,7 @@ Command session_command() {
               .examples = {{"weft session count"}, {"weft session count web-1 --protocol udp"}},
               .run = count},
              {.name = "flush",
-              .summary = "end sessions: the next packet of each is decided as a first one",
+              .summary = "end sessions, so that the next packet of each is decided as a first one",
               .details =
                   "Connections that policy allows go on: whichever end speaks next opens the session anew, without a "
                   "word to either. If that is the responder, its packet counts as the first of a connection from it "
