@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Agent: weftd's parts put together, and what its API can ask of them. Everything runs on one event loop; answers
 // that take time come by callback. Lifecycle is in agent.cpp, questions are in agent_queries.cpp, namespaces and
-// policies in agent_policy.cpp, what these say in agent_judgement.cpp, traces in agent_trace.cpp.
+// policies in agent_policy.cpp, what these say in agent_judgement.cpp, traces in agent_trace.cpp, sessions in
+// agent_sessions.cpp.
 //
 //   API -> Agent -> Endpoints (attach, detach) ---> PolicyEngine -> FibSync -> fast path
 //                        \-> Speaker <-> other hosts -> RemoteRoutes -> PolicyEngine
@@ -22,10 +23,10 @@
 #include "controlplane/endpoints.hpp"
 #include "controlplane/fast_path_provider.hpp"
 #include "controlplane/fib_sync.hpp"
+#include "controlplane/host_names.hpp"
 #include "controlplane/policy_tables.hpp"
 #include "controlplane/remote_routes.hpp"
 #include "controlplane/store.hpp"
-#include "controlplane/trace_view.hpp"
 #include "controlplane/uplink.hpp"
 
 namespace weft::agent {
@@ -77,6 +78,13 @@ class Agent {
     /// The watcher has heard everything until now when `done` comes.
     void untrace(std::uint64_t number, Done<void> done);
 
+    /// Tells sessions part by part; `done` when those were all.
+    void list_sessions(const v1::ListSessionsRequest& request, const std::function<void(v1::ListSessionsReply)>& take,
+                       const Done<void>& done);
+    void count_sessions(const v1::SessionFilter& filter, const Done<v1::CountSessionsReply>& done);
+    /// The next packet of each is decided as a first one, from when `done` comes.
+    void flush_sessions(const v1::SessionFilter& filter, const Done<v1::FlushSessionsReply>& done);
+
   private:
     static constexpr std::uint32_t uplink_port = 1; ///< endpoints have the others
 
@@ -100,11 +108,14 @@ class Agent {
     template <class Reply>
     void enforce(Reply reply, const Done<Reply>& done);
 
+    /// `most`: sessions that are told; 0: only how many match.
+    void ask_sessions(const v1::SessionFilter& filter, std::uint64_t most, fastpath::SessionsSink sink);
+
     [[nodiscard]] const NetworkSettings* network(const std::string& name) const;
     [[nodiscard]] const NetworkSettings* network(std::uint32_t vni) const;
     /// "web-1 10.244.0.2", or the address alone.
     [[nodiscard]] std::string port_name(std::uint32_t port) const;
-    [[nodiscard]] TraceNames trace_names() const;
+    [[nodiscard]] HostNames host_names() const;
     void name_route(v1::Route& route) const;
     void label_routes(std::span<v1::Route> routes) const;
     void list_fib(const std::function<void(v1::Route)>& visit) const;

@@ -171,6 +171,20 @@ std::string Agent::port_name(std::uint32_t port) const {
     return endpoint != nullptr ? endpoint->name() : fmt::format("port {}", port);
 }
 
+HostNames Agent::host_names() const {
+    HostNames names;
+    if (uplink_.exists()) names.ports[uplink_port] = uplink_.interface;
+    for (const auto& network : config_.networks)
+        names.networks[network.vni.value()] = network.name;
+    for (const auto& [name, endpoint] : endpoints_->all()) {
+        names.ports[endpoint.port()] = name;
+        for (const auto& address : endpoint.addresses())
+            names.endpoints[{endpoint.vni(), address}] = name;
+    }
+    names.rule = [this](std::uint32_t rule) { return policy_.rule_text(rule); };
+    return names;
+}
+
 void Agent::name_route(v1::Route& route) const {
     const auto* const settings = network(route.vni());
     if (settings == nullptr) return;

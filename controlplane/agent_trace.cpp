@@ -9,20 +9,6 @@
 
 namespace weft::agent {
 
-TraceNames Agent::trace_names() const {
-    TraceNames names;
-    if (uplink_.exists()) names.ports[uplink_port] = uplink_.interface;
-    for (const auto& network : config_.networks)
-        names.networks[network.vni.value()] = network.name;
-    for (const auto& [name, endpoint] : endpoints_->all()) {
-        names.ports[endpoint.port()] = name;
-        for (const auto& address : endpoint.addresses())
-            names.endpoints[{endpoint.vni(), address}] = name;
-    }
-    names.rule = [this](std::uint32_t rule) { return policy_.rule_text(rule); };
-    return names;
-}
-
 void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<std::uint64_t> done) {
     auto resolved = resolve_trace(request, config_.networks, endpoints_->all());
     if (!resolved) return done(std::unexpected(std::move(resolved).error()));
@@ -30,14 +16,14 @@ void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<st
     if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
     // Names are gathered once a second, not for each of thousands of packets.
     using Clock = std::chrono::steady_clock;
-    auto tell = [this, number = ++last_trace_, watcher = std::move(watcher), names = TraceNames(),
+    auto tell = [this, number = ++last_trace_, watcher = std::move(watcher), names = HostNames(),
                  stale_at = Clock::time_point()](Result<fastpath::TraceEvents> events) mutable {
         if (!events) {
             traces_.erase(number);
             return watcher(fail(events.error().code, "the trace ended: " + events.error().message));
         }
         if (const auto now = Clock::now(); now >= stale_at) {
-            names = trace_names();
+            names = host_names();
             stale_at = now + std::chrono::seconds(1);
         }
         v1::TraceReply reply;

@@ -287,6 +287,28 @@ class Service final : public v1::Agent::CallbackService {
         });
     }
 
+    grpc::ServerWriteReactor<v1::ListSessionsReply>* ListSessions(grpc::CallbackServerContext*,
+                                                                  const v1::ListSessionsRequest* request) override {
+        using SessionStream = std::shared_ptr<Stream<v1::ListSessionsReply>>;
+        return stream<v1::ListSessionsReply>([this, request = *request](const SessionStream& stream) {
+            agent_.list_sessions(
+                request, [stream](v1::ListSessionsReply part) { stream->push(std::move(part)); },
+                [stream](const Result<void>& told) {
+                    stream->end(told ? grpc::Status::OK : to_status(told.error()));
+                });
+        });
+    }
+
+    grpc::ServerUnaryReactor* CountSessions(grpc::CallbackServerContext* context, const v1::SessionFilter* request,
+                                            v1::CountSessionsReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.count_sessions(*request, done); });
+    }
+
+    grpc::ServerUnaryReactor* FlushSessions(grpc::CallbackServerContext* context, const v1::SessionFilter* request,
+                                            v1::FlushSessionsReply* reply) override {
+        return answer(context, reply, [this, request](auto done) { agent_.flush_sessions(*request, done); });
+    }
+
     /// No call is open after this, and none will be opened.
     void end_calls() { calls_.end_all(); }
 

@@ -2,12 +2,10 @@
 #include "controlplane/trace_view.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "controlplane/drop_reasons.hpp"
-#include "controlplane/fast_path_wire.hpp"
 #include "controlplane/protocol_names.hpp"
 
 namespace weft::agent {
@@ -23,70 +21,12 @@ constexpr VerdictName verdicts[] = {{fastpath::TRACE_VERDICT_FORWARDED, "forward
                                     {fastpath::TRACE_VERDICT_ANSWERED, "answered"},
                                     {fastpath::TRACE_VERDICT_DROPPED, "dropped"}};
 
-Result<std::uint32_t> protocol_number(const std::string& text) {
-    if (const auto* const named = find_protocol(text)) return named->number;
-    std::uint32_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    if (error == std::errc{} && stop == end && number > 0 && number < 256) return number;
-    return fail(ErrorCode::invalid,
-                fmt::format("protocol {}: want tcp, udp, sctp, icmp, icmpv6 or a number from 1 to 255", text));
-}
-
-/// Narrows the trace to a network; an endpoint that is named narrows it to its own.
-Result<void> set_network(fastpath::TraceFilter& filter, std::uint32_t vni, const std::string& what) {
-    if (filter.vni() != 0 && filter.vni() != vni)
-        return fail(ErrorCode::invalid,
-                    fmt::format("{}: in another network; no packet goes from one network to another", what));
-    filter.set_vni(vni);
-    return {};
-}
-
-Result<void> add_end(fastpath::TraceFilter& filter, const std::string& text,
-                     const std::map<std::string, v1::Endpoint>& endpoints) {
-    auto& end = *filter.add_ends();
-    if (const auto found = endpoints.find(text); found != endpoints.end()) {
-        const v1::Endpoint& endpoint = found->second;
-        end.set_port(endpoint.port());
-        for (const auto& address : endpoint.addresses())
-            if (const auto parsed = net::Prefix::parse(address)) *end.add_prefixes() = wire(*parsed);
-        return set_network(filter, endpoint.vni(), "endpoint " + text);
-    }
-    auto prefix = net::Prefix::parse(text);
-    if (!prefix && text.contains('/')) return std::unexpected(std::move(prefix).error());
-    if (!prefix)
-        return fail(ErrorCode::not_found, fmt::format("{}: neither an endpoint of this host (weft endpoint list) nor "
-                                                      "an address or prefix; for an endpoint of another host, give "
-                                                      "its address",
-                                                      text));
-    *end.add_prefixes() = wire(*prefix);
-    return {};
-}
-
-std::string address_text(const std::string& bytes) {
-    const auto address =
-        net::Address::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-    return address ? address->to_string() : std::string();
-}
-
-template <class Key>
-std::string name_of(const std::map<Key, std::string>& names, const Key& key) {
-    const auto found = names.find(key);
-    return found != names.end() ? found->second : std::string();
-}
-
-std::string port_name(const TraceNames& names, std::uint32_t port) {
-    if (port == 0) return {};
-    const std::string name = name_of(names.ports, port);
-    return name.empty() ? fmt::format("port {}", port) : name;
-}
-
-void set_packet(v1::TraceEvent& to, const fastpath::TraceEvent& from, const TraceNames& names) {
+void set_packet(v1::TraceEvent& to, const fastpath::TraceEvent& from, const HostNames& names) {
     to.set_source(address_text(from.source()));
     to.set_destination(address_text(from.destination()));
     if (!from.outer()) {
-        to.set_source_endpoint(name_of(names.endpoints, {from.vni(), to.source()}));
-        to.set_destination_endpoint(name_of(names.endpoints, {from.vni(), to.destination()}));
+        to.set_source_endpoint(names.endpoint(from.vni(), to.source()));
+        to.set_destination_endpoint(names.endpoint(from.vni(), to.destination()));
     }
     to.set_protocol(protocol_text(from.protocol()));
     to.set_source_port(from.source_port());
@@ -106,25 +46,9 @@ Result<fastpath::TraceRequest> resolve_trace(const v1::TraceRequest& request,
                                              const std::map<std::string, v1::Endpoint>& endpoints) {
     fastpath::TraceRequest resolved;
     auto& filter = *resolved.mutable_filter();
-    if (!request.network().empty()) {
-        const auto found = std::ranges::find(networks, request.network(), &NetworkSettings::name);
-        if (found == networks.end())
-            return fail(ErrorCode::not_found,
-                        fmt::format("no network is named {}: weft status lists them", request.network()));
-        filter.set_vni(found->vni.value());
-    }
-    if (request.ends_size() > 2)
-        return fail(ErrorCode::invalid, fmt::format("{} ends: a packet has two", request.ends_size()));
-    for (const auto& end : request.ends())
-        if (auto added = add_end(filter, end, endpoints); !added) return std::unexpected(std::move(added).error());
-    if (!request.protocol().empty()) {
-        const auto number = protocol_number(request.protocol());
-        if (!number) return std::unexpected(number.error());
-        filter.set_protocol(*number);
-    }
-    if (request.port() > 65535)
-        return fail(ErrorCode::invalid, fmt::format("port {}: at most 65535", request.port()));
-    filter.set_l4_port(request.port());
+    const auto flow = resolve_flow(flow_words(request), networks, endpoints);
+    if (!flow) return std::unexpected(flow.error());
+    set_flow(filter, *flow);
     if (!request.verdict().empty()) {
         const auto* const found = std::ranges::find(verdicts, request.verdict(), &VerdictName::name);
         if (found == std::end(verdicts))
@@ -148,13 +72,13 @@ Result<fastpath::TraceRequest> resolve_trace(const v1::TraceRequest& request,
     return resolved;
 }
 
-v1::TraceEvent to_api(const fastpath::TraceEvent& event, const TraceNames& names) {
+v1::TraceEvent to_api(const fastpath::TraceEvent& event, const HostNames& names) {
     v1::TraceEvent made;
     made.set_time_unix_ns(event.time_unix_ns());
-    made.set_network(name_of(names.networks, event.vni()));
+    made.set_network(names.network(event.vni()));
     made.set_vni(event.vni());
-    made.set_port_in(port_name(names, event.port_in()));
-    made.set_port_out(port_name(names, event.port_out()));
+    made.set_port_in(names.port(event.port_in()));
+    made.set_port_out(names.port(event.port_out()));
     made.set_from_underlay(event.from_underlay());
     made.set_vtep(address_text(event.vtep()));
     made.set_ethertype(event.ethertype());

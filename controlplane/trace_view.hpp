@@ -3,15 +3,8 @@
 // Pure; the agent brings what it knows.
 #pragma once
 
-#include <functional>
-#include <map>
-#include <span>
-#include <string>
-#include <utility>
-
-#include "controlplane/api/weft.pb.h"
-#include "controlplane/config.hpp"
-#include "dataplane/api/fastpath.pb.h"
+#include "controlplane/flow_filter.hpp"
+#include "controlplane/host_names.hpp"
 
 namespace weft::agent {
 
@@ -20,14 +13,6 @@ namespace weft::agent {
                                                            std::span<const NetworkSettings> networks,
                                                            const std::map<std::string, v1::Endpoint>& endpoints);
 
-/// What an event's numbers mean on this host.
-struct TraceNames {
-    std::map<std::uint32_t, std::string> ports;
-    std::map<std::uint32_t, std::string> networks;                          ///< by VNI
-    std::map<std::pair<std::uint32_t, std::string>, std::string> endpoints; ///< by VNI and address, as text
-    std::function<std::string(std::uint32_t)> rule;
-};
-
-[[nodiscard]] v1::TraceEvent to_api(const fastpath::TraceEvent& event, const TraceNames& names);
+[[nodiscard]] v1::TraceEvent to_api(const fastpath::TraceEvent& event, const HostNames& names);
 
 } // namespace weft::agent

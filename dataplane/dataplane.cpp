@@ -46,7 +46,8 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
     quiescence_(options_.workers),
     tables_(quiescence_, random_seed()),
     ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program),
-    traces_(quiescence_, options_.workers) {
+    traces_(quiescence_, options_.workers),
+    walks_(*sessions_, tables_, quiescence_) {
     ports_.on_change([this] {
         for (const auto& worker : workers_)
             worker->wake();
@@ -161,6 +162,14 @@ void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<C
         else
             reply.mutable_trace_stopped();
         break;
+    case fastpath::Request::kSessions:
+    case fastpath::Request::kFlushSessions:
+        if (auto started = walks_.start(request, client); !started)
+            set_status(reply, started.error());
+        else
+            return; // it answers when it is through
+        break;
+    case fastpath::Request::kRuleHits: // not yet
     case fastpath::Request::BODY_NOT_SET:
         set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
     }
@@ -169,14 +178,18 @@ void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<C
 
 int Dataplane::chore() {
     constexpr int sweep_ms = 50;
+    constexpr int between_slices_ms = 1;
+    const auto now_s = static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz());
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_sweep_) {
         next_sweep_ = now + std::chrono::milliseconds(sweep_ms);
         // The whole table every four seconds.
         const std::size_t slice = sessions_->bucket_count() * sweep_ms / 4000 + 1;
-        sessions_->sweep(slice, static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz()));
+        sessions_->sweep(slice, now_s);
     }
     traces_.pump();
+    walks_.pump(now_s);
+    if (walks_.running()) return between_slices_ms;
     return traces_.running() ? static_cast<int>(fastpath::between_trace_pumps.count()) : sweep_ms;
 }
 

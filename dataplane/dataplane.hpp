@@ -12,6 +12,7 @@
 #include "dataplane/control_server.hpp"
 #include "dataplane/port_table.hpp"
 #include "dataplane/session_table.hpp"
+#include "dataplane/session_walks.hpp"
 #include "dataplane/tables.hpp"
 #include "dataplane/trace_table.hpp"
 #include "dataplane/worker.hpp"
@@ -34,8 +35,8 @@ class Dataplane {
     ~Dataplane();
 
     void handle(const fastpath::Request& request, const std::shared_ptr<Client>& client);
-    /// A slice of the sessions' expiry, and what traces have to tell; to be called again after as many milliseconds
-    /// as it says.
+    /// A slice of the sessions' expiry and of what is asked about them, and what traces have to tell; to be called
+    /// again after as many milliseconds as it says.
     int chore();
 
   private:
@@ -54,6 +55,7 @@ class Dataplane {
     Tables tables_;
     PortTable ports_;
     TraceTable traces_;
+    SessionWalks walks_;
     std::chrono::steady_clock::time_point next_sweep_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -2,8 +2,10 @@
 #include "dataplane/session_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 
 #include <fmt/format.h>
 #include <immintrin.h>
@@ -197,25 +199,58 @@ void SessionTable::release(std::uint32_t index) {
     free_.indices.push_back(index);
 }
 
+template <class Judgement>
+std::size_t SessionTable::close_meant(Bucket& bucket, const Judgement& judge) {
+    if (matches(bucket, 0) == 0xff) return 0;
+    std::size_t closed = 0;
+    std::optional<Writing> writing;
+    for (unsigned slot = 0; slot < slots; ++slot) {
+        std::uint32_t index = 0;
+        const auto meant = [&] {
+            index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
+            return bucket.tags[slot] != 0 && judge(entries_[index].key, entries_[index].value);
+        };
+        if (!meant()) continue;
+        if (!writing) writing.emplace(bucket);
+        if (!meant()) continue; // somebody was faster, and another may stand there now
+        bucket.tags[slot] = 0;
+        release(index);
+        ++closed;
+    }
+    return closed;
+}
+
 void SessionTable::sweep(std::size_t buckets, std::uint32_t now_s) {
-    for (; buckets > 0; --buckets, sweep_at_ = (sweep_at_ + 1) & mask_) {
-        Bucket& bucket = buckets_[sweep_at_];
-        if (matches(bucket, 0) == 0xff) continue;
-        std::optional<Writing> writing;
-        for (unsigned slot = 0; slot < slots; ++slot) {
-            std::uint32_t index = 0;
-            const auto expired = [&] {
-                index = bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1);
-                const SessionEntry& entry = entries_[index];
-                return bucket.tags[slot] != 0 &&
-                       weft_session_is_over(&entry.value, entry.key.vni_protocol & 0xff, now_s) != 0;
-            };
-            if (!expired()) continue;
-            if (!writing) writing.emplace(bucket);
-            if (!expired()) continue; // somebody was faster, and another may stand there now
-            bucket.tags[slot] = 0;
-            release(index);
+    for (; buckets > 0; --buckets, sweep_at_ = (sweep_at_ + 1) & mask_)
+        close_meant(buckets_[sweep_at_], [&](const weft_session_key& key, const weft_session_value& value) {
+            return weft_session_is_over(&value, key.vni_protocol & 0xff, now_s) != 0;
+        });
+}
+
+std::size_t SessionTable::close_if(std::size_t first, std::size_t buckets, const Judge& judge) {
+    std::size_t closed = 0;
+    for (std::size_t at = first; at < std::min(first + buckets, bucket_count()); ++at)
+        closed += close_meant(buckets_[at], judge);
+    return closed;
+}
+
+void SessionTable::look(std::size_t first, std::size_t buckets, const Visit& visit) const {
+    std::array<SessionEntry, slots> seen;
+    for (std::size_t at = first; at < std::min(first + buckets, bucket_count()); ++at) {
+        const Bucket& bucket = buckets_[at];
+        std::size_t count = 0;
+        for (;;) {
+            const std::uint32_t sequence = bucket.sequence.load(std::memory_order_acquire);
+            count = 0;
+            for (unsigned slot = 0; slot < slots; ++slot)
+                if (bucket.tags[slot] != 0)
+                    seen[count++] = entries_[bucket.entries[slot] & static_cast<std::uint32_t>(capacity_ - 1)];
+            std::atomic_thread_fence(std::memory_order_acquire);
+            if ((sequence & 1) == 0 && bucket.sequence.load(std::memory_order_relaxed) == sequence) break;
+            _mm_pause();
         }
+        for (const SessionEntry& each : std::span(seen).first(count))
+            visit(each.key, each.value);
     }
 }
 

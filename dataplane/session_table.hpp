@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -69,6 +70,15 @@ class SessionTable {
     /// the time.
     void sweep(std::size_t buckets, std::uint32_t now_s);
 
+    using Visit = std::function<void(const weft_session_key&, const weft_session_value&)>;
+    using Judge = std::function<bool(const weft_session_key&, const weft_session_value&)>;
+
+    /// Visits what is in `buckets` buckets from `first` on, each session as it was at one moment. `first` goes from 0
+    /// to bucket_count(), and by the way something may be missed or met twice that is closed and opened again.
+    void look(std::size_t first, std::size_t buckets, const Visit& visit) const;
+    /// Closes those among them that `judge` means; how many. It is asked while the bucket is locked.
+    std::size_t close_if(std::size_t first, std::size_t buckets, const Judge& judge);
+
     /// Whose sessions they are.
     [[nodiscard]] const SessionAccounts& accounts() const { return accounts_; }
 
@@ -125,6 +135,9 @@ class SessionTable {
     /// Takes a free entry and a free slot, which there must be.
     bool add_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key, const weft_session_value& value);
     bool close_in(Bucket& bucket, std::uint16_t tag, const weft_session_key& key);
+    /// Closes what `judge` means, and locks the bucket only if there seems to be something.
+    template <class Judgement>
+    std::size_t close_meant(Bucket& bucket, const Judgement& judge);
     [[nodiscard]] std::optional<std::uint32_t> take();
     /// Gives the entry's session up; no slot leads to it any more.
     void release(std::uint32_t index);

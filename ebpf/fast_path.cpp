@@ -79,7 +79,8 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock>
     accounts_(std::move(accounts)),
     sweeper_(tables_->maps()["sessions"], accounts_),
     opened_unix_ms_(unix_ms()),
-    traces_(loop, worker_, tables_->maps(), ports_, programs_, options) {}
+    traces_(loop, worker_, tables_->maps(), ports_, programs_, options),
+    walks_(loop, worker_, *tables_, accounts_) {}
 
 EbpfFastPath::~EbpfFastPath() {
     boost::asio::post(worker_, [this] {
@@ -198,6 +199,14 @@ void EbpfFastPath::start_trace(fastpath::TraceRequest request, fastpath::TraceSi
 
 void EbpfFastPath::stop_trace(std::uint64_t trace, fastpath::Done<void> done) {
     ask(std::move(done), [this, trace] { return traces_.stop(trace); });
+}
+
+void EbpfFastPath::sessions(fastpath::SessionsRequest request, fastpath::SessionsSink sink) {
+    walks_.list(request, std::move(sink));
+}
+
+void EbpfFastPath::flush_sessions(fastpath::FlushSessionsRequest request, fastpath::Done<std::uint64_t> done) {
+    walks_.flush(request, std::move(done));
 }
 
 void EbpfFastPath::pump() {

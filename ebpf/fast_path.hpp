@@ -6,8 +6,8 @@
 // What is asked is done by a thread of its own, one thing after the other, since a large update takes longer than the
 // agent's event loop may; answers come on that loop.
 //
-//   agent's loop --apply, dump, ...--> worker: Tables, Ports, SessionSweeper, Traces --> maps, devices, programs
-//                <- answers, events --
+//   agent's loop --apply, dump, ...--> worker: Tables, Ports, SessionSweeper, SessionWalks, Traces --> maps, devices,
+//                <- answers, events --                                                                programs
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -20,6 +20,7 @@
 #include "ebpf/ports.hpp"
 #include "ebpf/programs.hpp"
 #include "ebpf/session_sweeper.hpp"
+#include "ebpf/session_walks.hpp"
 #include "ebpf/tables.hpp"
 #include "ebpf/traces.hpp"
 
@@ -42,6 +43,8 @@ class EbpfFastPath final : public fastpath::FastPath {
     void start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
                      fastpath::Done<std::uint64_t> done) override;
     void stop_trace(std::uint64_t trace, fastpath::Done<void> done) override;
+    void sessions(fastpath::SessionsRequest request, fastpath::SessionsSink sink) override;
+    void flush_sessions(fastpath::FlushSessionsRequest request, fastpath::Done<std::uint64_t> done) override;
 
   private:
     EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock> lock, std::unique_ptr<Tables> tables,
@@ -74,6 +77,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     bool ending_ = false;
     boost::asio::thread_pool worker_{1};
     Traces traces_;
+    SessionWalks walks_;
     boost::asio::steady_timer chore_timer_{worker_};
     boost::asio::steady_timer pump_timer_{worker_};
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/tables.hpp"
 
+#include "ebpf/grace_period.hpp"
+
 namespace weft::ebpf {
 
 Result<std::unique_ptr<Tables>> Tables::open(const MapSetOptions& options) {
@@ -24,6 +26,12 @@ Result<void> Tables::apply(const fastpath::TableUpdate& update) {
     auto applied = writer_.apply(update);
     store_->end_update();
     return applied;
+}
+
+Result<void> Tables::outdate_sessions() {
+    store_->begin_update();
+    store_->end_update();
+    return wait_for_packets_under_way();
 }
 
 } // namespace weft::ebpf

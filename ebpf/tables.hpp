@@ -30,6 +30,10 @@ class Tables {
 
     [[nodiscard]] std::uint32_t epoch() const { return store_->epoch(); }
 
+    /// Has programs ask the map of sessions again, whatever they have found lately (recent.bpf.h), and decide anew
+    /// what is still there. Returns when no packet that met the map as it was before is under way.
+    [[nodiscard]] Result<void> outdate_sessions();
+
     /// See MapSet.
     [[nodiscard]] Result<void> carry_sessions() const { return maps_.carry_sessions(); }
 

@@ -30,4 +30,9 @@ void each_endpoint_sessions(Read read, Visit visit) {
     }
 }
 
+inline void add_quota(SessionsReply& reply, weft_quota quota) {
+    reply.set_quota(static_cast<std::uint64_t>(quota.sessions));
+    reply.set_unanswered_quota(static_cast<std::uint64_t>(quota.half_open));
+}
+
 } // namespace weft::fastpath

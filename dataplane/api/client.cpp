@@ -55,7 +55,7 @@ void SocketFastPath::request(Request request, Answer answer) {
                           [answer = std::move(answer), error = appended.error()] { answer(std::unexpected(error)); });
         return;
     }
-    waiting_.push_back(std::move(answer));
+    waiting_.emplace(last_id_, std::move(answer));
     if (waiting_.size() == 1) watch();
     write();
 }
@@ -116,15 +116,14 @@ Result<void> SocketFastPath::take(std::size_t size) {
             if (lost_) return {};
             continue;
         }
-        if (!read || waiting_.empty()) return fail(ErrorCode::invalid, "an answer that cannot be read");
         // Taken out while it runs: it may end the connection, which answers all that wait.
-        Answer answer = std::move(waiting_.front());
-        waiting_.pop_front();
+        auto waiting = read ? waiting_.extract(reply.id()) : decltype(waiting_)::node_type();
+        if (!waiting) return fail(ErrorCode::invalid, "an answer that cannot be read");
         Result<Reply> result = reply.status().code() == CODE_OK ? Result<Reply>(std::move(reply))
                                                                 : Result<Reply>(failed(reply.status()));
-        const bool last = answer(std::move(result));
+        const bool last = waiting.mapped()(std::move(result));
         if (lost_) return {};
-        if (!last) waiting_.push_front(std::move(answer));
+        if (!last) waiting_.insert(std::move(waiting));
     }
 }
 
@@ -150,7 +149,7 @@ void SocketFastPath::end(const Error& error) {
     timer_.cancel();
     boost::system::error_code ignored;
     socket_.close(ignored);
-    for (const Answer& answer : std::exchange(waiting_, {}))
+    for (const auto& [request, answer] : std::exchange(waiting_, {}))
         answer(std::unexpected(error));
     for (const auto& [trace, sink] : std::exchange(traces_, {}))
         (*sink)(std::unexpected(error));
@@ -232,6 +231,30 @@ void SocketFastPath::stop_trace(std::uint64_t trace, Done<void> done) {
     request(std::move(message), [this, trace, done = std::move(done)](Result<Reply> reply) {
         traces_.erase(trace);
         done(reply ? Result<void>() : Result<void>(std::unexpected(std::move(reply).error())));
+        return true;
+    });
+}
+
+void SocketFastPath::sessions(SessionsRequest asked, SessionsSink sink) {
+    Request message;
+    *message.mutable_sessions() = std::move(asked);
+    request(std::move(message), [sink = std::move(sink)](Result<Reply> reply) {
+        if (!reply) {
+            sink(std::unexpected(std::move(reply).error()));
+            return true;
+        }
+        const bool last = reply->sessions().last();
+        sink(std::move(*reply->mutable_sessions()));
+        return last;
+    });
+}
+
+void SocketFastPath::flush_sessions(FlushSessionsRequest asked, Done<std::uint64_t> done) {
+    Request message;
+    *message.mutable_flush_sessions() = std::move(asked);
+    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
+        done(reply ? Result<std::uint64_t>(reply->sessions_flushed().flushed())
+                   : std::unexpected(std::move(reply).error()));
         return true;
     });
 }

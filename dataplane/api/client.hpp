@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined, answers
-// come in their order on the caller's event loop, and what traces tell between them. When the connection breaks, or
-// no answer comes for as long as the caller's patience lasts, everything unanswered fails as unavailable, and
-// `on_lost` is told once.
+// SocketFastPath: a FastPath that lives in another process, behind a UNIX socket. Requests are pipelined; answers,
+// which say by a number whose they are, and what traces tell come on the caller's event loop. When the connection
+// breaks, or no answer comes for as long as the caller's patience lasts, everything unanswered fails as unavailable,
+// and `on_lost` is told once.
 #pragma once
 
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,6 +33,8 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     void info(Done<InfoReply> done) override;
     void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) override;
     void stop_trace(std::uint64_t trace, Done<void> done) override;
+    void sessions(SessionsRequest request, SessionsSink sink) override;
+    void flush_sessions(FlushSessionsRequest request, Done<std::uint64_t> done) override;
     /// Fails what is unanswered, without telling on_lost.
     void close();
 
@@ -56,7 +57,7 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     void write();
     Result<void> take(std::size_t size);
     void take_events(TraceEvents events);
-    /// Waits for the oldest request's answer from now on.
+    /// From now on waits for something to come, if anything must.
     void watch();
     void lose(const std::string& message);
     void end(const Error& error);
@@ -69,7 +70,7 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     std::array<char, 65536> input_;
     std::string output_;
     std::string writing_;
-    std::deque<Answer> waiting_;
+    std::map<std::uint64_t, Answer> waiting_;                    ///< by the request's number, so in their order
     std::map<std::uint64_t, std::shared_ptr<TraceSink>> traces_; ///< by the fast path's number
     std::uint64_t last_id_ = 0;
     bool lost_ = false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // FastPath: what the agent needs of a fast path, whichever it is. `controlplane/` calls it; dataplane/api/client.hpp
 // implements it over a socket for the DPDK process, ebpf/ in process, and tests with a fake. Calls return at once;
-// answers come on the agent's event loop, in the order of the calls, but for start_trace()'s, which may take longer.
+// answers come on the agent's event loop, in the order of the calls, but for those of start_trace(), sessions() and
+// flush_sessions(), which may take longer.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,9 @@ using Done = std::function<void(Result<T>)>;
 
 /// What a trace tells; after an error it has ended, and nothing follows.
 using TraceSink = std::function<void(Result<TraceEvents>)>;
+
+/// Parts of an answer about sessions; after the one with `last`, or an error, nothing follows.
+using SessionsSink = std::function<void(Result<SessionsReply>)>;
 
 class FastPath {
   public:
@@ -36,6 +40,11 @@ class FastPath {
     /// What was seen until now still goes to the sink; nothing does after `done`. not_found for one that does not
     /// run.
     virtual void stop_trace(std::uint64_t trace, Done<void> done) = 0;
+
+    /// The sessions that match. The table is walked in slices, between other requests.
+    virtual void sessions(SessionsRequest request, SessionsSink sink) = 0;
+    /// Ends them, in slices too; `done` gets how many, when no packet meets any of them.
+    virtual void flush_sessions(FlushSessionsRequest request, Done<std::uint64_t> done) = 0;
 };
 
 } // namespace weft::fastpath

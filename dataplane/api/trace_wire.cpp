@@ -7,28 +7,14 @@
 
 #include <fmt/format.h>
 
+#include "dataplane/api/flow_end.hpp"
 #include "dataplane/api/table_wire.hpp"
 
 namespace weft::fastpath {
 
 namespace {
 
-constexpr unsigned v4_mapped_bits = 96;
-
 std::unexpected<Error> wrong(std::string message) { return fail(ErrorCode::invalid, "trace: " + std::move(message)); }
-
-Result<void> add_prefix(weft_trace_end& end, const Prefix& message) {
-    if (end.prefix_count == WEFT_TRACE_PREFIXES)
-        return wrong(fmt::format("an end has at most {} prefixes", unsigned{WEFT_TRACE_PREFIXES}));
-    const auto prefix = to_prefix(message);
-    if (!prefix) return wrong(prefix.error().message);
-    const bool v4 = prefix->address().is_v4();
-    const auto* const at = prefix->address().bytes().data();
-    end.prefixes[end.prefix_count] = v4 ? weft_address_v4(at) : weft_address_v6(at);
-    end.prefix_lengths[end.prefix_count] = static_cast<std::uint8_t>(message.length() + (v4 ? v4_mapped_bits : 0));
-    ++end.prefix_count;
-    return {};
-}
 
 std::int64_t now_ns(clockid_t clock) {
     timespec now{};
@@ -56,11 +42,9 @@ Result<weft_trace_filter> to_filter(const TraceFilter& message) {
     if (message.ends_size() > WEFT_TRACE_ENDS)
         return wrong(fmt::format("a packet has {} ends, not {}", unsigned{WEFT_TRACE_ENDS}, message.ends_size()));
     for (const FlowEnd& each : message.ends()) {
-        weft_trace_end& end = filter.ends[filter.end_count++];
-        end.port = each.port();
-        if (each.port() == 0 && each.prefixes().empty()) return wrong("an end has a port or a prefix");
-        for (const Prefix& prefix : each.prefixes())
-            if (auto added = add_prefix(end, prefix); !added) return std::unexpected(std::move(added).error());
+        auto end = to_end(each);
+        if (!end) return wrong(std::move(end).error().message);
+        filter.ends[filter.end_count++] = *end;
     }
     if (message.vni() > 0xffffff) return wrong(fmt::format("VNI {}: at most 16777215", message.vni()));
     if (message.l4_port() > 0xffff) return wrong(fmt::format("port {}: at most 65535", message.l4_port()));

@@ -28,6 +28,9 @@ struct weft_quota {
 
 WEFT_INLINE uint32_t weft_account_of(uint32_t port, enum weft_account_side side) { return port * 2 + (uint32_t)side; }
 
+/* 0: nobody's. */
+WEFT_INLINE uint32_t weft_port_of_account(uint32_t account) { return account / 2; }
+
 /* `asked`: sessions of one account; 0: as the table's capacity says. */
 WEFT_INLINE struct weft_quota weft_quota_of(uint32_t asked, uint32_t capacity) {
     const uint32_t most = 0x7fffffff;

@@ -57,6 +57,18 @@ class MemoryFastPath final : public fastpath::FastPath {
         done(fail(ErrorCode::not_found, "no trace has the number " + std::to_string(trace)));
     }
 
+    void sessions(fastpath::SessionsRequest, fastpath::SessionsSink sink) override {
+        due_.push_back([sink = std::move(sink)] {
+            fastpath::SessionsReply none;
+            none.set_last(true);
+            sink(std::move(none));
+        });
+    }
+
+    void flush_sessions(fastpath::FlushSessionsRequest, fastpath::Done<std::uint64_t> done) override {
+        due_.push_back([done = std::move(done)] { done(0); });
+    }
+
     void apply(fastpath::TableUpdate update, fastpath::Done<void> done) override {
         updates.push_back(update);
         due_.push_back([this, update = std::move(update), done = std::move(done)] {

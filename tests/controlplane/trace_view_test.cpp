@@ -131,7 +131,7 @@ TEST_F(TraceView, what_cannot_be_is_refused_by_name) {
 }
 
 TEST_F(TraceView, events_get_names) {
-    TraceNames names;
+    HostNames names;
     names.ports = {{1, "eth0"}, {3, "web"}};
     names.networks = {{4000, "default"}};
     names.endpoints = {{{4000, "10.244.0.2"}, "web"}};

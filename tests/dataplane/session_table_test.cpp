@@ -262,6 +262,71 @@ TEST(SessionTable, SweepOfAFullTableFreesIt) {
         EXPECT_TRUE(open(*table, key_of(i), value_of(i, 140)));
 }
 
+TEST(SessionTable, LookMeetsEachSessionOnce) {
+    constexpr std::uint32_t capacity = 4096;
+    const auto table = table_of(capacity);
+    for (std::uint32_t i = 0; i < capacity; ++i) // full, so that some live in alternates
+        ASSERT_TRUE(open(*table, key_of(i), value_of(i)));
+    std::map<std::uint32_t, unsigned> met;
+    for (std::size_t at = 0; at < table->bucket_count(); at += 100)
+        table->look(at, 100, [&](const weft_session_key& key, const weft_session_value& value) {
+            EXPECT_EQ(key.low_port | std::uint32_t{key.high_port} << 16, value.rule);
+            ++met[value.rule];
+        });
+    EXPECT_EQ(met.size(), capacity);
+    for (const auto& [number, times] : met)
+        EXPECT_EQ(times, 1U) << number;
+}
+
+TEST(SessionTable, WhatIsMeantIsClosedAndTheRestStays) {
+    constexpr std::uint32_t capacity = 1024;
+    const auto table = table_of(capacity);
+    for (std::uint32_t i = 0; i < capacity; ++i)
+        ASSERT_TRUE(open(*table, key_of(i), value_of(i)));
+    const auto every_third = [](const weft_session_key&, const weft_session_value& value) {
+        return value.rule % 3 == 0;
+    };
+    std::size_t closed = 0;
+    for (std::size_t at = 0; at < table->bucket_count(); at += 100)
+        closed += table->close_if(at, 100, every_third);
+    EXPECT_EQ(closed, (capacity + 2) / 3);
+    EXPECT_EQ(table->size(), capacity - closed);
+    for (std::uint32_t i = 0; i < capacity; ++i)
+        EXPECT_EQ(find(*table, key_of(i)).has_value(), i % 3 != 0) << i;
+    for (std::uint32_t i = 0; i < capacity; i += 3) // their entries are free
+        EXPECT_TRUE(open(*table, key_of(i), value_of(i)));
+    EXPECT_EQ(table->close_if(0, table->bucket_count(), [](const auto&, const auto&) { return false; }), 0U);
+    EXPECT_EQ(table->size(), capacity);
+}
+
+TEST(SessionTable, LookSeesWholeSessionsWhileOthersWrite) {
+    const auto table = table_of(64);
+    constexpr std::uint32_t keys = 40;
+    std::atomic<bool> stop = false;
+    std::thread writer([&] {
+        for (std::uint32_t round = 0; !stop.load(std::memory_order_relaxed); ++round) {
+            const weft_session_key key = key_of(round * 7 % keys);
+            const std::uint64_t hash = table->hash(key);
+            const weft_session_value value = value_of(round * 7 % keys + round * keys);
+            if (round % 3 == 0)
+                table->close(key, hash);
+            else
+                static_cast<void>(table->open(key, hash, value));
+        }
+    });
+    std::uint64_t met = 0;
+    std::uint64_t torn = 0;
+    while (met < 100'000)
+        table->look(0, table->bucket_count(), [&](const weft_session_key& key, const weft_session_value& value) {
+            ++met;
+            if (value.rule % keys != key.low_port || value.epoch != value.rule || value.next_hop[1] != value.rule)
+                ++torn;
+        });
+    stop = true;
+    writer.join();
+    EXPECT_EQ(torn, 0U);
+}
+
 TEST(SessionTable, RacesAMap) {
     std::mt19937 random(7);
     const auto table = table_of(256);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hostile bytes on the control socket: frames, requests, table updates and questions. Whatever the tables accept,
-// their dump rebuilds. Built by -Dfuzz=true, run by tools/test --only fuzz. The first byte says in what pieces the
-// stream arrives.
+// Hostile bytes on the control socket: frames, requests, table updates, questions and filters. Whatever the tables
+// accept, their dump rebuilds. Built by -Dfuzz=true, run by tools/test --only fuzz. The first byte says in what
+// pieces the stream arrives.
 #include <algorithm>
 #include <cstdlib>
 
@@ -10,6 +10,7 @@
 
 #include "dataplane/api/fastpath.pb.h"
 #include "dataplane/api/frame.hpp"
+#include "dataplane/api/session_matcher.hpp"
 #include "dataplane/explain.hpp"
 #include "dataplane/tables.hpp"
 
@@ -62,6 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 check_dump(host.tables);
             } else if (request.has_explain()) {
                 static_cast<void>(explain(host.tables, request.explain()));
+            } else if (request.has_sessions()) {
+                static_cast<void>(fastpath::SessionMatcher::make(request.sessions().filter()));
             }
         }
     }

@@ -90,9 +90,14 @@ void fast_path_seeds(const files::path& directory) {
         }
         for (const auto& next_hop : update.update().next_hops())
             deletion.mutable_update()->add_deleted_next_hops(next_hop.id());
+        fastpath::Request sessions;
+        auto& filter = *sessions.mutable_sessions()->mutable_filter();
+        *filter.add_ends()->add_prefixes() = update.update().routes(0).prefix();
+        filter.set_vni(cases::World::vni);
+        filter.set_l4_port(80);
         for (const std::uint8_t piece : {0, 7}) {
             std::string bytes(1, static_cast<char>(piece));
-            for (const auto* const request : {&update, &question, &deletion})
+            for (const auto* const request : {&update, &question, &sessions, &deletion})
                 if (!fastpath::append_frame(bytes, *request)) std::abort();
             write(directory, "v" + std::to_string(family) + "_by_" + std::to_string(piece),
                   {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});

@@ -9,6 +9,7 @@ import json
 import subprocess
 
 import harness
+from echo import Echo
 from flood import Flood
 from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
@@ -141,34 +142,6 @@ def udp_is_not_tcp(lab):
     finally:
         server.kill()
         server.communicate()
-
-
-class Echo:
-    """A TCP connection from h1-e1 to h2-e1 that stays open."""
-
-    def __init__(self, lab):
-        code = ('import socket, sys; s = socket.create_connection((%r, %d), 3)\n'
-                'for line in sys.stdin:\n s.settimeout(1.5)\n try: s.sendall(b"x" * 9); print(len(s.recv(9)), flush=True)\n'
-                ' except OSError as e: print(e, flush=True)' % (lab.address('h2-e1'), PORT + 2))
-        serve = ('import socket; l = socket.create_server(("::", %d), family=socket.AF_INET6, dualstack_ipv6=True); print("ready", flush=True)\n'
-                 'c, _ = l.accept()\nwhile data := c.recv(99): c.sendall(data)' % (PORT + 2))
-        self.server = harness.start(lab.netns('h2-e1'), '/usr/bin/python3', '-I', '-c', serve)
-        assert self.server.stdout.readline() == 'ready\n'
-        self.client = subprocess.Popen(harness.in_netns(lab.netns('h1-e1'), '/usr/bin/python3', '-I', '-c', code), stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, text=True, env=harness.environment())
-
-    def answers(self):
-        self.client.stdin.write('\n')
-        self.client.stdin.flush()
-        return self.client.stdout.readline() == '9\n'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in (self.client, self.server):
-            process.kill()
-            process.communicate()
 
 
 def established_connections_meet_a_new_policy(lab):

@@ -194,6 +194,29 @@ Outcome<v1::TestPolicyReply> Client::test_policy(const v1::TestPolicyRequest& re
     return link_->ask(&v1::Agent::Stub::TestPolicy, request);
 }
 
+Outcome<Client::Sessions> Client::sessions(const v1::ListSessionsRequest& request) {
+    grpc::ClientContext context;
+    link_->bound(context);
+    const auto reader = link_->stub->ListSessions(&context, request);
+    Sessions listed;
+    v1::ListSessionsReply part;
+    while (reader->Read(&part)) {
+        for (v1::Session& session : *part.mutable_sessions())
+            listed.sessions.push_back(std::move(session));
+        listed.matched = part.matched();
+    }
+    if (const grpc::Status status = reader->Finish(); !status.ok()) return std::unexpected(link_->failure(status));
+    return listed;
+}
+
+Outcome<v1::CountSessionsReply> Client::count_sessions(const v1::SessionFilter& filter) {
+    return link_->ask(&v1::Agent::Stub::CountSessions, filter);
+}
+
+Outcome<v1::FlushSessionsReply> Client::flush_sessions(const v1::SessionFilter& filter) {
+    return link_->ask(&v1::Agent::Stub::FlushSessions, filter);
+}
+
 Outcome<v1::CountersReply> Client::counters() {
     return link_->ask(&v1::Agent::Stub::GetCounters, v1::GetCountersRequest{});
 }

@@ -51,6 +51,15 @@ class Client {
     [[nodiscard]] Outcome<v1::DiffPolicyReply> diff_policy(const std::string& yaml);
     [[nodiscard]] Outcome<v1::TestPolicyReply> test_policy(const v1::TestPolicyRequest& request);
 
+    struct Sessions {
+        std::vector<v1::Session> sessions;
+        std::uint64_t matched = 0; ///< may be more than were asked for
+    };
+
+    [[nodiscard]] Outcome<Sessions> sessions(const v1::ListSessionsRequest& request);
+    [[nodiscard]] Outcome<v1::CountSessionsReply> count_sessions(const v1::SessionFilter& filter);
+    [[nodiscard]] Outcome<v1::FlushSessionsReply> flush_sessions(const v1::SessionFilter& filter);
+
     [[nodiscard]] Outcome<v1::CountersReply> counters();
     [[nodiscard]] Outcome<v1::ExplainReply> explain(const v1::ExplainRequest& request);
     /// Until `take` returns false or a stop is requested, from whatever thread; the agent ends it only for a reason.

@@ -31,8 +31,9 @@ Command all_commands() {
                      {"weft explain web-1 10.244.1.7 tcp 80", "may it talk, by which path, and if not: why"},
                      {"weft route list --view fib -o json", "anything, for programs"}},
         .verbs = {status_command(), endpoint_command(), namespace_command(), route_command(), peer_command(),
-                  policy_command(), counters_command(), explain_command(), trace_command(), capture_command(),
-                  doctor_command(), completion_command(), complete_command(), version_command(), help_command()},
+                  policy_command(), session_command(), counters_command(), explain_command(), trace_command(),
+                  capture_command(), doctor_command(), completion_command(), complete_command(), version_command(),
+                  help_command()},
     };
 }
 

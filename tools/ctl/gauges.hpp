@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How full the fast path's tables are, as `status` and `counters` show it.
+// How full the fast path's tables are, as `status`, `counters` and `session count` show it.
 #pragma once
 
 #include <string>
@@ -10,6 +10,9 @@
 #include "tools/ctl/table.hpp"
 
 namespace weft::ctl {
+
+/// "12 %"; what is nearly full stands out. Empty of what has no capacity, and so grows.
+[[nodiscard]] Cell fullness(std::uint64_t used, std::uint64_t capacity);
 
 /// An empty line and a table, or nothing if there are no gauges. Nearly full tables stand out.
 [[nodiscard]] std::string gauges_table(const google::protobuf::RepeatedPtrField<v1::Gauge>& gauges, Style style);

@@ -12,6 +12,7 @@ namespace weft::ctl {
 [[nodiscard]] Command route_command();
 [[nodiscard]] Command peer_command();
 [[nodiscard]] Command policy_command();
+[[nodiscard]] Command session_command();
 [[nodiscard]] Command counters_command();
 [[nodiscard]] Command explain_command();
 [[nodiscard]] Command trace_command();

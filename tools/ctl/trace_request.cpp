@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "dataplane/pipeline/trace.h"
+#include "tools/ctl/flow_filter.hpp"
 #include "tools/ctl/text.hpp"
 
 namespace weft::ctl {
@@ -51,56 +52,42 @@ std::jthread stop_after(std::chrono::milliseconds time, std::stop_source& stop) 
 } // namespace
 
 std::vector<Operand> trace_operands() {
-    return {{.name = "END",
-             .help = "an endpoint's name, an address or a prefix: what it sends and receives; of two: what goes "
-                     "between them. Default: everything",
-             .required = false,
-             .repeatable = true,
-             .completes = Completes::endpoint}};
+    return {end_operand("an endpoint's name, an address or a prefix: what it sends and receives; of two: what goes "
+                        "between them. Default: everything")};
 }
 
 std::vector<Option> trace_options() {
-    return {{.name = "port", .help = "only TCP, UDP or SCTP from or to this port", .value = "N"},
-            {.name = "protocol",
-             .help = "only this: tcp, udp, sctp, icmp (of both families), icmpv6 or an IANA number",
-             .value = "P"},
-            {.name = "verdict",
-             .help = "only packets that ended so; answered: by the gateway, to ARP and pings",
-             .value = "V",
-             .choices = {"forwarded", "answered", "dropped"}},
-            {.name = "reason",
-             .help = "only packets that were dropped for this reason",
-             .value = "REASON",
-             .choices = drop_reason_names()},
-            {.name = "network",
-             .help = "only this network's; default: an END's, or all",
-             .value = "N",
-             .completes = Completes::network},
-            {.name = "count", .help = "end after this many packets", .value = "N", .letter = 'c'},
-            {.name = "seconds", .help = "end after this time", .value = "S"},
-            {.name = "rate", .help = "packets a second at most; what is more is counted as lost", .value = "N"}};
+    std::vector<Option> options = flow_options();
+    const std::vector<Option> of_packets{
+        {.name = "verdict",
+         .help = "only packets that ended so; answered: by the gateway, to ARP and pings",
+         .value = "V",
+         .choices = {"forwarded", "answered", "dropped"}},
+        {.name = "reason",
+         .help = "only packets that were dropped for this reason",
+         .value = "REASON",
+         .choices = drop_reason_names()},
+        {.name = "count", .help = "end after this many packets", .value = "N", .letter = 'c'},
+        {.name = "seconds", .help = "end after this time", .value = "S"},
+        {.name = "rate", .help = "packets a second at most; what is more is counted as lost", .value = "N"}};
+    options.insert(options.end(), of_packets.begin(), of_packets.end());
+    return options;
 }
 
 Outcome<v1::TraceRequest> trace_request(const Arguments& arguments, TraceDefaults defaults) {
     v1::TraceRequest request;
-    const auto ends = arguments.all("END");
-    if (ends.size() > 2)
-        return refuse(Exit::usage, fmt::format("'{}' is one END too many: a packet has two", ends[2]));
-    for (const std::string& end : ends)
-        request.add_ends(end);
-    request.set_network(arguments.get("network"));
-    request.set_protocol(arguments.get("protocol"));
+    const auto flow = read_flow(arguments);
+    if (!flow) return std::unexpected(flow.error());
+    set_flow(request, *flow);
     request.set_verdict(arguments.get("verdict"));
     request.set_drop_reason(arguments.get("reason"));
     if (arguments.has("reason") && arguments.has("verdict") && request.verdict() != "dropped")
         return refuse(Exit::usage, fmt::format("--reason {} goes with --verdict dropped: nothing that was {} has one",
                                                request.drop_reason(), request.verdict()));
-    const auto port = number_or(arguments, "port", 1, 65535, 0);
     const auto snap = number_or(arguments, "snap", 0, WEFT_TRACE_SNAP_MAX, defaults.snap_length);
     const auto rate = number_or(arguments, "rate", 1, rate_max, defaults.events_per_s);
-    for (const auto* const number : {&port, &snap, &rate})
+    for (const auto* const number : {&snap, &rate})
         if (!*number) return std::unexpected(number->error());
-    request.set_port(static_cast<std::uint32_t>(*port));
     request.set_snap_length(static_cast<std::uint32_t>(*snap));
     request.set_events_per_s(static_cast<std::uint32_t>(*rate));
     return request;

@@ -28,6 +28,17 @@ class SilentPeer : public testing::Test {
         return client.value_or(nullptr);
     }
 
+    /// An answer to the request of this number; they count from 1.
+    template <class Fill>
+    static void say(Stream::socket& peer, std::uint64_t request, Fill fill) {
+        Reply reply;
+        reply.set_id(request);
+        fill(reply);
+        std::string frame;
+        ASSERT_TRUE(append_frame(frame, reply));
+        boost::asio::write(peer, boost::asio::buffer(frame));
+    }
+
     std::string path_ =
         (std::filesystem::temp_directory_path() / ("weft-silent-" + std::to_string(getpid()))).string();
     boost::asio::io_context loop_;
@@ -79,6 +90,7 @@ TEST_F(SilentPeer, AnswerThatClosesIsGivenOnce) {
     });
     client->info([this](const Result<InfoReply>& reply) { answers_.push_back(reply.error().code); });
     Reply reply;
+    reply.set_id(1);
     reply.mutable_info();
     std::string frame;
     ASSERT_TRUE(append_frame(frame, reply));
@@ -105,25 +117,18 @@ TEST_F(SilentPeer, TraceTellsBetweenAnswersUntilItIsStopped) {
         });
     });
     auto peer = acceptor_.accept();
-    const auto say = [&](const auto& fill) {
-        Reply reply;
-        fill(reply);
-        std::string frame;
-        ASSERT_TRUE(append_frame(frame, reply));
-        boost::asio::write(peer, boost::asio::buffer(frame));
-    };
     const auto say_events = [&](std::uint64_t trace, std::uint64_t lost) {
-        say([&](Reply& reply) {
+        say(peer, 1, [&](Reply& reply) {
             reply.mutable_trace_events()->set_trace(trace);
             reply.mutable_trace_events()->set_lost(lost);
         });
     };
-    say([](Reply& reply) { reply.mutable_trace_started()->set_trace(5); });
+    say(peer, 1, [](Reply& reply) { reply.mutable_trace_started()->set_trace(5); });
     say_events(5, 1);
     say_events(6, 2); // nobody's
-    say([](Reply& reply) { reply.mutable_info()->set_version("now"); });
+    say(peer, 2, [](Reply& reply) { reply.mutable_info()->set_version("now"); });
     say_events(5, 3);
-    say([](Reply& reply) { reply.mutable_trace_stopped(); });
+    say(peer, 3, [](Reply& reply) { reply.mutable_trace_stopped(); });
     say_events(5, 4); // nobody's any more
     peer.close();
     loop_.run();
@@ -137,6 +142,7 @@ TEST_F(SilentPeer, TraceEndsWithTheConnection) {
         {}, [this](const Result<TraceEvents>& events) { answers_.push_back(events.error().code); },
         [](const Result<std::uint64_t>& trace) { EXPECT_TRUE(trace); });
     Reply reply;
+    reply.set_id(1);
     reply.mutable_trace_started()->set_trace(1);
     std::string frame;
     ASSERT_TRUE(append_frame(frame, reply));
@@ -144,6 +150,62 @@ TEST_F(SilentPeer, TraceEndsWithTheConnection) {
         auto peer = acceptor_.accept();
         boost::asio::write(peer, boost::asio::buffer(frame));
     }
+    loop_.run();
+    EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
+    EXPECT_EQ(lost_.size(), 1U);
+}
+
+TEST_F(SilentPeer, AnswersAboutSessionsMayComeBehindThoseToLaterRequests) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    std::string heard;
+    client->sessions({}, [&](const Result<SessionsReply>& part) {
+        heard += std::to_string(part->sessions_size()) + (part->last() ? "! " : " ");
+    });
+    client->flush_sessions({}, [&](const Result<std::uint64_t>& flushed) {
+        heard += "flushed " + std::to_string(flushed.value()) + " ";
+    });
+    client->info([&](const Result<InfoReply>& reply) { heard += reply->version() + " "; });
+    auto peer = acceptor_.accept();
+    const auto say_part = [&](int sessions, bool last) {
+        say(peer, 1, [&](Reply& reply) {
+            for (int i = 0; i < sessions; ++i)
+                reply.mutable_sessions()->add_sessions();
+            reply.mutable_sessions()->set_last(last);
+        });
+    };
+    say_part(2, false);
+    say(peer, 3, [](Reply& reply) { reply.mutable_info()->set_version("now"); });
+    say_part(3, false);
+    say(peer, 2, [](Reply& reply) { reply.mutable_sessions_flushed()->set_flushed(7); });
+    say_part(1, true);
+    while (!heard.ends_with("! "))
+        loop_.run_one();
+    EXPECT_EQ(heard, "2 now 3 flushed 7 1! ");
+    EXPECT_TRUE(lost_.empty());
+    client->close();
+}
+
+TEST_F(SilentPeer, WhoEndsAmongSessionsIsHeardOnce) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    client->sessions({}, [this](const Result<SessionsReply>& part) {
+        answers_.push_back(part ? ErrorCode::exists : part.error().code);
+    });
+    {
+        auto peer = acceptor_.accept();
+        say(peer, 1, [](Reply& reply) { reply.mutable_sessions()->add_sessions(); });
+    }
+    loop_.run();
+    EXPECT_EQ(answers_, (std::vector{ErrorCode::exists, ErrorCode::unavailable}));
+}
+
+TEST_F(SilentPeer, AnswerThatNobodyAskedForEndsIt) {
+    const auto client = connect(std::chrono::hours(1));
+    ASSERT_NE(client, nullptr);
+    client->info([this](const Result<InfoReply>& reply) { answers_.push_back(reply.error().code); });
+    auto peer = acceptor_.accept();
+    say(peer, 2, [](Reply& reply) { reply.mutable_info(); });
     loop_.run();
     EXPECT_EQ(answers_, std::vector{ErrorCode::unavailable});
     EXPECT_EQ(lost_.size(), 1U);

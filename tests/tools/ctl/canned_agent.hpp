@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -61,6 +62,9 @@ class CannedAgent final : public v1::Agent::Service {
     v1::ExplainPolicyReply policy_explanation;
     v1::TestPolicyReply tested;
     v1::DiffPolicyReply difference;
+    std::vector<v1::ListSessionsReply> sessions; ///< in these parts
+    v1::CountSessionsReply session_counts;
+    std::uint64_t flushed = 0;
     std::vector<v1::TraceReply> traced;
     std::atomic<bool> trace_goes_on = false; ///< after these, until the client ends it
     std::vector<v1::TraceReply> traced_last; ///< what comes then
@@ -74,6 +78,9 @@ class CannedAgent final : public v1::Agent::Service {
     v1::ExplainRequest explain_asked;
     v1::TestPolicyRequest test_asked;
     v1::DiffPolicyRequest diff_asked;
+    v1::ListSessionsRequest sessions_asked;
+    v1::SessionFilter counted;
+    std::optional<v1::SessionFilter> flush_asked;
     v1::TraceRequest trace_asked;
 
     grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::StatusReply* reply) override {
@@ -209,6 +216,28 @@ class CannedAgent final : public v1::Agent::Service {
                             v1::TestPolicyReply* reply) override {
         test_asked = *request;
         *reply = tested;
+        return refusal;
+    }
+
+    grpc::Status ListSessions(grpc::ServerContext*, const v1::ListSessionsRequest* request,
+                              grpc::ServerWriter<v1::ListSessionsReply>* writer) override {
+        sessions_asked = *request;
+        for (const v1::ListSessionsReply& part : sessions)
+            writer->Write(part);
+        return refusal;
+    }
+
+    grpc::Status CountSessions(grpc::ServerContext*, const v1::SessionFilter* request,
+                               v1::CountSessionsReply* reply) override {
+        counted = *request;
+        *reply = session_counts;
+        return refusal;
+    }
+
+    grpc::Status FlushSessions(grpc::ServerContext*, const v1::SessionFilter* request,
+                               v1::FlushSessionsReply* reply) override {
+        flush_asked = *request;
+        reply->set_flushed(flushed);
         return refusal;
     }
 
