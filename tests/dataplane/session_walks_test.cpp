@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t now_s = 1000;
 constexpr std::uint32_t vni = 4000;
+constexpr std::uint32_t port = 7; ///< of the endpoint that opened them
 
 class Asker final : public Client {
   public:
@@ -38,6 +39,7 @@ class SessionWalksTest : public testing::Test {
         value.rule = number;
         value.state = WEFT_SESSION_NEW;
         value.flags = WEFT_SESSION_INITIATOR_LOW;
+        value.account = static_cast<std::uint16_t>(weft_account_of(port, WEFT_OPENED));
         ASSERT_TRUE(table_->open(key, table_->hash(key), value));
     }
 
@@ -67,9 +69,28 @@ class SessionWalksTest : public testing::Test {
 
     Quiescence quiescence_{1};
     std::unique_ptr<SessionTable> table_ = SessionTable::make(16384, 42).value();
-    SessionWalks walks_{*table_, quiescence_};
+    Tables tables_{quiescence_, 42};
+    SessionWalks walks_{*table_, tables_, quiescence_};
     std::shared_ptr<Asker> asker_ = std::make_shared<Asker>();
 };
+
+TEST_F(SessionWalksTest, TheLastPartTellsWhoseTheyAre) {
+    for (std::uint32_t number = 1; number <= 3; ++number)
+        open(number);
+    ASSERT_TRUE(list(0));
+    pump();
+    const auto& full = asker_->replies.back().sessions();
+    ASSERT_EQ(full.endpoints_size(), 1);
+    EXPECT_EQ(full.endpoints(0).port(), port);
+    EXPECT_EQ(full.endpoints(0).opened(), 3U);
+    EXPECT_EQ(full.endpoints(0).accepted(), 0U);
+    EXPECT_EQ(full.quota(), full.capacity() / WEFT_QUOTA_OF_TABLE);
+    EXPECT_EQ(full.unanswered_quota(), full.quota() / WEFT_HALF_OPEN_OF_QUOTA);
+    ASSERT_TRUE(flush(vni));
+    ASSERT_TRUE(list(0));
+    pump();
+    EXPECT_EQ(asker_->replies.back().sessions().endpoints_size(), 0);
+}
 
 TEST_F(SessionWalksTest, ListIsTheWholeTableInParts) {
     constexpr std::uint32_t sessions = 10'000;

@@ -30,12 +30,13 @@ class EbpfSessionWalks : public OpenFastPath {
 
     const Map& sessions() const { return (*maps_)["sessions"]; }
 
-    void open(std::uint32_t number, std::uint32_t network = vni) {
+    void open(std::uint32_t number, std::uint32_t network = vni, std::uint16_t account = 0) {
         const weft_session_key key = key_of(number, network);
         weft_session_value value{};
         value.last_seen_s = SessionSweeper::clock_s();
         value.rule = number;
         value.state = WEFT_SESSION_NEW;
+        value.account = account;
         ASSERT_TRUE(sessions().set(&key, &value));
     }
 
@@ -124,6 +125,23 @@ TEST_F(EbpfSessionWalks, FlushEndsThoseThatMatchAndOutdatesCopies) {
     EXPECT_NE(epoch(), before);
     for (std::uint32_t number = 1; number <= 3000; ++number)
         EXPECT_EQ(exists(number, number % 3 == 0 ? vni : vni + 1), number % 3 != 0) << number;
+}
+
+TEST_F(EbpfSessionWalks, FlushTakesThemOutOfTheBooks) {
+    constexpr std::uint32_t port = 7;
+    const std::uint32_t account = weft_account_of(port, WEFT_ACCEPTED);
+    const weft_account books{.sessions = 3, .half_open = 0};
+    ASSERT_TRUE((*maps_)["accounts"].set(&account, &books));
+    for (std::uint32_t number = 1; number <= 3; ++number)
+        open(number, number == 3 ? vni + 1 : vni, static_cast<std::uint16_t>(account));
+    const auto accepted = [&] {
+        const auto parts = list(of_network(0, 0));
+        const auto& endpoints = parts.back().endpoints();
+        return endpoints.size() == 1 && endpoints[0].port() == port ? endpoints[0].accepted() : 0;
+    };
+    EXPECT_EQ(accepted(), 3U);
+    EXPECT_EQ(flush(vni).value(), 2U);
+    EXPECT_EQ(accepted(), 1U);
 }
 
 TEST_F(EbpfSessionWalks, FlushOfNothingOutdatesNothing) {
