@@ -16,7 +16,16 @@ void SessionWalks::list(const fastpath::SessionsRequest& request, fastpath::Sess
             loop_, [sink = std::move(sink), error = std::move(matcher).error()] { sink(std::unexpected(error)); });
     auto listing = std::make_shared<Listing>(SessionWalk(sessions(), *std::move(matcher)), std::move(sink),
                                              boost::asio::make_work_guard(loop_), request.most());
+    go_on_later(std::move(listing));
+}
+
+void SessionWalks::go_on_later(std::shared_ptr<Listing> listing) {
     boost::asio::post(worker_, [this, listing = std::move(listing)]() mutable { go_on(std::move(listing)); });
+}
+
+void SessionWalks::tell_last(const std::shared_ptr<Listing>& listing, Result<fastpath::SessionsReply> part) {
+    listing->awaited.reset();
+    listing->sink(std::move(part));
 }
 
 void SessionWalks::go_on(std::shared_ptr<Listing> listing) {
@@ -28,9 +37,15 @@ void SessionWalks::go_on(std::shared_ptr<Listing> listing) {
         *part.add_sessions() = fastpath::to_message(key, value, now_s);
     });
     if (ended && !*ended) {
-        if (!part.sessions().empty())
-            boost::asio::post(loop_, [listing, part = std::move(part)]() mutable { listing->sink(std::move(part)); });
-        boost::asio::post(worker_, [this, listing = std::move(listing)]() mutable { go_on(std::move(listing)); });
+        if (part.sessions().empty()) return go_on_later(std::move(listing));
+        boost::asio::post(loop_, [this, alive = std::weak_ptr(alive_), listing = std::move(listing),
+                                  part = std::move(part)]() mutable {
+            listing->sink(std::move(part));
+            if (alive.expired())
+                tell_last(listing, fail(ErrorCode::unavailable, "the fast path has ended"));
+            else
+                go_on_later(std::move(listing));
+        });
         return;
     }
     part.set_last(true);
@@ -41,8 +56,7 @@ void SessionWalks::go_on(std::shared_ptr<Listing> listing) {
     accounts_.each([&](fastpath::EndpointSessions of) { *part.add_endpoints() = std::move(of); });
     auto told = ended ? Result<fastpath::SessionsReply>(std::move(part)) : std::unexpected(ended.error());
     boost::asio::post(loop_, [listing = std::move(listing), told = std::move(told)]() mutable {
-        listing->awaited.reset();
-        listing->sink(std::move(told));
+        tell_last(listing, std::move(told));
     });
 }
 

@@ -22,6 +22,7 @@ class SessionWalks {
                  SessionAccounts& accounts) :
         loop_(loop), worker_(worker), tables_(tables), accounts_(accounts) {}
 
+    /// A list that is not through when this ends is told so.
     void list(const fastpath::SessionsRequest& request, fastpath::SessionsSink sink);
     /// `done` when no packet meets any of them.
     void flush(const fastpath::FlushSessionsRequest& request, fastpath::Done<std::uint64_t> done);
@@ -43,9 +44,12 @@ class SessionWalks {
         Awaited awaited;
     };
 
+    void go_on_later(std::shared_ptr<Listing> listing);
     // By the worker: a slice, and then the one after it.
     void go_on(std::shared_ptr<Listing> listing);
     void go_on(std::shared_ptr<Flush> flush);
+    // By the loop:
+    static void tell_last(const std::shared_ptr<Listing>& listing, Result<fastpath::SessionsReply> part);
 
     [[nodiscard]] const Map& sessions() const { return tables_.maps()["sessions"]; }
 
@@ -53,6 +57,7 @@ class SessionWalks {
     boost::asio::thread_pool& worker_;
     Tables& tables_;
     SessionAccounts& accounts_;
+    std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true); ///< the loop looks, and ends it
 };
 
 } // namespace weft::ebpf

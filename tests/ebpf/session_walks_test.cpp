@@ -182,6 +182,20 @@ TEST_F(EbpfSessionWalks, AreAnsweredBeforeItEnds) {
     EXPECT_EQ(flushed, 5 * SessionWalk::slice);
 }
 
+TEST_F(EbpfSessionWalks, ListThatIsNotThroughIsToldOfTheEnd) {
+    for (std::uint32_t number = 1; number <= 5 * SessionWalk::slice; ++number)
+        open(number);
+    std::vector<Result<fastpath::SessionsReply>> parts;
+    fast_path_->sessions(of_network(0, 1'000'000), [&](auto part) { parts.push_back(std::move(part)); });
+    fast_path_.reset(); // the loop has not taken the first part yet
+    loop_.restart();
+    loop_.run();
+    ASSERT_EQ(parts.size(), 2U);
+    EXPECT_TRUE(parts[0]);
+    ASSERT_FALSE(parts[1]);
+    EXPECT_EQ(parts[1].error().code, ErrorCode::unavailable);
+}
+
 TEST_F(EbpfSessionWalks, WrongFilterIsRefused) {
     const auto refused = flush(1U << 24);
     ASSERT_FALSE(refused);

@@ -142,6 +142,9 @@ Command session_command() {
               .run = list},
              {.name = "count",
               .summary = "how many sessions match, and how full their table is",
+              .details =
+                  "What was silent for too long matches no more, but is counted as used until it is swept, within "
+                  "seconds.",
               .operands = {end},
               .options = filters,
               .examples = {{"weft session count"}, {"weft session count web-1 --protocol udp"}},

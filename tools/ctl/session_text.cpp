@@ -44,6 +44,12 @@ std::string end_text(const v1::Session& session, const std::string& address, std
     return endpoint.empty() ? text : fmt::format("{} ({})", text, endpoint);
 }
 
+/// Pings between the same ends are told apart by their identifier.
+std::string protocol_of(const v1::Session& session) {
+    const bool echo = session.protocol() == "icmp" || session.protocol() == "icmpv6";
+    return echo ? fmt::format("{} id {}", session.protocol(), session.initiator_port()) : session.protocol();
+}
+
 Cell state_of(const v1::Session& session) {
     const bool ends = session.state() == "closing" || session.state() == "closed";
     return {session.state(), session.state() == "established" ? Tone::good : ends ? Tone::dim : Tone::plain};
@@ -87,7 +93,7 @@ std::string sessions_table(const std::vector<v1::Session>& sessions, Style style
                  {"ENDS IN", align_right},
                  {"RULE"}});
     for (const v1::Session& session : sessions)
-        table.add({session.network(), state_of(session), session.protocol(),
+        table.add({session.network(), state_of(session), protocol_of(session),
                    end_text(session, session.initiator(), session.initiator_port(), session.initiator_endpoint()),
                    end_text(session, session.responder(), session.responder_port(), session.responder_endpoint()),
                    duration(session.idle_s()),

@@ -57,7 +57,7 @@ TEST_F(SessionCommand, ListIsSortedWhateverPartsItComesIn) {
     agent.sessions = {part({ping, silent}), part({named, blue}), part({}, 4)};
     const Ended ended = weft({"session", "list"});
     const auto row = [](auto... cells) {
-        return fmt::format("{:7}  {:11}  {:8}  {:22}  {:13}  {:>4}  {:>7}  {}\n", cells...);
+        return fmt::format("{:7}  {:11}  {:11}  {:22}  {:13}  {:>4}  {:>7}  {}\n", cells...);
     };
     EXPECT_EQ(ended.out,
               row("NETWORK", "STATE", "PROTOCOL", "INITIATOR", "RESPONDER", "IDLE", "ENDS IN", "RULE") +
@@ -65,7 +65,7 @@ TEST_F(SessionCommand, ListIsSortedWhateverPartsItComesIn) {
                   row("default", "established", "tcp", "10.244.0.2:40000 (web)", "10.244.1.7:80", "5s", "1h 59m",
                       "egress rule 1 of default/web") +
                   row("default", "closed", "tcp", "10.244.0.10:40000", "10.244.1.7:80", "11s", "0s", "-") +
-                  row("default", "new", "icmpv6", "fd00::2", "fd00::7", "5s", "25s", "-"));
+                  row("default", "new", "icmpv6 id 7", "fd00::2", "fd00::7", "5s", "25s", "-"));
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.exit, Exit::ok);
 }
