@@ -133,15 +133,16 @@ TEST_F(EbpfAccounts, WrongBooksAreRightAfterTwoPasses) {
     for (std::uint32_t number = 0; number < 5; ++number)
         open(number, charged_to(4, number == 0 ? WEFT_SESSION_NEW : WEFT_SESSION_ESTABLISHED, now_s));
     open(5, charged_to(6, WEFT_SESSION_NEW, now_s), false); // of a layout without accounts
-    count(4, 7, -3);
+    count(4, 7, 3);
     pass(); // in which the books changed
     pass();
-    EXPECT_EQ(held(4), Held(12, -2)) << "one pass is no proof";
+    EXPECT_EQ(held(4), Held(12, 4)) << "one pass is no proof";
     pass();
     EXPECT_EQ(held(4), Held(5, 1));
     EXPECT_EQ(held(6), Held(1, 1));
-    pass();
-    pass();
+    count(4, -2, -3);
+    for (int i = 0; i < 3; ++i)
+        pass();
     EXPECT_EQ(held(4), Held(5, 1));
 }
 

@@ -42,7 +42,6 @@ constexpr weft_drop_reason elsewhere[] = {
     WEFT_DROP_no_buffer,           // an exhausted pool's
     WEFT_DROP_unsupported_offload, // a test run has no offloads
     WEFT_DROP_fragmented_outer,    // these stay with the host
-    WEFT_DROP_half_open_quota,     // other sessions reach the quota before that many handshakes do: quota_cases.cpp
 };
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
