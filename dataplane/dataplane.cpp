@@ -46,14 +46,15 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
     quiescence_(options_.workers),
     tables_(quiescence_, random_seed()),
     ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program),
-    traces_(quiescence_, options_.workers) {
+    traces_(quiescence_, options_.workers),
+    hits_(quiescence_, options_.workers) {
     ports_.on_change([this] {
         for (const auto& worker : workers_)
             worker->wake();
     });
     for (unsigned number = 0; number < options_.workers; ++number)
         workers_.push_back(std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, traces_,
-                                                    pool_.get(), options_.worker));
+                                                    hits_.of_worker(number), pool_.get(), options_.worker));
 }
 
 Dataplane::~Dataplane() { workers_.clear(); }
@@ -66,6 +67,7 @@ Result<void> Dataplane::apply(const fastpath::TableUpdate& update) {
     if (auto applied = tables_.apply(update); !applied && first) first = std::move(applied);
     for (const std::uint32_t id : update.deleted_ports())
         ports_.remove(id);
+    hits_.reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())});
     return first;
 }
 
@@ -161,6 +163,9 @@ void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<C
         else
             reply.mutable_trace_stopped();
         break;
+    case fastpath::Request::kRuleHits:
+        hits_.tell(*reply.mutable_rule_hits());
+        break;
     case fastpath::Request::BODY_NOT_SET:
         set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
     }
@@ -177,6 +182,7 @@ int Dataplane::chore() {
         sessions_->sweep(slice, static_cast<std::uint32_t>(rte_rdtsc() / rte_get_tsc_hz()));
     }
     traces_.pump();
+    hits_.make_room();
     return traces_.running() ? static_cast<int>(fastpath::between_trace_pumps.count()) : sweep_ms;
 }
 

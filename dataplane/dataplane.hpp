@@ -11,6 +11,7 @@
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/control_server.hpp"
 #include "dataplane/port_table.hpp"
+#include "dataplane/rule_hits.hpp"
 #include "dataplane/session_table.hpp"
 #include "dataplane/tables.hpp"
 #include "dataplane/trace_table.hpp"
@@ -54,6 +55,7 @@ class Dataplane {
     Tables tables_;
     PortTable ports_;
     TraceTable traces_;
+    RuleHits hits_;
     std::chrono::steady_clock::time_point next_sweep_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };

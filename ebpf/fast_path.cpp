@@ -75,6 +75,7 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock>
     programs_(std::move(programs)),
     ports_(tables_->maps(), tables_->told(), programs_),
     sweeper_(tables_->maps()["sessions"]),
+    hits_(tables_->maps()["rule_hits"]),
     opened_unix_ms_(unix_ms()),
     traces_(loop, worker_, tables_->maps(), ports_, programs_, options) {}
 
@@ -121,6 +122,7 @@ Result<void> EbpfFastPath::apply_now(const fastpath::TableUpdate& update) {
     note(std::move(applied));
     for (const std::uint32_t id : update.deleted_ports())
         note(ports_.remove(id));
+    note(hits_.reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())}));
     return first;
 }
 
@@ -172,6 +174,10 @@ void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
             reply.add_notes(std::move(note));
         return reply;
     });
+}
+
+void EbpfFastPath::rule_hits(fastpath::Done<fastpath::RuleHitsReply> done) {
+    ask(std::move(done), [this] { return hits_.read(); });
 }
 
 void EbpfFastPath::start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
