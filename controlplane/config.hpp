@@ -33,6 +33,13 @@ enum class UplinkHook : std::uint8_t { automatic, tc, xdp };
     return hook == UplinkHook::tc ? "tc" : hook == UplinkHook::xdp ? "xdp" : "auto";
 }
 
+/// What policy decides on this host, in a file.
+struct VerdictLogSettings {
+    std::string path;                                      ///< empty: none is kept
+    std::uint32_t verdicts_per_s = 100;                    ///< what is more is lost, and counted
+    std::vector<std::string> what = {"denied", "audited"}; ///< as TraceRequest.decisions
+};
+
 struct Config {
     std::string state_dir = "/var/lib/weft";
     std::string socket = "/run/weft/weftd.sock";
@@ -60,6 +67,7 @@ struct Config {
     std::string hugepages = "auto";
     std::uint32_t label_asn = 4267132230;
     std::string log_level = "info";
+    VerdictLogSettings verdict_log;
 };
 
 /// What the command line asked for.

@@ -23,6 +23,14 @@ constexpr VerdictName verdicts[] = {{fastpath::TRACE_VERDICT_FORWARDED, "forward
                                     {fastpath::TRACE_VERDICT_ANSWERED, "answered"},
                                     {fastpath::TRACE_VERDICT_DROPPED, "dropped"}};
 
+struct DecisionName {
+    weft_decided decided;
+    const char* name;
+};
+
+constexpr DecisionName decisions[] = {
+    {WEFT_DECIDED_ALLOWED, "allowed"}, {WEFT_DECIDED_DENIED, "denied"}, {WEFT_DECIDED_AUDITED, "audited"}};
+
 Result<std::uint32_t> protocol_number(const std::string& text) {
     if (const auto* const named = find_protocol(text)) return named->number;
     std::uint32_t number = 0;
@@ -140,6 +148,12 @@ Result<fastpath::TraceRequest> resolve_trace(const v1::TraceRequest& request,
                                                         request.drop_reason()));
         filter.set_drop_reason(*number);
     }
+    for (const auto& decision : request.decisions()) {
+        const auto* const found = std::ranges::find(decisions, decision, &DecisionName::name);
+        if (found == std::end(decisions))
+            return fail(ErrorCode::invalid, fmt::format("decision {}: want allowed, denied or audited", decision));
+        filter.set_decisions(filter.decisions() | found->decided);
+    }
     if (request.snap_length() > WEFT_TRACE_SNAP_MAX)
         return fail(ErrorCode::invalid, fmt::format("snap length {}: at most {} bytes of a frame are kept",
                                                     request.snap_length(), unsigned{WEFT_TRACE_SNAP_MAX}));
@@ -171,6 +185,7 @@ v1::TraceEvent to_api(const fastpath::TraceEvent& event, const TraceNames& names
     }
     made.set_stage(stage_name(event.stage()));
     if (event.rule() != 0) made.set_rule(names.rule(event.rule()));
+    if (event.audited_rule() != 0) made.set_audited_rule(names.rule(event.audited_rule()));
     made.set_length_in(event.length_in());
     made.set_length_out(event.length_out());
     made.set_part(event.part());
