@@ -72,6 +72,8 @@ std::vector<Option> trace_options() {
              .help = "only packets that were dropped for this reason",
              .value = "REASON",
              .choices = drop_reason_names()},
+            {.name = "decided",
+             .help = "only packets of which policy decided: the first of a connection, and those that it denied"},
             {.name = "network",
              .help = "only this network's; default: an END's, or all",
              .value = "N",
@@ -95,6 +97,9 @@ Outcome<v1::TraceRequest> trace_request(const Arguments& arguments, TraceDefault
     if (arguments.has("reason") && arguments.has("verdict") && request.verdict() != "dropped")
         return refuse(Exit::usage, fmt::format("--reason {} goes with --verdict dropped: nothing that was {} has one",
                                                request.drop_reason(), request.verdict()));
+    if (arguments.has("decided"))
+        for (const char* const decision : {"allowed", "denied", "audited"})
+            request.add_decisions(decision);
     const auto port = number_or(arguments, "port", 1, 65535, 0);
     const auto snap = number_or(arguments, "snap", 0, WEFT_TRACE_SNAP_MAX, defaults.snap_length);
     const auto rate = number_or(arguments, "rate", 1, rate_max, defaults.events_per_s);
