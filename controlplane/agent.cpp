@@ -29,12 +29,20 @@ Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, const
     if (!uplink) return std::unexpected(std::move(uplink).error());
     auto store = Store::open(config.state_dir);
     if (!store) return std::unexpected(std::move(store).error());
-    std::unique_ptr<Agent> agent(new Agent(loop, config, *std::move(store), *std::move(uplink)));
+    std::optional<VerdictLog> verdict_log;
+    if (!config.verdict_log.path.empty()) {
+        auto file = LogFile::open(config.verdict_log.path);
+        if (!file) return fail_in(std::move(file), "--verdict-log");
+        verdict_log.emplace(std::move(*file));
+    }
+    std::unique_ptr<Agent> agent(
+        new Agent(loop, config, *std::move(store), *std::move(uplink), std::move(verdict_log)));
     if (auto begun = agent->begin(provider); !begun) return std::unexpected(std::move(begun).error());
     return agent;
 }
 
-Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink) :
+Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
+             std::optional<VerdictLog> verdict_log) :
     loop_(loop),
     config_(config),
     store_(std::move(store)),
@@ -42,7 +50,8 @@ Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, U
     policy_tables_(sync_, store_),
     policy_(config_.label_asn, policy_tables_, config_.local_labels),
     remote_(std::make_unique<RemoteRoutes>(sync_, policy_, uplink_, uplink_port)),
-    port_timer_(loop) {}
+    port_timer_(loop),
+    verdict_log_(std::move(verdict_log)) {}
 
 Agent::~Agent() = default;
 
@@ -180,6 +189,7 @@ void Agent::fast_path_connected(fastpath::FastPath& fast_path, const fastpath::T
     });
     sync_.connected(fast_path, tables);
     sweep_unclaimed();
+    follow_verdicts();
 }
 
 void Agent::sweep_unclaimed() {
@@ -193,6 +203,8 @@ void Agent::watch_ports() {
     port_timer_.async_wait([this](boost::system::error_code error) {
         if (error) return;
         policy_tables_.write_owed();
+        if (verdict_log_) verdict_log_->look();
+        follow_verdicts();
         if (uplink_.exists() && refresh_mtu(uplink_)) {
             spdlog::warn("uplink {} has MTU {} now: containers may send {} to other hosts", uplink_.interface,
                          uplink_.mtu, uplink_.endpoint_mtu);

@@ -28,6 +28,7 @@
 #include "controlplane/remote_routes.hpp"
 #include "controlplane/store.hpp"
 #include "controlplane/uplink.hpp"
+#include "controlplane/verdict_log.hpp"
 
 namespace weft::agent {
 
@@ -55,7 +56,8 @@ class Agent {
     void delete_endpoint(const v1::DeleteEndpointRequest& request, Done<v1::Endpoint> done);
     void apply_policy(const v1::ApplyPolicyRequest& request, const Done<v1::ApplyPolicyReply>& done);
     void delete_policy(const v1::DeletePolicyRequest& request, const Done<v1::Policy>& done);
-    [[nodiscard]] Result<v1::ListPoliciesReply> list_policies(const v1::ListPoliciesRequest& request) const;
+    /// With their rules' hits, if the fast path is there.
+    void list_policies(const v1::ListPoliciesRequest& request, Done<v1::ListPoliciesReply> done) const;
     void set_namespace(const v1::Namespace& request, const Done<v1::Namespace>& done);
     void delete_namespace(const v1::DeleteNamespaceRequest& request, const Done<v1::Namespace>& done);
     [[nodiscard]] v1::ListNamespacesReply list_namespaces() const;
@@ -93,7 +95,8 @@ class Agent {
         RouteWatcher tell;
     };
 
-    Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink);
+    Agent(boost::asio::io_context& loop, const Config& config, Store store, Uplink uplink,
+          std::optional<VerdictLog> verdict_log);
 
     Result<void> begin(FastPathProvider& provider);
     Result<void> check_database(const fastpath::TableUpdate& tables) const;
@@ -101,6 +104,8 @@ class Agent {
     void set_host_tables();
     void fast_path_connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
     void watch_ports();
+    /// Has the verdict log's trace run, if there is one to be kept and it does not.
+    void follow_verdicts();
     /// Once peers have told their routes, and those have been taken up: what nobody claimed goes.
     void sweep_unclaimed();
     void routes_changed(const bgp::RouteUpdate& update);
@@ -150,6 +155,9 @@ class Agent {
     std::uint64_t last_watch_ = 0;
     std::map<std::uint64_t, std::uint64_t> traces_; ///< our number -> the present fast path's
     std::uint64_t last_trace_ = 0;
+    std::optional<VerdictLog> verdict_log_; ///< none: none is to be kept
+    bool verdicts_followed_ = false;        ///< by a trace that runs, or is about to
+    std::string verdicts_unfollowed_;       ///< why they are not
     bool converged_ = false;
     bool adopted_ = false;       ///< a fast path
     bool uplink_proven_ = false; ///< a fast path has had it

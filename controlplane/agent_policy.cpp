@@ -46,15 +46,25 @@ void Agent::apply_policy(const v1::ApplyPolicyRequest& request, const Done<v1::A
     enforce(std::move(reply), done);
 }
 
-Result<v1::ListPoliciesReply> Agent::list_policies(const v1::ListPoliciesRequest& request) const {
-    v1::ListPoliciesReply reply;
-    for (const auto& status : policy_.list())
-        if (is_asked_for(status.document->policy.name, request)) *reply.add_policies() = to_api(status);
-    if (!request.name().empty() && reply.policies().empty())
-        return fail(ErrorCode::not_found,
-                    fmt::format("no policy is named {}{}{}: weft policy list shows them", request.namespace_(),
-                                request.namespace_().empty() ? "" : "/", request.name()));
-    return reply;
+void Agent::list_policies(const v1::ListPoliciesRequest& request, Done<v1::ListPoliciesReply> done) const {
+    const auto tell = [this, request, done = std::move(done)](const fastpath::RuleHitsReply* hits) {
+        v1::ListPoliciesReply reply;
+        const HitsOfRules of_rules = hits != nullptr ? by_rule(*hits) : HitsOfRules();
+        for (const auto& status : policy_.list()) {
+            if (!is_asked_for(status.document->policy.name, request)) continue;
+            auto& policy = *reply.add_policies() = to_api(status);
+            if (hits != nullptr) add_hits(policy, status.rules, of_rules, policy_);
+        }
+        if (!request.name().empty() && reply.policies().empty())
+            return done(
+                fail(ErrorCode::not_found,
+                     fmt::format("no policy is named {}{}{}: weft policy list shows them", request.namespace_(),
+                                 request.namespace_().empty() ? "" : "/", request.name())));
+        done(std::move(reply));
+    };
+    auto* const fast_path = provider_ != nullptr ? provider_->fast_path() : nullptr;
+    if (fast_path == nullptr) return tell(nullptr);
+    fast_path->rule_hits([tell](const Result<fastpath::RuleHitsReply>& hits) { tell(hits ? &*hits : nullptr); });
 }
 
 void Agent::delete_policy(const v1::DeletePolicyRequest& request, const Done<v1::Policy>& done) {

@@ -101,6 +101,9 @@ void Agent::status(Done<v1::StatusReply> done) {
     if (sync_.refused() > 0)
         reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
                                        sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));
+    if (verdict_log_)
+        for (const std::string& why : {verdict_log_->trouble(), verdicts_unfollowed_})
+            if (!why.empty()) reply.add_warnings("verdict log: " + why);
     auto& fast_path = *reply.mutable_fast_path();
     fast_path.set_kind(name_of(config_.fast_path));
     fast_path.set_state(provider_->state());

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "controlplane/agent.hpp"
 #include "controlplane/trace_view.hpp"
@@ -46,6 +47,29 @@ void Agent::untrace(std::uint64_t number, Done<void> done) {
     if (!node || fast_path == nullptr)
         return done(fail(ErrorCode::not_found, fmt::format("no trace has the number {}", number)));
     fast_path->stop_trace(node.mapped(), std::move(done));
+}
+
+void Agent::follow_verdicts() {
+    if (!verdict_log_ || verdicts_followed_ || provider_->fast_path() == nullptr) return;
+    verdicts_followed_ = true;
+    v1::TraceRequest request;
+    request.mutable_decisions()->Assign(config_.verdict_log.what.begin(), config_.verdict_log.what.end());
+    request.set_events_per_s(config_.verdict_log.verdicts_per_s);
+    verdict_log_->trace_began();
+    trace(
+        request,
+        [this](const Result<v1::TraceReply>& reply) {
+            if (reply)
+                verdict_log_->take(*reply);
+            else
+                verdicts_followed_ = false; // with the fast path, which comes back
+        },
+        [this](const Result<std::uint64_t>& started) {
+            if (!started && verdicts_unfollowed_ != started.error().message)
+                spdlog::warn("verdict log: the fast path does not tell: {}", started.error().message);
+            verdicts_unfollowed_ = started ? std::string() : started.error().message;
+            verdicts_followed_ = started.has_value();
+        });
 }
 
 } // namespace weft::agent

@@ -171,7 +171,7 @@ class Service final : public v1::Agent::CallbackService {
     grpc::ServerUnaryReactor* ListPolicies(grpc::CallbackServerContext* context,
                                            const v1::ListPoliciesRequest* request,
                                            v1::ListPoliciesReply* reply) override {
-        return answer(context, reply, [this, request](auto done) { done(agent_.list_policies(*request)); });
+        return answer(context, reply, [this, request](auto done) { agent_.list_policies(*request, done); });
     }
 
     grpc::ServerUnaryReactor* DeletePolicy(grpc::CallbackServerContext* context,

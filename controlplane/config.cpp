@@ -42,6 +42,7 @@ Options)";
 using Texts = std::vector<std::string>;
 
 constexpr std::array<std::string_view, 5> log_levels{"trace", "debug", "info", "warn", "error"};
+constexpr std::uint32_t verdict_rate_max = 1'000'000;
 
 template <class T>
 std::optional<T> number(std::string_view text, T low, T high) {
@@ -190,6 +191,8 @@ struct RawValues {
     std::string workers;
     std::string label_asn;
     std::string session_quota;
+    std::string verdict_log_rate;
+    std::string verdict_log_what = fmt::format("{}", fmt::join(Config{}.verdict_log.what, ","));
 };
 
 po::options_description describe(Config& config, RawValues& raw) {
@@ -242,6 +245,13 @@ po::options_description describe(Config& config, RawValues& raw) {
     add("local-label", po::value(&raw.local_labels),
         "KEY, or PREFIX/*: labels that are not told to other hosts; no policy may select peers by them (repeatable)");
     add("log-level", text(config.log_level), "trace, debug, info, warn, error");
+    add("verdict-log", po::value(&config.verdict_log.path),
+        "file for what policy decides here, a line of JSON for each decision; default: none is kept");
+    add("verdict-log-rate", count(raw.verdict_log_rate, config.verdict_log.verdicts_per_s),
+        "lines a second at most; what is more is counted, and told as lost");
+    add("verdict-log-what", text(raw.verdict_log_what),
+        "which of them: allowed (a connection's first packet), denied, audited (an audited policy would have decided "
+        "otherwise), with commas between; or all");
     add("purge",
         "remove the fast path that a weftd left at work (eBPF programs and maps, weft-dataplane, containers' "
         "interfaces), and end; other options are as of the weftd whose traces go");
@@ -298,7 +308,22 @@ Result<void> read_numbers(Config& config, const RawValues& raw) {
             read_number<std::uint32_t>("session-quota", raw.session_quota, 0, sessions_most, config.session_quota);
         !read)
         return read;
+    if (auto read = read_number<std::uint32_t>("verdict-log-rate", raw.verdict_log_rate, 1, verdict_rate_max,
+                                               config.verdict_log.verdicts_per_s);
+        !read)
+        return read;
     return read_number<std::uint32_t>("label-asn", raw.label_asn, 1, most, config.label_asn);
+}
+
+Result<std::vector<std::string>> parse_verdicts(const std::string& text) {
+    const std::vector<std::string> all{"allowed", "denied", "audited"};
+    if (text == "all") return all;
+    std::vector<std::string> verdicts;
+    boost::split(verdicts, text, boost::is_any_of(","));
+    for (const auto& each : verdicts)
+        if (std::ranges::count(all, each) == 0)
+            return bad("verdict-log-what", text, "want allowed, denied, audited, some of them with commas, or all");
+    return verdicts;
 }
 
 /// The one of this name.
@@ -344,6 +369,9 @@ Result<void> finish(Config& config, const RawValues& raw) {
         return bad("uplink-hook", raw.uplink_hook, "eBPF has it, so it goes with --fastpath ebpf");
     if (config.hugepages != "auto" && config.hugepages != "on" && config.hugepages != "off")
         return bad("hugepages", config.hugepages, "auto, on or off");
+    auto verdicts = parse_verdicts(raw.verdict_log_what);
+    if (!verdicts) return std::unexpected(std::move(verdicts).error());
+    config.verdict_log.what = std::move(*verdicts);
     for (const auto& text : raw.listen) {
         auto address = net::Address::parse(text);
         if (!address) return bad("bgp-listen", text, address.error().message);

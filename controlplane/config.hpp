@@ -34,6 +34,13 @@ enum class UplinkHook : std::uint8_t { automatic, tc, xdp };
     return hook == UplinkHook::tc ? "tc" : hook == UplinkHook::xdp ? "xdp" : "auto";
 }
 
+/// What policy decides on this host, in a file.
+struct VerdictLogSettings {
+    std::string path;                                      ///< empty: none is kept
+    std::uint32_t verdicts_per_s = 100;                    ///< what is more is lost, and counted
+    std::vector<std::string> what = {"denied", "audited"}; ///< as TraceRequest.decisions
+};
+
 struct Config {
     std::string state_dir = "/var/lib/weft";
     std::string socket = "/run/weft/weftd.sock";
@@ -63,6 +70,7 @@ struct Config {
     std::uint32_t label_asn = 4267132230;
     policy::LabelFilter local_labels; ///< that do not travel
     std::string log_level = "info";
+    VerdictLogSettings verdict_log;
 };
 
 /// What the command line asked for.

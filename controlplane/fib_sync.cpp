@@ -63,6 +63,7 @@ void FibSync::sweep() {
 void FibSync::disconnected(const std::string& reason) {
     fast_path_ = nullptr;
     in_flight_ = false;
+    reset_rules_.merge(reset_rules_sent_);
     for (const auto& done : std::exchange(waiting_, {}))
         done(fail(ErrorCode::unavailable, reason));
 }
@@ -83,7 +84,7 @@ std::size_t FibSync::refused() const {
 }
 
 std::size_t FibSync::pending() const {
-    return with_tables(*this, [](const auto&... table) { return (table.pending() + ...); });
+    return with_tables(*this, [](const auto&... table) { return (table.pending() + ...); }) + reset_rules_.size();
 }
 
 fastpath::TableUpdate FibSync::take_update() {
@@ -116,6 +117,9 @@ fastpath::TableUpdate FibSync::take_update() {
                             deleted.set_vni(key.first);
                             deleted.mutable_prefix()->ParseFromString(key.second);
                         });
+    reset_rules_sent_ = std::exchange(reset_rules_, {});
+    for (const std::uint32_t rule : reset_rules_sent_)
+        update.add_reset_rules(rule);
     return update;
 }
 
@@ -151,6 +155,8 @@ void FibSync::send() {
 
 void FibSync::answered(Result<void> applied, std::vector<fastpath::Done<void>> told) {
     in_flight_ = false;
+    const auto sent = std::exchange(reset_rules_sent_, {});
+    if (!applied && applied.error().code == ErrorCode::unavailable) reset_rules_.insert(sent.begin(), sent.end());
     for (const auto& done : told)
         done(applied);
     if (fast_path_ != nullptr && !in_flight_ && pending() > 0) send();

@@ -157,6 +157,10 @@ class FibSync {
     void disconnected(const std::string& reason);
     /// All peers have told their routes: what nobody claimed goes.
     void sweep_routes();
+
+    /// The rule's number comes to mean this rule, or none: with the next update its hits are forgotten.
+    void reset_rule(std::uint32_t number) { reset_rules_.insert(number); }
+
     /// Sends again what was refused: there may be room now.
     void retry_refused();
 
@@ -194,6 +198,8 @@ class FibSync {
     bool in_flight_ = false;
     bool swept_ = false;
     std::string last_refusal_;
+    std::set<std::uint32_t> reset_rules_;
+    std::set<std::uint32_t> reset_rules_sent_; ///< by the last update, which is not answered yet
     std::vector<fastpath::Done<void>> waiting_;
 };
 

@@ -33,6 +33,7 @@ void PolicyTables::erase_route(const policy::RouteTable::Key& key) {
 }
 
 void PolicyTables::persist(std::string_view kind, const std::string& key, const std::string* value) {
+    if (const auto rule = policy::PolicyEngine::rule_of(kind, key)) sync_.reset_rule(*rule);
     if (owed_.empty()) {
         const auto written = value != nullptr ? store_.put(kind, key, *value) : store_.erase(kind, key);
         if (written) return;

@@ -47,6 +47,26 @@ v1::Policy to_api(const policy::PolicyStatus& status) {
     return made;
 }
 
+HitsOfRules by_rule(const fastpath::RuleHitsReply& reply) {
+    HitsOfRules hits;
+    for (const auto& each : reply.rules())
+        hits[each.rule()] = each;
+    return hits;
+}
+
+void add_hits(v1::Policy& policy, std::span<const std::uint32_t> rules, const HitsOfRules& hits,
+              const policy::PolicyEngine& engine) {
+    for (const std::uint32_t rule : rules) {
+        auto& made = *policy.add_hits();
+        made.set_rule(engine.rule_text(rule));
+        const auto found = hits.find(rule);
+        if (found == hits.end()) continue;
+        made.set_connections(found->second.connections());
+        made.set_denied(found->second.denied());
+        made.set_audited(found->second.audited());
+    }
+}
+
 bool is_asked_for(const policy::PolicyName& name, const v1::ListPoliciesRequest& request) {
     if (!request.namespace_().empty() && request.namespace_() != name.name_space) return false;
     if (request.name().empty()) return true;

@@ -21,6 +21,14 @@ constexpr VerdictName verdicts[] = {{fastpath::TRACE_VERDICT_FORWARDED, "forward
                                     {fastpath::TRACE_VERDICT_ANSWERED, "answered"},
                                     {fastpath::TRACE_VERDICT_DROPPED, "dropped"}};
 
+struct DecisionName {
+    weft_decided decided;
+    const char* name;
+};
+
+constexpr DecisionName decisions[] = {
+    {WEFT_DECIDED_ALLOWED, "allowed"}, {WEFT_DECIDED_DENIED, "denied"}, {WEFT_DECIDED_AUDITED, "audited"}};
+
 void set_packet(v1::TraceEvent& to, const fastpath::TraceEvent& from, const HostNames& names) {
     to.set_source(address_text(from.source()));
     to.set_destination(address_text(from.destination()));
@@ -64,6 +72,12 @@ Result<fastpath::TraceRequest> resolve_trace(const v1::TraceRequest& request,
                                                         request.drop_reason()));
         filter.set_drop_reason(*number);
     }
+    for (const auto& decision : request.decisions()) {
+        const auto* const found = std::ranges::find(decisions, decision, &DecisionName::name);
+        if (found == std::end(decisions))
+            return fail(ErrorCode::invalid, fmt::format("decision {}: want allowed, denied or audited", decision));
+        filter.set_decisions(filter.decisions() | found->decided);
+    }
     if (request.snap_length() > WEFT_TRACE_SNAP_MAX)
         return fail(ErrorCode::invalid, fmt::format("snap length {}: at most {} bytes of a frame are kept",
                                                     request.snap_length(), unsigned{WEFT_TRACE_SNAP_MAX}));
@@ -95,6 +109,7 @@ v1::TraceEvent to_api(const fastpath::TraceEvent& event, const HostNames& names)
     }
     made.set_stage(stage_name(event.stage()));
     if (event.rule() != 0) made.set_rule(names.rule(event.rule()));
+    if (event.audited_rule() != 0) made.set_audited_rule(names.rule(event.audited_rule()));
     made.set_length_in(event.length_in());
     made.set_length_out(event.length_out());
     made.set_part(event.part());

@@ -47,14 +47,15 @@ Dataplane::Dataplane(DataplaneOptions options, Pool pool, std::unique_ptr<Sessio
     tables_(quiescence_, random_seed()),
     ports_(quiescence_, pool_.get(), options_.workers, options_.steering_program),
     traces_(quiescence_, options_.workers),
-    walks_(*sessions_, tables_, quiescence_) {
+    walks_(*sessions_, tables_, quiescence_),
+    hits_(quiescence_, options_.workers) {
     ports_.on_change([this] {
         for (const auto& worker : workers_)
             worker->wake();
     });
     for (unsigned number = 0; number < options_.workers; ++number)
         workers_.push_back(std::make_unique<Worker>(number, quiescence_, tables_, *sessions_, ports_, traces_,
-                                                    pool_.get(), options_.worker));
+                                                    hits_.of_worker(number), pool_.get(), options_.worker));
 }
 
 Dataplane::~Dataplane() { workers_.clear(); }
@@ -67,6 +68,7 @@ Result<void> Dataplane::apply(const fastpath::TableUpdate& update) {
     if (auto applied = tables_.apply(update); !applied && first) first = std::move(applied);
     for (const std::uint32_t id : update.deleted_ports())
         ports_.remove(id);
+    hits_.reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())});
     return first;
 }
 
@@ -169,7 +171,9 @@ void Dataplane::handle(const fastpath::Request& request, const std::shared_ptr<C
         else
             return; // it answers when it is through
         break;
-    case fastpath::Request::kRuleHits: // not yet
+    case fastpath::Request::kRuleHits:
+        hits_.tell(*reply.mutable_rule_hits());
+        break;
     case fastpath::Request::BODY_NOT_SET:
         set_status(reply, {ErrorCode::unsupported, "a request of a kind that this weft-dataplane does not know"});
     }
@@ -188,6 +192,7 @@ int Dataplane::chore() {
         sessions_->sweep(slice, now_s);
     }
     traces_.pump();
+    hits_.make_room();
     walks_.pump(now_s);
     if (walks_.running()) return between_slices_ms;
     return traces_.running() ? static_cast<int>(fastpath::between_trace_pumps.count()) : sweep_ms;

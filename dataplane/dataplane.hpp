@@ -11,6 +11,7 @@
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/control_server.hpp"
 #include "dataplane/port_table.hpp"
+#include "dataplane/rule_hits.hpp"
 #include "dataplane/session_table.hpp"
 #include "dataplane/session_walks.hpp"
 #include "dataplane/tables.hpp"
@@ -56,6 +57,7 @@ class Dataplane {
     PortTable ports_;
     TraceTable traces_;
     SessionWalks walks_;
+    RuleHits hits_;
     std::chrono::steady_clock::time_point next_sweep_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };

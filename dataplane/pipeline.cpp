@@ -30,6 +30,8 @@ struct Context {
     const Network* network;
     weft_packet packet;
     SessionTable::Hint hint;
+    std::uint32_t came_as; ///< bytes, padding and outer headers among them
+    std::uint16_t outer;   ///< bytes of these headers
 };
 
 /// The headers of a frame a few packets ahead, of all of them in the beginning.
@@ -58,15 +60,21 @@ bool offload_fits(const rte_mbuf* packet, const weft_ip& ip) {
 /// One burst on its way. Lives on the stack of Pipeline::process().
 class Burst {
   public:
-    Burst(Pipeline& pipeline, std::uint32_t port, PortCounts& counts, std::uint32_t now_s, Output& out) :
+    Burst(Pipeline& pipeline, std::uint32_t port, PortCounts& counts, std::uint32_t now_s, Output& out,
+          Witness* witness) :
         pipeline_(pipeline),
         tables_(pipeline.tables_),
         sessions_(pipeline.sessions_),
-        view_{.epoch = tables_.epoch(), .now_s = now_s, .tables = &tables_, .sessions = &sessions_},
+        view_{.epoch = tables_.epoch(),
+              .now_s = now_s,
+              .tables = &tables_,
+              .sessions = &sessions_,
+              .hits = &pipeline.hits_},
         host_(tables_.host()),
         port_(port),
         counts_(counts),
-        out_(out) {}
+        out_(&out),
+        witness_(witness) {}
 
     void from_endpoint(std::span<rte_mbuf*> burst);
     void from_underlay(std::span<rte_mbuf*> burst);
@@ -84,6 +92,9 @@ class Burst {
     void run_sessions();
 
     weft_drop_reason admit(Context& context, weft_path& path) const;
+    /// Tells of a packet that was decided about, if it was; true: it is watched until it is gone.
+    bool tell_witness(const Context& context);
+    void conclude(Context& context, weft_path& path, weft_drop_reason reason);
     weft_drop_reason forward(const Context& context, const weft_path& path);
     /// What the outer source port is made of.
     [[nodiscard]] std::uint64_t tunnel_hash(const Context& context) const;
@@ -97,7 +108,8 @@ class Burst {
     const weft_host& host_;
     const std::uint32_t port_;
     PortCounts& counts_;
-    Output& out_;
+    Output* out_;
+    Witness* const witness_;
     weft_address known_vtep_{};
     std::array<Context, burst_max> contexts_;
     unsigned used_ = 0;
@@ -136,7 +148,7 @@ class Burst {
         if (reason != WEFT_DROP_none) return reason;
     }
     taken = true;
-    out_.push(port_, frame);
+    out_->push(port_, frame);
     return WEFT_DROP_none;
 }
 
@@ -156,6 +168,7 @@ class Burst {
     }
     context.network = view_.network;
     context.packet.outer_source = outer.source;
+    context.outer = static_cast<std::uint16_t>(outer.inner_offset);
     rte_pktmbuf_adj(frame, static_cast<std::uint16_t>(outer.inner_offset));
     if (rte_pktmbuf_data_len(frame) < WEFT_ETHERNET_SIZE) return WEFT_DROP_malformed_ethernet;
     if (!weft_mac_equal(data_of(frame), host_.router_mac)) return WEFT_DROP_wrong_router_mac;
@@ -178,6 +191,8 @@ void Burst::from_endpoint(std::span<rte_mbuf*> burst) {
         prefetch_frame(burst, i);
         rte_mbuf* const frame = burst[i];
         Context& context = contexts_[used_];
+        context.came_as = rte_pktmbuf_pkt_len(frame);
+        context.outer = 0;
         bool taken = false;
         const auto reason = check_endpoint_packet(frame, *endpoint, context, taken);
         if (taken) continue;
@@ -199,6 +214,7 @@ void Burst::from_underlay(std::span<rte_mbuf*> burst) {
         prefetch_frame(burst, i);
         rte_mbuf* const frame = burst[i];
         Context& context = contexts_[used_];
+        context.came_as = rte_pktmbuf_pkt_len(frame);
         if (const auto reason = check_underlay_packet(frame, context); reason != WEFT_DROP_none) {
             drop(frame, reason);
             continue;
@@ -228,12 +244,39 @@ void Burst::run_sessions() {
     for (unsigned i = 0; i < used_; ++i) {
         Context& context = contexts_[i];
         weft_path path{};
-        auto reason = admit(context, path);
-        if (reason == WEFT_DROP_none) reason = forward(context, path);
-        if (reason == WEFT_DROP_none) continue;
-        send_icmp_error(context, path, reason);
-        drop(context.frame, reason);
+        const auto reason = admit(context, path);
+        if (witness_ == nullptr || !pipeline_.hits_.noted()) [[likely]] {
+            conclude(context, path, reason);
+            continue;
+        }
+        Output* const out = out_;
+        const bool watched = tell_witness(context);
+        conclude(context, path, reason);
+        if (watched) witness_->concluded();
+        out_ = out;
     }
+}
+
+[[gnu::always_inline]] inline void Burst::conclude(Context& context, weft_path& path, weft_drop_reason reason) {
+    if (reason == WEFT_DROP_none) reason = forward(context, path);
+    if (reason == WEFT_DROP_none) return;
+    send_icmp_error(context, path, reason);
+    drop(context.frame, reason);
+}
+
+bool Burst::tell_witness(const Context& context) {
+    rte_mbuf* const frame = context.frame;
+    const WorkerHits::Note note = pipeline_.hits_.take_note();
+    // As it came: what was cut off at either end is still there.
+    const auto padding = static_cast<std::uint16_t>(context.came_as - context.outer - rte_pktmbuf_pkt_len(frame));
+    rte_pktmbuf_prepend(frame, context.outer);
+    rte_pktmbuf_append(frame, padding);
+    Output* const watching = witness_->decided(frame, note);
+    rte_pktmbuf_adj(frame, context.outer);
+    rte_pktmbuf_trim(frame, padding);
+    if (watching == nullptr) return false;
+    out_ = watching;
+    return true;
 }
 
 [[gnu::always_inline]] inline weft_drop_reason Burst::admit(Context& context, weft_path& path) const {
@@ -257,13 +300,13 @@ weft_drop_reason Burst::forward(const Context& context, const weft_path& path) {
     weft_decrement_ttl(bytes + WEFT_ETHERNET_SIZE, ip.family);
     if (exit.receiver != nullptr) {
         weft_set_ethernet(bytes, exit.receiver->mac, host_.gateway_mac);
-        out_.push(next_hop.port, frame);
+        out_->push(next_hop.port, frame);
         return WEFT_DROP_none;
     }
     if (exit.fit == WEFT_FRAGMENTS) [[unlikely]]
         return send_fragments(context, next_hop);
     if (!encapsulate(frame, next_hop, tunnel_hash(context))) return WEFT_DROP_no_buffer;
-    out_.push(next_hop.port, frame);
+    out_->push(next_hop.port, frame);
     return WEFT_DROP_none;
 }
 
@@ -283,7 +326,7 @@ weft_drop_reason Burst::send_fragments(const Context& context, const weft_next_h
     const std::uint64_t hash = tunnel_hash(context);
     for (rte_mbuf* const fragment : fragments) {
         if (encapsulate(fragment, next_hop, hash))
-            out_.push(next_hop.port, fragment);
+            out_->push(next_hop.port, fragment);
         else
             drop(fragment, WEFT_DROP_no_buffer);
     }
@@ -309,22 +352,22 @@ void Burst::send_icmp_error(const Context& context, const weft_path& path, weft_
     if (answer == nullptr) return;
     if (view_.sender != nullptr) {
         weft_set_ethernet(data_of(answer), view_.sender->mac, host_.gateway_mac);
-        out_.push(port_, answer);
+        out_->push(port_, answer);
     } else if (encapsulate(answer, *path.back, context.packet.hash)) {
-        out_.push(path.back->port, answer);
+        out_->push(path.back->port, answer);
     } else {
         rte_pktmbuf_free(answer);
     }
 }
 
 void Pipeline::process(std::uint32_t port, Role role, std::span<rte_mbuf*> packets, PortCounts& counts,
-                       std::uint32_t now_s, Output& out) {
+                       std::uint32_t now_s, Output& out, Witness* witness) {
     std::uint64_t bytes = 0;
     for (const rte_mbuf* packet : packets)
         bytes += rte_pktmbuf_pkt_len(packet);
     counts.rx_packets.add(packets.size());
     counts.rx_bytes.add(bytes);
-    Burst burst(*this, port, counts, now_s, out);
+    Burst burst(*this, port, counts, now_s, out, witness);
     if (role == Role::endpoint)
         burst.from_endpoint(packets);
     else

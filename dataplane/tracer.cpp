@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <optional>
 
 #include "dataplane/view.hpp"
 
@@ -97,38 +98,107 @@ class Tracer::Observer final : public Output {
     std::vector<std::uint8_t> bytes_;
 };
 
+/// One packet of a burst, from before it is processed until it is told of.
+class Tracer::Watched {
+  public:
+    Watched(Tracer& tracer, rte_mbuf* packet, weft_trace_event event, std::uint32_t offset, PortCounts& counts,
+            std::uint32_t now_s, ObservedOutput& out) :
+        tracer_(tracer), event_(event), subject_(subject_of(packet, offset, event.ip)), now_s_(now_s), out_(out) {
+        out_.flush(); // what ports drop from here on is this packet's
+        std::uint32_t snap_length = 0;
+        for (const Trace* const trace : tracer_.wanted_)
+            snap_length = std::max(snap_length, trace->snap_length());
+        tracer_.before_.clear();
+        copy_frame(packet, snap_length, tracer_.before_);
+        observer_.emplace(out_, counts, snap_length, tracer_.tables_.host().vxlan_port);
+    }
+
+    [[nodiscard]] Output& output() { return *observer_; }
+
+    void tell(WorkerHits::Note note) {
+        out_.flush();
+        conclude(event_, *observer_);
+        event_.decided = static_cast<std::uint8_t>(note.decided);
+        event_.audited_rule = note.audited_rule;
+        const Tables& tables = tracer_.tables_;
+        const weft_view view{.epoch = tables.epoch(),
+                             .now_s = now_s_,
+                             .sender = event_.from_underlay != 0 ? nullptr : tables.endpoint(event_.port_in),
+                             .tables = &tables,
+                             .sessions = &tracer_.sessions_};
+        event_.rule = weft_trace_rule(&view, &event_, &subject_);
+        for (Trace* const trace : tracer_.wanted_)
+            if (weft_trace_matches(&trace->filter(), &event_)) tracer_.tell(*trace, event_, *observer_);
+    }
+
+  private:
+    Tracer& tracer_;
+    weft_trace_event event_;
+    weft_ip subject_;
+    std::uint32_t now_s_;
+    ObservedOutput& out_;
+    std::optional<Observer> observer_;
+};
+
+/// Watches what policy decides about.
+class Tracer::DecisionWitness final : public Witness {
+  public:
+    DecisionWitness(Tracer& tracer, const TraceSet& traces, std::uint32_t port, Role role, PortCounts& counts,
+                    std::uint32_t now_s, ObservedOutput& out) :
+        tracer_(tracer), traces_(traces), port_(port), role_(role), counts_(counts), now_s_(now_s), out_(out) {}
+
+    Output* decided(rte_mbuf* frame, WorkerHits::Note note) override {
+        weft_trace_event event{};
+        const std::uint32_t offset = tracer_.read(frame, port_, role_, event);
+        if (!tracer_.find_wanted(traces_, event)) return nullptr;
+        note_ = note;
+        return &watched_.emplace(tracer_, frame, event, offset, counts_, now_s_, out_).output();
+    }
+
+    void concluded() override {
+        watched_->tell(note_);
+        watched_.reset();
+    }
+
+  private:
+    Tracer& tracer_;
+    const TraceSet& traces_;
+    std::uint32_t port_;
+    Role role_;
+    PortCounts& counts_;
+    std::uint32_t now_s_;
+    ObservedOutput& out_;
+    WorkerHits::Note note_;
+    std::optional<Watched> watched_;
+};
+
+bool Tracer::find_wanted(const TraceSet& traces, const weft_trace_event& event) {
+    wanted_.clear();
+    for (Trace* const trace : traces)
+        if (weft_trace_may_match(&trace->filter(), &event)) wanted_.push_back(trace);
+    return !wanted_.empty();
+}
+
 void Tracer::process(const TraceSet& traces, std::uint32_t port, Role role, std::span<rte_mbuf*> burst,
                      PortCounts& counts, std::uint32_t now_s, ObservedOutput& out) {
+    WorkerHits& hits = pipeline_.hits();
+    static_cast<void>(hits.take_note()); // of a time when nobody wanted to know
+    if (std::ranges::all_of(traces, [](const Trace* trace) { return trace->filter().decisions != 0; })) {
+        DecisionWitness witness(*this, traces, port, role, counts, now_s, out);
+        pipeline_.process(port, role, burst, counts, now_s, out, &witness);
+        return;
+    }
     std::size_t done = 0;
     for (std::size_t i = 0; i < burst.size(); ++i) {
         weft_trace_event event{};
         const std::uint32_t offset = read(burst[i], port, role, event);
-        wanted_.clear();
-        std::uint32_t snap_length = 0;
-        for (Trace* const trace : traces) {
-            if (!weft_trace_may_match(&trace->filter(), &event)) continue;
-            wanted_.push_back(trace);
-            snap_length = std::max(snap_length, trace->snap_length());
-        }
-        if (wanted_.empty()) continue;
+        if (!find_wanted(traces, event)) continue;
         if (done < i) pipeline_.process(port, role, burst.subspan(done, i - done), counts, now_s, out);
         done = i + 1;
-        out.flush(); // what ports drop from here on is this packet's
-        const weft_ip subject = subject_of(burst[i], offset, event.ip);
-        before_.clear();
-        copy_frame(burst[i], snap_length, before_);
-        Observer observer(out, counts, snap_length, tables_.host().vxlan_port);
-        pipeline_.process(port, role, burst.subspan(i, 1), counts, now_s, observer);
-        out.flush();
-        conclude(event, observer);
-        const weft_view view{.epoch = tables_.epoch(),
-                             .now_s = now_s,
-                             .sender = role == Role::endpoint ? tables_.endpoint(port) : nullptr,
-                             .tables = &tables_,
-                             .sessions = &sessions_};
-        event.rule = weft_trace_rule(&view, &event, &subject);
-        for (Trace* const trace : wanted_)
-            if (weft_trace_matches(&trace->filter(), &event)) tell(*trace, event, observer);
+        static_cast<void>(hits.take_note()); // of those before it
+        Watched watched(*this, burst[i], event, offset, counts, now_s, out);
+        pipeline_.process(port, role, burst.subspan(i, 1), counts, now_s, watched.output());
+        watched.tell(hits.take_note());
     }
     if (done < burst.size()) pipeline_.process(port, role, burst.subspan(done), counts, now_s, out);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tracer: one worker's way through the pipeline while somebody traces. Packets that a trace may want go alone, so
-// that what became of each can be read off the counters and the ports; the others go in bursts as always. The
-// pipeline itself knows nothing of it.
+// that what became of each can be read off the counters and the ports; the others go in bursts as always. If all that
+// run want decisions of policy, so do all packets, and the pipeline says which are decided about, while they are as
+// they came: the rest pays nothing. It knows no more of traces.
 #pragma once
 
 #include <span>
@@ -37,10 +38,15 @@ class Tracer {
   private:
     using Drops = std::array<std::uint64_t, WEFT_DROP_REASON_COUNT>;
     class Observer;
+    class Watched;
+    class DecisionWitness;
+
+    /// Notes the traces that may want the packet; false: none does.
+    bool find_wanted(const TraceSet& traces, const weft_trace_event& event);
 
     /// What can be known before the packet is processed; returns where in the frame that of `event.ip` begins.
     std::uint32_t read(rte_mbuf* packet, std::uint32_t port, Role role, weft_trace_event& event) const;
-    /// All else but the rule.
+    /// All else but the rules and the decision.
     static void conclude(weft_trace_event& event, const Observer& observer);
     /// One record for each frame that left, one if none did.
     void tell(Trace& trace, weft_trace_event event, const Observer& observer);

@@ -3,6 +3,7 @@
 // this fast path. One for a burst, which sees one epoch.
 #pragma once
 
+#include "dataplane/rule_hits.hpp"
 #include "dataplane/session_table.hpp"
 #include "dataplane/tables.hpp"
 
@@ -13,6 +14,7 @@ struct weft_view {
     const weft::dataplane::Network* network; ///< that was asked for last, or null
     const weft::dataplane::Tables* tables;
     weft::dataplane::SessionTable* sessions;
+    weft::dataplane::WorkerHits* hits; ///< null: for who counts nothing
 };
 
 // These know what a view has.
@@ -63,4 +65,12 @@ static inline weft_account weft_read_account(const weft_view* view, std::uint32_
 
 static inline weft_quota weft_read_quota(const weft_view* view) {
     return weft_quota_of(view->tables->host().session_quota, static_cast<std::uint32_t>(view->sessions->capacity()));
+}
+
+static inline weft_rule_hits* weft_hits_of_rule(const weft_view* view, std::uint32_t rule) {
+    return view->hits->find(rule);
+}
+
+static inline void weft_note_decision(const weft_view* view, std::uint32_t decided, std::uint32_t audited_rule) {
+    view->hits->note({decided, audited_rule});
 }

@@ -70,13 +70,15 @@ class Worker::Queues final : public ObservedOutput {
 };
 
 Worker::Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
-               const PortTable& ports, const TraceTable& traces, rte_mempool* pool, WorkerOptions options) :
+               const PortTable& ports, const TraceTable& traces, WorkerHits& hits, rte_mempool* pool,
+               WorkerOptions options) :
     number_(number),
     quiescence_(quiescence),
     tables_(tables),
     sessions_(sessions),
     ports_(ports),
     traces_(traces),
+    hits_(hits),
     pool_(pool),
     options_(options),
     wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -97,7 +99,7 @@ void Worker::run() {
     rte_thread_register(); // an lcore number of its own, for the mempool's cache
     PortCounts unknown;
     Queues queues(number_, unknown);
-    Pipeline pipeline(tables_, sessions_, pool_);
+    Pipeline pipeline(tables_, sessions_, pool_, hits_);
     Tracer tracer(number_, tables_, sessions_, pipeline);
     WakeSet wake_set(wake_.get());
     const std::uint64_t hz = rte_get_tsc_hz();

@@ -26,7 +26,8 @@ struct WorkerOptions {
 class Worker {
   public:
     Worker(unsigned number, Quiescence& quiescence, const Tables& tables, SessionTable& sessions,
-           const PortTable& ports, const TraceTable& traces, rte_mempool* pool, WorkerOptions options);
+           const PortTable& ports, const TraceTable& traces, WorkerHits& hits, rte_mempool* pool,
+           WorkerOptions options);
     ~Worker(); ///< stops and joins
 
     /// Ends the worker's sleep, from any thread.
@@ -45,6 +46,7 @@ class Worker {
     SessionTable& sessions_;
     const PortTable& ports_;
     const TraceTable& traces_;
+    WorkerHits& hits_;
     rte_mempool* pool_;
     WorkerOptions options_;
     Descriptor wake_;

@@ -78,6 +78,7 @@ EbpfFastPath::EbpfFastPath(boost::asio::io_context& loop, std::optional<PinLock>
     ports_(tables_->maps(), tables_->told(), programs_),
     accounts_(std::move(accounts)),
     sweeper_(tables_->maps()["sessions"], accounts_),
+    hits_(tables_->maps()["rule_hits"]),
     opened_unix_ms_(unix_ms()),
     traces_(loop, worker_, tables_->maps(), ports_, programs_, options),
     walks_(loop, worker_, *tables_, accounts_) {}
@@ -125,6 +126,7 @@ Result<void> EbpfFastPath::apply_now(const fastpath::TableUpdate& update) {
     note(std::move(applied));
     for (const std::uint32_t id : update.deleted_ports())
         note(ports_.remove(id));
+    note(hits_.reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())}));
     return first;
 }
 
@@ -176,6 +178,10 @@ void EbpfFastPath::info(fastpath::Done<fastpath::InfoReply> done) {
             reply.add_notes(std::move(note));
         return reply;
     });
+}
+
+void EbpfFastPath::rule_hits(fastpath::Done<fastpath::RuleHitsReply> done) {
+    ask(std::move(done), [this] { return hits_.read(); });
 }
 
 void EbpfFastPath::start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,

@@ -19,6 +19,7 @@
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/ports.hpp"
 #include "ebpf/programs.hpp"
+#include "ebpf/rule_hits.hpp"
 #include "ebpf/session_sweeper.hpp"
 #include "ebpf/session_walks.hpp"
 #include "ebpf/tables.hpp"
@@ -40,6 +41,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     void counters(fastpath::Done<fastpath::CountersReply> done) override;
     void explain(fastpath::ExplainRequest request, fastpath::Done<fastpath::ExplainReply> done) override;
     void info(fastpath::Done<fastpath::InfoReply> done) override;
+    void rule_hits(fastpath::Done<fastpath::RuleHitsReply> done) override;
     void start_trace(fastpath::TraceRequest request, fastpath::TraceSink sink,
                      fastpath::Done<std::uint64_t> done) override;
     void stop_trace(std::uint64_t trace, fastpath::Done<void> done) override;
@@ -73,6 +75,7 @@ class EbpfFastPath final : public fastpath::FastPath {
     Ports ports_;
     SessionAccounts accounts_;
     SessionSweeper sweeper_;
+    RuleHits hits_;
     std::uint64_t opened_unix_ms_;
     bool ending_ = false;
     boost::asio::thread_pool worker_{1};

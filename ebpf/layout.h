@@ -115,6 +115,8 @@ struct weft_drop_counts {
 
 WEFT_STATIC_ASSERT(WEFT_DROP_REASON_COUNT <= 64, "counters have room for every drop reason");
 
+/* `rule_hits`, by the number of a rule: a struct weft_rule_hits for each CPU, of rules that have any. */
+
 /* `told`: what the agent said, as protobuf messages, since a dump says it again: what the other maps' values leave
  * out (names, paths). Not read by any program. */
 enum weft_told_kind {

@@ -25,4 +25,5 @@ WEFT_MAP(BPF_MAP_TYPE_HASH, 0, struct weft_session_key, struct weft_session_valu
 WEFT_MAP(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, __u32, struct weft_account, WEFT_ACCOUNTS, accounts);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct weft_port_counts, 16384, counters);
 WEFT_MAP(BPF_MAP_TYPE_PERCPU_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_drop_counts, 16384, drops);
+WEFT_MAP(BPF_MAP_TYPE_PERCPU_HASH, BPF_F_NO_PREALLOC, __u32, struct weft_rule_hits, 65536, rule_hits);
 WEFT_MAP(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct weft_told_key, struct weft_told_value, 524288, told);

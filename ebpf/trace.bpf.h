@@ -20,6 +20,13 @@
 #define WEFT_PIPELINE WEFT_INLINE
 #endif
 
+/* How a packet came to its program. */
+enum weft_trace_way {
+    WEFT_TRACE_FROM_ENDPOINT = 0,
+    WEFT_TRACE_FROM_UNDERLAY = 1,
+    WEFT_TRACE_HANDED_OVER = 2, /* from the underlay, without its outer headers: handover.h */
+};
+
 #if WEFT_TRACING
 
 enum { WEFT_TRACE_READ_MAX = 2 * WEFT_HEADERS_MAX + WEFT_UDP_SIZE + WEFT_VXLAN_SIZE };
@@ -30,6 +37,9 @@ struct weft_trace_scratch {
     struct weft_ip subject;
     __u64 wanted_by[WEFT_TRACES_MAX]; /* numbers of traces that may want it; 0: the slot's does not */
     __u32 snap_length;                /* the greatest of theirs */
+    __u32 begun;                      /* what can be told of it is being gathered */
+    __u32 decided;                    /* by policy: enum weft_decided */
+    __u32 audited_rule;
     __u32 before_size;
     __u32 after_size;
     __u8 headers[1024]; /* as it came: WEFT_TRACE_READ_MAX bytes; weft_at() may point beyond */
@@ -52,6 +62,16 @@ struct {
     __type(value, struct weft_trace_slot);
 } trace_slots SEC(".maps");
 
+/* How many of the traces want packets whatever policy decides of them. While it is none, a packet is looked at once
+ * policy is asked about it, and most never are. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} trace_any_packet SEC(".maps");
+
 /* By slot: where its trace's records go. */
 struct weft_trace_ring {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -68,6 +88,12 @@ struct {
 WEFT_INLINE struct weft_trace_scratch* weft_trace_scratch_of_cpu(void) {
     const __u32 zero = 0;
     return bpf_map_lookup_elem(&trace_scratches, &zero);
+}
+
+WEFT_INLINE int weft_trace_wants_any_packet(void) {
+    const __u32 zero = 0;
+    const volatile __u32* const traces = bpf_map_lookup_elem(&trace_any_packet, &zero);
+    return traces && *traces != 0;
 }
 
 /* The first bytes of the packet as it is now; returns how many there are. */
@@ -94,8 +120,16 @@ __attribute__((noinline)) int weft_trace_read_at(__u32 at, __u32 linear) {
     return 0;
 }
 
+/* What the outer headers said, which are off. */
+WEFT_INLINE void weft_trace_recall_outer(struct weft_trace_event* event) {
+    const struct weft_scratch* const scratch = weft_scratch_of_cpu();
+    if (!scratch) return;
+    event->vni = scratch->outer.vni;
+    event->vtep = scratch->outer.source;
+}
+
 /* What can be known of the packet as it came in by `port`. */
-__attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u32 port, __u32 from_underlay) {
+__attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u32 port, __u32 way) {
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
     const struct weft_host* const host = weft_host_now();
     if (!scratch) return 0;
@@ -103,12 +137,14 @@ __attribute__((noinline)) int weft_trace_read_packet(struct __sk_buff* skb, __u3
     __builtin_memset(event, 0, sizeof *event);
     event->time_ns = bpf_ktime_get_ns();
     event->port_in = port;
-    event->from_underlay = from_underlay != 0;
+    event->from_underlay = way != WEFT_TRACE_FROM_ENDPOINT;
     event->length_in = skb->len;
     const __u32 linear = weft_trace_copy(skb, scratch->headers, WEFT_TRACE_READ_MAX, WEFT_TRACE_READ_MAX);
     weft_trace_read_at(0, linear);
     __u32 inner = 0;
-    if (from_underlay) {
+    if (way == WEFT_TRACE_HANDED_OVER) {
+        weft_trace_recall_outer(event);
+    } else if (way == WEFT_TRACE_FROM_UNDERLAY) {
         inner = weft_trace_enter(scratch->headers, linear, host ? host->vxlan_port : 0, event);
         if (inner != 0) weft_trace_read_at(inner, linear - inner);
     } else {
@@ -173,10 +209,11 @@ __attribute__((noinline)) int weft_trace_tell(__u32 slot) {
     return 1;
 }
 
-__attribute__((noinline)) int weft_trace_begin(struct __sk_buff* skb, __u32 port, __u32 from_underlay) {
+__attribute__((noinline)) int weft_trace_begin(struct __sk_buff* skb, __u32 port, __u32 way) {
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
     if (!scratch) return 0;
-    weft_trace_read_packet(skb, port, from_underlay);
+    weft_trace_read_packet(skb, port, way);
+    scratch->begun = 1;
     scratch->snap_length = 0;
     for (__u32 slot = 0; slot < WEFT_TRACES_MAX; slot++)
         weft_trace_is_wanted(slot);
@@ -185,13 +222,15 @@ __attribute__((noinline)) int weft_trace_begin(struct __sk_buff* skb, __u32 port
     return 0;
 }
 
-/* The rule of policy that decided. */
+/* What policy decided, and by which rule. */
 __attribute__((noinline)) int weft_trace_find_rule(void) {
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
     if (!scratch) return 0;
     struct weft_trace_event* const event = &scratch->event;
     const struct weft_view view = weft_view_now(event->from_underlay ? 0 : weft_endpoint_of_port(event->port_in));
     event->rule = weft_trace_rule(&view, event, &scratch->subject);
+    event->audited_rule = scratch->audited_rule;
+    event->decided = (__u8)scratch->decided;
     return 0;
 }
 
@@ -212,7 +251,7 @@ WEFT_INLINE void weft_trace_read_sent(struct __sk_buff* skb, struct weft_trace_s
 /* `reason`: for which it was dropped, else negative. */
 __attribute__((noinline)) int weft_trace_end(struct __sk_buff* skb, int reason) {
     struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
-    if (!scratch) return 0;
+    if (!scratch || !scratch->begun) return 0;
     struct weft_trace_event* const event = &scratch->event;
     __u64 wanted = 0;
     for (__u32 slot = 0; slot < WEFT_TRACES_MAX; slot++)
@@ -230,12 +269,49 @@ __attribute__((noinline)) int weft_trace_end(struct __sk_buff* skb, int reason) 
 
 #endif
 
-/* A packet came in. */
-WEFT_INLINE void weft_trace_received(struct __sk_buff* skb, __u32 port, int from_underlay) {
+/* Whether frames must come to the uplink's tc program as they are. */
+WEFT_INLINE int weft_trace_wants_whole_frames(void) {
 #if WEFT_TRACING
-    weft_trace_begin(skb, port, (__u32)from_underlay);
+    return weft_trace_wants_any_packet();
 #else
-    (void)skb, (void)port, (void)from_underlay;
+    return 0;
+#endif
+}
+
+/* A packet came in. */
+WEFT_INLINE void weft_trace_received(struct __sk_buff* skb, __u32 port, enum weft_trace_way way) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return;
+    scratch->begun = 0;
+    scratch->decided = 0;
+    scratch->audited_rule = 0;
+    /* What was handed over came before the trace that wants every packet. */
+    if (way != WEFT_TRACE_HANDED_OVER && weft_trace_wants_any_packet()) weft_trace_begin(skb, port, way);
+#else
+    (void)skb, (void)port, (void)way;
+#endif
+}
+
+/* Policy was asked about it, and decided so. */
+WEFT_INLINE void weft_trace_decided(__u32 decided, __u32 audited_rule) {
+#if WEFT_TRACING
+    struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (!scratch) return;
+    scratch->decided = decided;
+    scratch->audited_rule = audited_rule;
+#else
+    (void)decided, (void)audited_rule;
+#endif
+}
+
+/* It was admitted or not, and nothing of it has changed yet. */
+WEFT_INLINE void weft_trace_asked(struct __sk_buff* skb, __u32 port, enum weft_trace_way way) {
+#if WEFT_TRACING
+    const struct weft_trace_scratch* const scratch = weft_trace_scratch_of_cpu();
+    if (scratch && scratch->decided != 0 && !scratch->begun) weft_trace_begin(skb, port, way);
+#else
+    (void)skb, (void)port, (void)way;
 #endif
 }
 

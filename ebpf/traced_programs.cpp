@@ -33,8 +33,10 @@ Result<TracedPrograms> TracedPrograms::load(const MapSet& maps, ProgramOptions o
     if (page == MAP_FAILED)
         return fail(ErrorCode::internal,
                     fmt::format("the tracing programs' map trace_slots cannot be mapped: {}", std::strerror(errno)));
-    const int rings = bpf_object__find_map_fd_by_name(programs->object(), "trace_rings");
-    return TracedPrograms(*std::move(programs), rings, Slots(static_cast<weft_trace_slot*>(page)));
+    const auto map = [&](const char* name) { return bpf_object__find_map_fd_by_name(programs->object(), name); };
+    const int rings = map("trace_rings");
+    const int any_packet = map("trace_any_packet");
+    return TracedPrograms(*std::move(programs), rings, any_packet, Slots(static_cast<weft_trace_slot*>(page)));
 }
 
 // Around every change of a map of maps the kernel waits for the programs that run. So a program that knows a trace's
@@ -53,6 +55,7 @@ Result<void> TracedPrograms::begin(std::uint32_t slot, std::uint64_t number, con
     if (bpf_map_update_elem(rings_, &slot, &descriptor, BPF_ANY) != 0)
         return fail(ErrorCode::internal,
                     fmt::format("the tracing programs cannot have the trace's ring: {}", std::strerror(errno)));
+    if (to.filter.decisions == 0) want_any_packet(1);
     std::atomic_ref(to.number).store(number, std::memory_order_release);
     return {};
 }
@@ -60,6 +63,13 @@ Result<void> TracedPrograms::begin(std::uint32_t slot, std::uint64_t number, con
 void TracedPrograms::end(std::uint32_t slot) {
     std::atomic_ref(at(slot).number).store(0, std::memory_order_release);
     bpf_map_delete_elem(rings_, &slot);
+    if (at(slot).filter.decisions == 0) want_any_packet(-1);
+}
+
+void TracedPrograms::want_any_packet(int change) {
+    const std::uint32_t zero = 0;
+    traces_of_any_packet_ += static_cast<std::uint32_t>(change);
+    bpf_map_update_elem(any_packet_, &zero, &traces_of_any_packet_, BPF_ANY);
 }
 
 std::uint64_t TracedPrograms::lost(std::uint32_t slot) const {

@@ -41,13 +41,18 @@ class TracedPrograms {
 
     using Slots = std::unique_ptr<weft_trace_slot, Unmap>;
 
-    TracedPrograms(Programs programs, int rings, Slots slots) :
-        programs_(std::move(programs)), rings_(rings), slots_(std::move(slots)) {}
+    TracedPrograms(Programs programs, int rings, int any_packet, Slots slots) :
+        programs_(std::move(programs)), rings_(rings), any_packet_(any_packet), slots_(std::move(slots)) {}
+
+    /// So many traces more, or fewer, want packets whatever policy decides of them.
+    void want_any_packet(int change);
 
     [[nodiscard]] weft_trace_slot& at(std::uint32_t slot) const { return slots_.get()[slot]; }
 
     Programs programs_;
-    int rings_; ///< the map, which the programs' object owns
+    int rings_; ///< the map, which the programs' object owns; so does that of any_packet_
+    int any_packet_;
+    std::uint32_t traces_of_any_packet_ = 0;
     Slots slots_;
 };
 

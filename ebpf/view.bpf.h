@@ -124,3 +124,21 @@ static inline void weft_update_session(const struct weft_view* view, const struc
     if (was_half_open && !weft_session_is_half_open(&packet->key, session))
         weft_count_sessions(session->account, 0, -1);
 }
+
+static inline struct weft_rule_hits* weft_hits_of_rule(const struct weft_view* view, uint32_t rule) {
+    (void)view;
+    struct weft_rule_hits* hits = bpf_map_lookup_elem(&rule_hits, &rule);
+    if (hits) return hits;
+    const struct weft_rule_hits none = {0, 0, 0};
+    /* Another CPU may have been first. */
+    (void)bpf_map_update_elem(&rule_hits, &rule, &none, BPF_NOEXIST);
+    return bpf_map_lookup_elem(&rule_hits, &rule);
+}
+
+/* Of a trace's business alone: trace.bpf.h. */
+WEFT_INLINE void weft_trace_decided(__u32 decided, __u32 audited_rule);
+
+static inline void weft_note_decision(const struct weft_view* view, uint32_t decided, uint32_t audited_rule) {
+    (void)view;
+    weft_trace_decided(decided, audited_rule);
+}

@@ -54,6 +54,10 @@ WEFT_INLINE int weft_route_packet(struct __sk_buff* skb, struct weft_scratch* sc
     const int found = recent || weft_find_session(view, &packet->key, &scratch->session);
     int reason = weft_admit(view, packet, weft_frame(scratch), weft_headers_size(scratch), scratch->length,
                             &scratch->about, found ? &scratch->session : 0, &path);
+    weft_trace_asked(skb, scratch->port,
+                     !from_underlay         ? WEFT_TRACE_FROM_ENDPOINT
+                     : scratch->handed_over ? WEFT_TRACE_HANDED_OVER
+                                            : WEFT_TRACE_FROM_UNDERLAY);
     const struct weft_next_hop* const next_hop = path.forward;
     if (reason == WEFT_DROP_none && !next_hop) reason = WEFT_DROP_no_route; /* never; the verifier asks */
     if (reason == WEFT_DROP_none) {
@@ -206,7 +210,7 @@ int endpoint(struct __sk_buff* skb) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
     if (!scratch || !weft_begin(scratch, skb->ifindex)) return TC_ACT_SHOT;
     weft_count_received(scratch->port, skb->len);
-    weft_trace_received(skb, scratch->port, 0);
+    weft_trace_received(skb, scratch->port, WEFT_TRACE_FROM_ENDPOINT);
     int reason = weft_from_endpoint(skb, scratch);
     if (reason == WEFT_TO_BE_CUT) reason = weft_send_fragments(skb, scratch);
     weft_trace_done(skb, reason);
@@ -224,14 +228,12 @@ int uplink(struct __sk_buff* skb) {
     const enum weft_handed handed = weft_take_over(skb, &scratch->outer);
     if (handed == WEFT_HANDED_STRANGELY) return weft_finish(scratch, WEFT_DROP_unknown_handover);
     scratch->handed_over = handed == WEFT_HANDED_OVER;
-    /* What has been handed over is counted, and came before the trace. */
-    if (!scratch->handed_over) weft_trace_received(skb, scratch->port, 1);
+    weft_trace_received(skb, scratch->port, scratch->handed_over ? WEFT_TRACE_HANDED_OVER : WEFT_TRACE_FROM_UNDERLAY);
     const int reason = weft_from_underlay(skb, scratch);
     if (reason == WEFT_DROP_not_vxlan && !scratch->handed_over) return TC_ACT_UNSPEC;
-    if (!scratch->handed_over) {
-        weft_count_received(scratch->port, length);
-        weft_trace_done(skb, reason);
-    }
+    /* What has been handed over is counted. */
+    if (!scratch->handed_over) weft_count_received(scratch->port, length);
+    weft_trace_done(skb, reason);
     return weft_finish(scratch, reason);
 }
 
@@ -249,12 +251,14 @@ int completed(struct __sk_buff* skb) {
     return (int)bpf_redirect(port->ifindex, 0);
 }
 
-/* In front of `uplink`, on devices whose driver runs it. While somebody traces, it leaves all to that. */
+/* In front of `uplink`, on devices whose driver runs it. While somebody traces every packet, it leaves all to that.
+ */
 SEC("xdp.frags")
 
 int uplink_xdp(struct xdp_md* context) {
     struct weft_scratch* const scratch = weft_scratch_of_cpu();
-    if (WEFT_TRACING || !scratch || !weft_begin(scratch, context->ingress_ifindex)) return XDP_PASS;
+    if (weft_trace_wants_whole_frames() || !scratch || !weft_begin(scratch, context->ingress_ifindex))
+        return XDP_PASS;
     const int reason = weft_before_kernel(context, scratch);
     if (reason == WEFT_LEFT) return XDP_PASS;
     weft_count_received(scratch->port, scratch->length);

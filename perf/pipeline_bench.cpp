@@ -4,6 +4,7 @@
 // [{"name": ..., "mpps": ..., "cycles_per_packet": ...}]}, cycles being those of the time stamp counter.
 //
 //   encap, decap    whole bursts through Pipeline::process, every flow in its session
+//   encap_logged    encap while a trace wants what policy decides, as the verdict log's does
 //   miss            the same from the container, but every packet opens its session: routes, policy, insertion
 //   session_hit, session_miss    the lookup alone: hash, two prefetches a burst ahead, compare
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "dataplane/buffer_pool.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/pipeline.hpp"
+#include "dataplane/tracer.hpp"
 #include "perf/bench_main.hpp"
 #include "perf/bench_world.hpp"
 #include "perf/machine.hpp"
@@ -44,9 +46,13 @@ constexpr Scale scales[] = {{"1", 1, 1},
                             {"1m_1m_routes", 1'000'000, 1'000'000}};
 
 /// Keeps what the pipeline sends; the bench uses the buffers again.
-class Sink final : public Output {
+class Sink final : public ObservedOutput {
   public:
     void push(std::uint32_t, rte_mbuf*) override { ++count_; }
+
+    void flush() override {}
+
+    [[nodiscard]] const PortCounts* counts(std::uint32_t) const override { return nullptr; }
 
     unsigned take() { return std::exchange(count_, 0U); }
 
@@ -62,7 +68,8 @@ class Bench {
         quiescence_(1),
         tables_(quiescence_),
         sessions_(SessionTable::make(std::max(scale.flows * 2U, 65536U), 0x9e3779b97f4a7c15ULL, hugepages).value()),
-        pipeline_(tables_, *sessions_, pool) {
+        hits_(quiescence_, 1),
+        pipeline_(tables_, *sessions_, pool, hits_.of_worker(0)) {
         if (rte_pktmbuf_alloc_bulk(pool, buffers_.data(), burst_max) != 0) throw std::runtime_error("no buffers");
         apply(base_tables());
         const auto routes = remote_routes(scale.routes);
@@ -78,6 +85,13 @@ class Bench {
     Bench& operator=(const Bench&) = delete;
 
     double encap() { return through_pipeline(endpoint_port, Role::endpoint, write_frame_of_container, false); }
+
+    double encap_logged() {
+        traces_ = {&decisions_};
+        const double cycles = encap();
+        traces_.clear();
+        return cycles;
+    }
 
     double decap() { return through_pipeline(uplink_port, Role::uplink, write_frame_of_vtep, false); }
 
@@ -125,7 +139,10 @@ class Bench {
             packet->pkt_len = packet->data_len;
         }
         const std::uint64_t begin = rte_rdtsc_precise();
-        pipeline_.process(port, role, burst, counts_, now_s, sink_);
+        if (traces_.empty())
+            pipeline_.process(port, role, burst, counts_, now_s, sink_);
+        else
+            tracer_.process(traces_, port, role, burst, counts_, now_s, sink_);
         const std::uint64_t cycles = rte_rdtsc_precise() - begin;
         if (sink_.take() != burst_max) throw std::runtime_error("a packet was dropped");
         return cycles;
@@ -188,7 +205,11 @@ class Bench {
     Quiescence quiescence_;
     Tables tables_;
     std::unique_ptr<SessionTable> sessions_;
+    RuleHits hits_;
     Pipeline pipeline_;
+    Tracer tracer_{0, tables_, *sessions_, pipeline_};
+    Trace decisions_{1, {.filter = {.decisions = WEFT_DECIDED_ANY}, .snap_length = 0, .events_per_s = 0}, 1};
+    TraceSet traces_;
     std::array<rte_mbuf*, burst_max> buffers_{};
     PortCounts counts_;
     Sink sink_;
@@ -201,11 +222,9 @@ struct Measurement {
     double (Bench::*run)();
 };
 
-constexpr Measurement measurements[] = {{"encap", &Bench::encap},
-                                        {"decap", &Bench::decap},
-                                        {"miss", &Bench::miss},
-                                        {"session_hit", &Bench::session_hit},
-                                        {"session_miss", &Bench::session_miss}};
+constexpr Measurement measurements[] = {
+    {"encap", &Bench::encap}, {"encap_logged", &Bench::encap_logged}, {"decap", &Bench::decap},
+    {"miss", &Bench::miss},   {"session_hit", &Bench::session_hit},   {"session_miss", &Bench::session_miss}};
 
 Json cases_of(const Scale& scale, rte_mempool* pool, bool hugepages, unsigned rounds, Json& tables) {
     Bench bench(scale, pool, hugepages);

@@ -57,6 +57,10 @@ NumberTable::Persist PolicyEngine::persist_number(std::string_view kind) {
 // --- state over a restart
 // ---------------------------------------------------------------------------------------------
 
+std::optional<std::uint32_t> PolicyEngine::rule_of(std::string_view kind, std::string_view key) {
+    return kind == rule_kind ? to_number(key) : std::nullopt;
+}
+
 Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key, const std::string& value) {
     const auto damaged = [&] {
         return fail(ErrorCode::internal,
@@ -134,7 +138,7 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::vector<PolicyDocument
     std::vector<PolicyStatus> statuses;
     for (const auto& [name, action] : done) {
         const Applied& applied = *policies_.at(name);
-        statuses.push_back({&applied.document, action, selected(applied.lowered)});
+        statuses.push_back({&applied.document, action, selected(applied.lowered), {}});
     }
     return statuses;
 }
@@ -162,7 +166,9 @@ Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
 std::vector<PolicyStatus> PolicyEngine::list() const {
     std::vector<PolicyStatus> statuses;
     for (const auto& [name, applied] : policies_)
-        statuses.push_back({.document = &applied->document, .selected_endpoints = selected(applied->lowered)});
+        statuses.push_back({.document = &applied->document,
+                            .selected_endpoints = selected(applied->lowered),
+                            .rules = applied->rules});
     return statuses;
 }
 
@@ -207,7 +213,7 @@ PolicyDifference PolicyEngine::diff(std::span<const PolicyDocument> proposed) co
         PeerGroups nobody;
         const LoweredPolicy lowered =
             policy::lower(document.policy, nobody, [](const std::string& /*text*/) { return 1U; });
-        difference.policies.push_back({&document, action_of(document.policy), selected(lowered)});
+        difference.policies.push_back({&document, action_of(document.policy), selected(lowered), {}});
     }
     std::map<HashedLabels, std::vector<std::string>> locals;
     for (const auto& [name, endpoint] : endpoints_)

@@ -36,6 +36,7 @@ struct PolicyStatus {
     const PolicyDocument* document = nullptr; ///< until the next change
     Action action = Action::none;             ///< of apply()
     unsigned selected_endpoints = 0;          ///< on this host
+    std::span<const std::uint32_t> rules;     ///< of list(): their numbers, until the next change
 };
 
 /// What an endpoint's peer would gain or lose.
@@ -59,6 +60,8 @@ class PolicyEngine {
     /// The kinds of what is persisted, in the order in which they are restored.
     static constexpr std::array<std::string_view, 4> kinds{"policy-identity", "policy-rule", "policy-namespace",
                                                            "policy-document"};
+    /// The number that an item of persist() is about, if it is a rule's.
+    [[nodiscard]] static std::optional<std::uint32_t> rule_of(std::string_view kind, std::string_view key);
     /// What persist() was told in an earlier run, before anything else is done; fails for what no engine wrote.
     [[nodiscard]] Result<void> restore(std::string_view kind, const std::string& key, const std::string& value);
     /// All routes are known: identities and rules that nobody has claimed since restore() are forgotten.

@@ -138,7 +138,7 @@ struct Policy {
     PolicyName name;
     Tier tier = Tier::network_policy;
     std::uint32_t priority = 0; ///< smaller is asked first; a BaselineAdminNetworkPolicy has priority_max + 1
-    bool audit = false;         ///< decides nothing; what it would have decided is told
+    bool audit = false;         ///< decides nothing; what it would have decided is counted and logged
     EndpointSelector subject;   ///< a NetworkPolicy's without `namespaces`
     Direction ingress;
     Direction egress;

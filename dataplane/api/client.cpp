@@ -210,6 +210,16 @@ void SocketFastPath::info(Done<InfoReply> done) {
     });
 }
 
+void SocketFastPath::rule_hits(Done<RuleHitsReply> done) {
+    Request message;
+    message.mutable_rule_hits();
+    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
+        done(reply ? Result<RuleHitsReply>(std::move(*reply->mutable_rule_hits()))
+                   : std::unexpected(std::move(reply).error()));
+        return true;
+    });
+}
+
 void SocketFastPath::start_trace(TraceRequest trace, TraceSink sink, Done<std::uint64_t> done) {
     Request message;
     *message.mutable_trace() = std::move(trace);

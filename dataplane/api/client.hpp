@@ -31,6 +31,7 @@ class SocketFastPath : public FastPath, public std::enable_shared_from_this<Sock
     void counters(Done<CountersReply> done) override;
     void explain(ExplainRequest request, Done<ExplainReply> done) override;
     void info(Done<InfoReply> done) override;
+    void rule_hits(Done<RuleHitsReply> done) override;
     void start_trace(TraceRequest request, TraceSink sink, Done<std::uint64_t> done) override;
     void stop_trace(std::uint64_t trace, Done<void> done) override;
     void sessions(SessionsRequest request, SessionsSink sink) override;

@@ -33,6 +33,7 @@ class FastPath {
     virtual void counters(Done<CountersReply> done) = 0;
     virtual void explain(ExplainRequest request, Done<ExplainReply> done) = 0;
     virtual void info(Done<InfoReply> done) = 0;
+    virtual void rule_hits(Done<RuleHitsReply> done) = 0;
 
     /// Packets that match, until stop_trace() or the fast path's end; costs packets nothing while none runs. `sink`
     /// is called after `done`, which gets the trace's number.

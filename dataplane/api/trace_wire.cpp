@@ -53,11 +53,14 @@ Result<weft_trace_filter> to_filter(const TraceFilter& message) {
     if (message.drop_reason() >= WEFT_DROP_REASON_COUNT)
         return wrong(fmt::format("drop reason {}: this fast path knows {} of them", message.drop_reason(),
                                  unsigned{WEFT_DROP_REASON_COUNT} - 1));
+    if ((message.decisions() & ~std::uint32_t{WEFT_DECIDED_ANY}) != 0)
+        return wrong("a decision that this fast path does not know");
     filter.vni = message.vni();
     filter.l4_port = static_cast<std::uint16_t>(message.l4_port());
     filter.protocol = static_cast<std::uint8_t>(message.protocol());
     filter.verdict = static_cast<std::uint8_t>(message.verdict());
     filter.drop_reason = static_cast<std::uint8_t>(message.drop_reason());
+    filter.decisions = static_cast<std::uint8_t>(message.decisions());
     return filter;
 }
 
@@ -95,6 +98,8 @@ bool append_event(TraceEvents& events, std::span<const std::uint8_t> record, std
     message.set_drop_reason(event.drop_reason);
     message.set_stage(event.stage);
     message.set_rule(event.rule);
+    message.set_audited_rule(event.audited_rule);
+    message.set_decided(event.decided);
     message.set_vni(event.vni);
     message.set_from_underlay(event.from_underlay != 0);
     message.set_outer(event.outer != 0);

@@ -8,7 +8,8 @@
 #pragma once
 
 #include "dataplane/pipeline/account.h"
-#include "dataplane/pipeline/decision.h"
+#include "dataplane/pipeline/hits.h"
+#include "dataplane/pipeline/session.h"
 
 /* What the stages know about one packet. */
 struct weft_packet {
@@ -114,7 +115,10 @@ WEFT_STAGE enum weft_drop_reason weft_decide_again(const struct weft_view* view,
     struct weft_decision decision;
     const enum weft_drop_reason reason =
         weft_decide(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
-    if (!weft_is_denied(reason)) weft_set_route_of_session(session, initiator_low, &decision, view->epoch);
+    if (weft_is_denied(reason))
+        weft_count_decision(view, &decision);
+    else
+        weft_set_route_of_session(session, initiator_low, &decision, view->epoch);
     return reason;
 }
 
@@ -181,7 +185,10 @@ WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* v
         const struct weft_flow flow = weft_flow_of(about, !from_initiator);
         struct weft_decision decision;
         const enum weft_drop_reason denied = weft_decide(view, packet->vni, &flow, 0, &decision);
-        if (weft_is_denied(denied)) return denied;
+        if (weft_is_denied(denied)) {
+            weft_count_decision(view, &decision);
+            return denied;
+        }
     }
     path->forward = weft_find_next_hop(view, weft_session_next_hop(&session, about_from_low));
     /* Any router on the way may say it; the FIB knows the way back to the speaker. */
@@ -205,6 +212,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, co
     path->back = weft_find_next_hop(view, decision.source.next_hop);
     const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);
     if (wrong != WEFT_DROP_none) return wrong;
+    if (weft_is_denied(reason)) weft_count_decision(view, &decision);
     if (reason != WEFT_DROP_none) return reason;
     if (!weft_session_may_open(&packet->ip)) return WEFT_DROP_invalid_session_state;
     struct weft_session_value session = {0};
@@ -217,6 +225,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, co
     const enum weft_drop_reason too_many = weft_ask_quota(view, &packet->key, &session, old);
     if (too_many != WEFT_DROP_none) return too_many;
     if (!weft_open_session(view, &packet->key, &session)) return WEFT_DROP_session_table_full;
+    weft_count_decision(view, &decision);
     if (packet->ip.fragment == WEFT_FRAGMENT_FIRST) weft_remember_train(view, packet, &session);
     return WEFT_DROP_none;
 }

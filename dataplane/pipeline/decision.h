@@ -64,6 +64,11 @@ WEFT_INLINE int weft_is_denied(enum weft_drop_reason reason) {
     return reason == WEFT_DROP_egress_policy || reason == WEFT_DROP_ingress_policy;
 }
 
+/* The audited rule that would have decided otherwise at one end; 0: there is none. */
+WEFT_INLINE uint32_t weft_decision_audited_rule(const struct weft_decision* decision) {
+    return decision->ingress.audited_rule != 0 ? decision->ingress.audited_rule : decision->egress.audited_rule;
+}
+
 /* The block of the list in which protocol and port lie; null: it is damaged. */
 WEFT_INLINE const struct weft_verdict_block* weft_search_verdicts(const struct weft_view* view, uint64_t list,
                                                                   uint32_t protocol_port) {

@@ -34,6 +34,22 @@ struct weft_policy_value {
     uint32_t audited_rule; /* that would have decided otherwise, were audited policies in force; 0: none */
 };
 
+/* What came of a decision. Of most packets nothing is decided: they belong to a connection that was decided about. */
+enum weft_decided {
+    WEFT_DECIDED_ALLOWED = 1, /* the packet opened a session */
+    WEFT_DECIDED_DENIED = 2,
+    WEFT_DECIDED_AUDITED = 4, /* beside one of these: it were another, were audited policies in force */
+};
+
+enum { WEFT_DECIDED_ANY = WEFT_DECIDED_ALLOWED | WEFT_DECIDED_DENIED | WEFT_DECIDED_AUDITED };
+
+/* What one rule came to: hits.h. */
+struct weft_rule_hits {
+    uint64_t connections; /* that it allowed */
+    uint64_t denied;      /* packets */
+    uint64_t audited;     /* connections and denied packets that it would have decided otherwise, were it in force */
+};
+
 /* From `first` to where the next range begins. */
 struct weft_verdict_range {
     uint32_t first; /* protocol << 16 | destination port, in host order; WEFT_NO_RANGE: none */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/pipeline/neighbour.h"
+#include "dataplane/pipeline/policy.h"
 
 /* What became of a packet (stages.md). */
 enum weft_trace_verdict {
@@ -78,7 +79,8 @@ struct weft_trace_filter {
     uint8_t protocol;    /* IANA number; 1 takes ICMPv6 as well */
     uint8_t verdict;     /* enum weft_trace_verdict */
     uint8_t drop_reason; /* enum weft_drop_reason */
-    uint8_t reserved[3];
+    uint8_t decisions;   /* of enum weft_decided, any of these */
+    uint8_t reserved[2];
 };
 
 /* One packet, or a further frame that it left as: a packet that leaves in several frames has an event for each, whose
@@ -89,9 +91,10 @@ struct weft_trace_event {
     struct weft_ip ip;        /* of the inner packet; `outer`: of the outer one; family 0: no IP header can be read */
     struct weft_address vtep; /* that sent it or that it is sent to, zeros: none */
     uint32_t port_in;
-    uint32_t port_out; /* 0: none */
-    uint32_t vni;      /* 0: not known */
-    uint32_t rule;     /* of policy that decided: of the session, or of the drop; 0: none */
+    uint32_t port_out;     /* 0: none */
+    uint32_t vni;          /* 0: not known */
+    uint32_t rule;         /* of policy that decided: of the session, or of the drop; 0: none */
+    uint32_t audited_rule; /* of a decision: that would have decided otherwise; 0: none */
     uint32_t length_in;
     uint32_t length_out;
     uint16_t snapshot_in;  /* bytes that follow the event */
@@ -103,8 +106,9 @@ struct weft_trace_event {
     uint8_t drop_reason; /* enum weft_drop_reason */
     uint8_t stage;       /* enum weft_stage */
     uint8_t from_underlay;
-    uint8_t outer; /* it ended before its inner packet could be found */
-    uint8_t reserved;
+    uint8_t outer;   /* it ended before its inner packet could be found */
+    uint8_t decided; /* of enum weft_decided; 0: nothing */
+    uint8_t reserved[4];
 };
 
 WEFT_INLINE int weft_trace_prefix_contains(const struct weft_address* prefix, uint32_t length,
@@ -161,6 +165,7 @@ WEFT_INLINE int weft_trace_may_match(const struct weft_trace_filter* filter, con
 WEFT_INLINE int weft_trace_matches(const struct weft_trace_filter* filter, const struct weft_trace_event* event) {
     if (filter->verdict != WEFT_TRACE_ANY && filter->verdict != event->verdict) return 0;
     if (filter->drop_reason != 0 && filter->drop_reason != event->drop_reason) return 0;
+    if (filter->decisions != 0 && (filter->decisions & event->decided) == 0) return 0;
     return weft_trace_may_match(filter, event);
 }
 
@@ -215,7 +220,7 @@ WEFT_INLINE int weft_trace_is_for_gateway(const struct weft_ip* ip) {
     return ip->family != 0 && weft_address_equal(&ip->destination, &gateway);
 }
 
-/* Needs all but `verdict`, `stage` and `rule`. */
+/* Needs all but `verdict`, `stage`, the rules and `decided`. */
 WEFT_INLINE enum weft_trace_verdict weft_trace_verdict_of(const struct weft_trace_event* event) {
     if (event->drop_reason != WEFT_DROP_none) return WEFT_TRACE_DROPPED;
     const int asks_gateway = !event->from_underlay && event->port_out == event->port_in &&

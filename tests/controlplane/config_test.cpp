@@ -159,5 +159,21 @@ TEST(Config, help_teaches_by_example) {
         EXPECT_NE(line->print->find(text), std::string::npos) << text;
 }
 
+TEST(Config, verdict_log_is_off_unless_it_has_a_file) {
+    EXPECT_EQ(parse({})->config.verdict_log.path, "");
+    const auto line = parse(
+        {"--verdict-log", "/var/log/weft.json", "--verdict-log-rate", "7", "--verdict-log-what", "denied,allowed"});
+    ASSERT_TRUE(line) << line.error().message;
+    const VerdictLogSettings& log = line->config.verdict_log;
+    EXPECT_EQ(log.path, "/var/log/weft.json");
+    EXPECT_EQ(log.verdicts_per_s, 7U);
+    EXPECT_EQ(log.what, (std::vector<std::string>{"denied", "allowed"}));
+    EXPECT_EQ(parse({"--verdict-log-what", "all"})->config.verdict_log.what.size(), 3U);
+    EXPECT_EQ(parse({})->config.verdict_log.what, (std::vector<std::string>{"denied", "audited"}));
+    EXPECT_NE(refusal({"--verdict-log-what", "dropped"}).find("want allowed, denied, audited"), std::string::npos);
+    EXPECT_NE(refusal({"--verdict-log-what", ""}), "accepted");
+    EXPECT_NE(refusal({"--verdict-log-rate", "0"}).find("want a number from 1 to 1000000"), std::string::npos);
+}
+
 } // namespace
 } // namespace weft::agent

@@ -177,6 +177,29 @@ TEST_F(FibSyncTest, rebuilds_everything_in_a_fast_path_that_came_up_empty) {
     EXPECT_TRUE(sync.in_sync());
 }
 
+TEST_F(FibSyncTest, numbers_of_rules_are_reset_once_the_fast_path_says_so) {
+    connect();
+    fast_path.updates.clear();
+    const auto reset = [](const fastpath::TableUpdate& update) {
+        return std::vector<std::uint32_t>(update.reset_rules().begin(), update.reset_rules().end());
+    };
+    sync.reset_rule(4);
+    sync.reset_rule(3);
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(fast_path.updates.size(), 1U);
+    EXPECT_EQ(reset(fast_path.updates[0]), (std::vector<std::uint32_t>{3, 4}));
+    want_port(sync, 7);
+    ASSERT_TRUE(commit());
+    EXPECT_TRUE(reset(fast_path.updates[1]).empty());
+    // One that went unanswered may not have been heard.
+    sync.reset_rule(5);
+    sync.commit();
+    fast_path.hang_up();
+    sync.disconnected("it went");
+    connect();
+    EXPECT_EQ(reset(fast_path.updates.back()), (std::vector<std::uint32_t>{5}));
+}
+
 TEST_F(FibSyncTest, fails_who_waits_when_the_fast_path_dies) {
     connect();
     want_route(sync, "10.0.0.1/32", 5);

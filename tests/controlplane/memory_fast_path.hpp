@@ -99,6 +99,10 @@ class MemoryFastPath final : public fastpath::FastPath {
         due_.push_back([done] { done(fastpath::InfoReply()); });
     }
 
+    void rule_hits(fastpath::Done<fastpath::RuleHitsReply> done) override {
+        due_.push_back([done] { done(fastpath::RuleHitsReply()); });
+    }
+
     [[nodiscard]] fastpath::TableUpdate tables() const {
         fastpath::TableUpdate all;
         *all.mutable_host() = host;

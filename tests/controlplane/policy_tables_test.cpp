@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/policy_tables.hpp"
+#include "tests/controlplane/memory_fast_path.hpp"
 #include "tests/controlplane/small_disk.hpp"
 
 namespace weft::agent {
@@ -45,6 +46,25 @@ class FullDisk : public testing::Test {
     std::optional<PolicyTables> tables;
     std::optional<policy::PolicyEngine> policy;
 };
+
+TEST_F(FullDisk, rules_that_come_and_go_have_no_hits_of_others) {
+    MemoryFastPath fast_path;
+    const auto reset = [&] {
+        sync.commit();
+        fast_path.run();
+        const auto& numbers = fast_path.updates.back().reset_rules();
+        return std::vector<std::uint32_t>(numbers.begin(), numbers.end());
+    };
+    sync.connected(fast_path, {});
+    ASSERT_TRUE(policy->apply(deny));
+    ASSERT_EQ(policy->list().size(), 1U);
+    const std::vector<std::uint32_t> rules(policy->list()[0].rules.begin(), policy->list()[0].rules.end());
+    ASSERT_FALSE(rules.empty());
+    EXPECT_EQ(policy->rule_text(rules[0]), "ingress isolation of default/deny");
+    EXPECT_EQ(reset(), rules);
+    ASSERT_TRUE(policy->remove(*policy::PolicyName::parse("default/deny")));
+    EXPECT_EQ(reset(), rules);
+}
 
 TEST_F(FullDisk, a_policy_is_refused_and_nothing_changes) {
     disk.fill();

@@ -99,5 +99,52 @@ TEST(PolicyView, WhatIsToGoHasOneName) {
     EXPECT_EQ(to_delete("", ""), "refused");
 }
 
+/// Wants no answers.
+class Nowhere final : public policy::PolicySink {
+    void set_list(const fastpath::VerdictList&) override {}
+
+    void erase_list(std::uint64_t) override {}
+
+    void set_policy(const fastpath::PolicyEntry&) override {}
+
+    void erase_policy(const fastpath::PolicyKey&) override {}
+
+    void set_route(const policy::RouteTable::Key&, std::uint32_t, std::uint32_t) override {}
+
+    void erase_route(const policy::RouteTable::Key&) override {}
+
+    void endpoint_changed(const std::string&) override {}
+
+    Result<void> keep(std::string_view, std::span<const policy::Kept>) override { return {}; }
+
+    void persist(std::string_view, const std::string&, const std::string*) override {}
+};
+
+TEST(PolicyView, HitsAreOfAllRulesInTheirOrder) {
+    Nowhere sink;
+    policy::PolicyEngine engine(1, sink);
+    ASSERT_TRUE(engine.apply(network_policy));
+    const auto statuses = engine.list();
+    const auto rules = statuses.at(0).rules;
+    ASSERT_EQ(rules.size(), 3U);
+    fastpath::RuleHitsReply reply;
+    auto& second = *reply.add_rules();
+    second.set_rule(rules[1]);
+    second.set_connections(5);
+    second.set_denied(6);
+    second.set_audited(7);
+    reply.add_rules()->set_rule(4711); // of a policy that went
+    v1::Policy policy;
+    add_hits(policy, rules, by_rule(reply), engine);
+    ASSERT_EQ(policy.hits_size(), 3);
+    EXPECT_EQ(policy.hits(0).rule(), "egress rule 1 of shop/web");
+    EXPECT_EQ(policy.hits(0).connections(), 0U);
+    EXPECT_EQ(policy.hits(1).rule(), "egress rule 2 of shop/web");
+    EXPECT_EQ(policy.hits(1).connections(), 5U);
+    EXPECT_EQ(policy.hits(1).denied(), 6U);
+    EXPECT_EQ(policy.hits(1).audited(), 7U);
+    EXPECT_EQ(policy.hits(2).rule(), "egress isolation of shop/web");
+}
+
 } // namespace
 } // namespace weft::agent

@@ -151,6 +151,7 @@ TEST_F(TraceView, events_get_names) {
     event.set_drop_reason(WEFT_DROP_ingress_policy);
     event.set_stage(WEFT_STAGE_ingress_policy);
     event.set_rule(9);
+    event.set_audited_rule(8);
     const v1::TraceEvent told = to_api(event, names);
     EXPECT_EQ(told.network(), "default");
     EXPECT_EQ(told.port_in(), "eth0");
@@ -165,6 +166,18 @@ TEST_F(TraceView, events_get_names) {
     EXPECT_EQ(told.drop_reason(), "ingress_policy");
     EXPECT_EQ(told.stage(), "S6 ingress policy");
     EXPECT_EQ(told.rule(), "rule 9");
+    EXPECT_EQ(told.audited_rule(), "rule 8");
+}
+
+TEST_F(TraceView, decisions_have_names) {
+    v1::TraceRequest request;
+    for (const char* const decision : {"denied", "audited"})
+        request.add_decisions(decision);
+    const auto resolved = resolve_trace(request, {}, {});
+    ASSERT_TRUE(resolved) << resolved.error().message;
+    EXPECT_EQ(resolved->filter().decisions(), std::uint32_t{WEFT_DECIDED_DENIED | WEFT_DECIDED_AUDITED});
+    request.add_decisions("refused");
+    EXPECT_EQ(resolve_trace(request, {}, {}).error().message, "decision refused: want allowed, denied or audited");
 }
 
 TEST_F(TraceView, what_is_not_known_has_its_number) {

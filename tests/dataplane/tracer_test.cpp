@@ -195,6 +195,41 @@ TEST_F(Traced, OnlyWhatMatchesIsToldAndTheRestGoesOn) {
     EXPECT_EQ(TestHost::get().buffers_in_use(), 0U);
 }
 
+TEST_F(Traced, DecisionsAreToldAndWhatFollowsThemIsNot) {
+    const auto policy = [](fastpath::Verdict verdict) {
+        return World::policy(fastpath::DIRECTION_EGRESS, World::id_web, 0, {{0, 0, verdict, 7, 8}});
+    };
+    Trace::Settings settings = everything();
+    settings.filter.decisions = WEFT_DECIDED_ANY;
+    Trace trace(1, settings, 1);
+    settings.filter.decisions = WEFT_DECIDED_DENIED;
+    Trace denials(2, settings, 1);
+    const auto run = [&](const std::vector<Step>& burst) {
+        static_cast<void>(fixture.run_traced(burst, {&trace, &denials}));
+        return events_of(trace);
+    };
+    const Step first = from_web(udp(1000, world.db_ip()));
+    const Step other = from_web(udp(1001, world.db_ip()));
+    ASSERT_TRUE(fixture.apply(policy(fastpath::VERDICT_ALLOW)));
+    auto events = run({first, first, first, other, first, other});
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(events[0].source_port(), 1000U);
+    EXPECT_EQ(events[1].source_port(), 1001U);
+    EXPECT_EQ(events[0].decided(), std::uint32_t{WEFT_DECIDED_ALLOWED | WEFT_DECIDED_AUDITED});
+    EXPECT_EQ(events[0].rule(), 7U);
+    EXPECT_EQ(events[0].audited_rule(), 8U);
+    EXPECT_EQ(events[0].verdict(), fastpath::TRACE_VERDICT_FORWARDED);
+    EXPECT_TRUE(events_of(denials).empty());
+    // Every packet of a session that the tables now deny.
+    ASSERT_TRUE(fixture.apply(policy(fastpath::VERDICT_DENY)));
+    events = run({first, first});
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(events[1].decided(), std::uint32_t{WEFT_DECIDED_DENIED | WEFT_DECIDED_AUDITED});
+    EXPECT_EQ(events_of(denials).size(), 2U);
+    ASSERT_TRUE(fixture.apply(policy(fastpath::VERDICT_ALLOW)));
+    EXPECT_TRUE(run({first, first}).empty()) << "it opened no session: that is there";
+}
+
 TEST_F(Traced, EachTraceHasItsOwnSnapLength) {
     Trace small(1, everything(20), 1);
     Trace large(2, everything(60), 1);
@@ -233,7 +268,8 @@ TEST(TracerAndPorts, WhatThePortDropsIsDroppedThere) {
     Quiescence quiescence(1);
     Tables tables(quiescence);
     const auto sessions = SessionTable::make(1024, 1).value();
-    Pipeline pipeline(tables, *sessions, pool);
+    RuleHits hits(quiescence, 1);
+    Pipeline pipeline(tables, *sessions, pool, hits.of_worker(0));
     Tracer tracer(0, tables, *sessions, pipeline);
     ASSERT_TRUE(tables.apply(world.tables()));
     FullPort out;

@@ -182,7 +182,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::PacketInput input({data, size});
     FuzzHost& host = host_of(input.combination());
     const auto sessions = SessionTable::make(64, 1).value();
-    Pipeline pipeline(host.tables, *sessions, test_host.pool());
+    RuleHits hits(host.quiescence, 1);
+    Pipeline pipeline(host.tables, *sessions, test_host.pool(), hits.of_worker(0));
     Tracer tracer(0, host.tables, *sessions, pipeline);
     static Trace trace(1, {.filter = {}, .snap_length = 64, .events_per_s = 0}, 1); // its ring is large
     Sink sink(test_host.pool());

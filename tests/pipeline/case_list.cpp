@@ -22,8 +22,9 @@ std::vector<PacketCase> all_cases() {
     for (const int inner : {4, 6})
         for (const int outer : {4, 6}) {
             CaseList list({inner, outer});
-            for (const auto add : {add_endpoint_cases, add_parse_cases, add_underlay_cases, add_session_cases,
-                                   add_policy_cases, add_icmp_cases, add_fragment_cases, add_quota_cases})
+            for (const auto add :
+                 {add_endpoint_cases, add_parse_cases, add_underlay_cases, add_session_cases, add_policy_cases,
+                  add_hits_cases, add_icmp_cases, add_fragment_cases, add_quota_cases})
                 add(list);
             for (PacketCase& each : list.cases) {
                 each.inner = inner;

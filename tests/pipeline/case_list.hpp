@@ -42,6 +42,12 @@ inline Step after(fastpath::TableUpdate tables, Step step) {
     return step;
 }
 
+/// What rules have come to behind it.
+inline Step counted(Step step, std::vector<Hits> hits) {
+    step.hits = std::move(hits);
+    return step;
+}
+
 inline Step at_second(std::uint32_t now_s, Step step) {
     step.now_s = now_s;
     return step;
@@ -60,6 +66,7 @@ void add_parse_cases(CaseList& list);
 void add_underlay_cases(CaseList& list);
 void add_session_cases(CaseList& list);
 void add_policy_cases(CaseList& list);
+void add_hits_cases(CaseList& list);
 void add_icmp_cases(CaseList& list);
 void add_fragment_cases(CaseList& list);
 void add_quota_cases(CaseList& list);

@@ -77,9 +77,11 @@ std::string difference(const Outcome& dpdk, const Outcome& ebpf) {
     return fmt::format("DPDK: {}\neBPF: {}\n{}", describe_outcome(dpdk), describe_outcome(ebpf), text);
 }
 
-/// The trace of the DPDK fast path; that of the eBPF one is its host's.
-dataplane::Trace trace_of_everything() {
-    return {1, {.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0}, 1};
+/// The trace of the DPDK fast path; that of the eBPF one is its host's. 0: of everything.
+dataplane::Trace trace_of(std::uint8_t decisions) {
+    dataplane::Trace::Settings settings{.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0};
+    settings.filter.decisions = decisions;
+    return {1, settings, 1};
 }
 
 /// Empty: none. When a packet came is each fast path's own.
@@ -117,7 +119,10 @@ struct Tally {
     std::uint64_t with_the_host = 0; ///< not VXLAN at all
     std::uint64_t in_fragments = 0;  ///< of these: that we made
     std::uint64_t cannot_run = 0;
-    std::uint64_t told = 0; ///< to traces
+    std::uint64_t told = 0;         ///< to traces
+    std::uint64_t told_decided = 0; ///< of these: to those that want decisions
+    std::uint64_t hits = 0;         ///< of rules
+    std::uint64_t audited = 0;
     std::uint64_t sent = 0;
     std::uint64_t in_sessions = 0; ///< of these: that opened none
     std::uint64_t updates = 0;
@@ -129,8 +134,10 @@ struct Tally {
         std::string text = fmt::format(
             "{} packets compared: {} sent, {} of them without opening a session; {} stayed with "
             "the host, {} left in fragments, "
-            "{} no test run can do; {} told to traces; {} table updates, {} refused\n",
-            compared, sent, in_sessions, with_the_host, in_fragments, cannot_run, told, updates, updates_refused);
+            "{} no test run can do; {} told to traces, {} of them for what was decided; {} hits of rules, {} of "
+            "audited ones; {} table updates, {} refused\n",
+            compared, sent, in_sessions, with_the_host, in_fragments, cannot_run, told, told_decided, hits, audited,
+            updates, updates_refused);
         for (std::size_t i = 0; i < drops.size(); ++i)
             if (drops[i] != 0)
                 text += fmt::format("{:>24} {}\n", name_of(static_cast<weft_drop_reason>(i)), drops[i]);
@@ -148,7 +155,8 @@ class Round {
         tally_(tally),
         random_(seed + number * 0x9e3779b97f4a7c15ULL),
         world_{number % 2 == 0 ? 4 : 6, number / 2 % 2 == 0 ? 4 : 6},
-        traced_(number / 4 % 4 == 3),
+        traced_(number / 4 % 4 >= 2),
+        decisions_(number / 4 % 4 == 2 ? WEFT_DECIDED_ANY : 0),
         sessions_max_(random_.chance(30) ? 64 : 1024),
         dpdk_(TestHost::get().pool(), sessions_max_),
         ebpf_(sessions_max_, EbpfDevices::get(), EbpfFixture::Entrance::test_run) {}
@@ -157,6 +165,7 @@ class Round {
     void run() {
         RandomTables tables(world_, random_);
         RandomPackets packets(world_, frames_of_cases(world_.inner, world_.outer), random_);
+        if (traced_) ebpf_.trace(decisions_);
         ASSERT_NO_FATAL_FAILURE(apply(tables.first()));
         for (packet_ = 0; packet_ < packets_per_round; ++packet_) {
             if (random_.chance(4)) {
@@ -171,6 +180,11 @@ class Round {
                                           .sent = {}}));
         }
         EXPECT_EQ(dpdk_.sessions().size(), ebpf_.sessions()) << how_to_repeat();
+        EXPECT_EQ(dpdk_.hits(), ebpf_.hits()) << how_to_repeat();
+        for (const Hits& each : dpdk_.hits()) {
+            tally_.hits += each.connections + each.denied;
+            tally_.audited += each.audited;
+        }
     }
 
   private:
@@ -215,6 +229,7 @@ class Round {
             << world_.inner << ", outer IPv" << world_.outer << "\nframe " << hex(step.frame);
         ASSERT_EQ(difference(dpdk_events, ebpf_events), "") << how_to_repeat() << "\nframe " << hex(step.frame);
         tally_.told += ebpf_events.size();
+        tally_.told_decided += decisions_ != 0 ? ebpf_events.size() : 0;
         count(dpdk, dpdk_.sessions().size() == sessions);
     }
 
@@ -236,9 +251,10 @@ class Round {
     Tally& tally_;
     Random random_;
     World world_;
-    bool traced_; ///< a quarter of the rounds, of all families
+    bool traced_;            ///< half of the rounds, of all families
+    std::uint8_t decisions_; ///< of half of these: the trace wants these, else everything
     std::size_t sessions_max_;
-    dataplane::Trace trace_ = trace_of_everything();
+    dataplane::Trace trace_ = trace_of(decisions_);
     Fixture dpdk_;
     EbpfFixture ebpf_;
     unsigned packet_ = 0;
@@ -259,6 +275,9 @@ void expect_variety(const Tally& tally) {
     EXPECT_LT(tally.cannot_run * 20, tally.compared) << "too many packets that no test run can do";
     EXPECT_GT(tally.in_fragments, 100U) << "hardly any packet was cut";
     EXPECT_GT(tally.told * 10, tally.compared) << "less than a tenth of the packets were told to traces";
+    EXPECT_GT(tally.told_decided * 100, tally.compared) << "hardly any decision was told to traces";
+    EXPECT_GT(tally.hits * 50, tally.compared) << "rules have hardly any hits";
+    EXPECT_GT(tally.audited * 500, tally.compared) << "audited rules have hardly any";
     EXPECT_GT(tally.updates, 2 * tally.updates_refused) << "too many table updates were refused";
 }
 
@@ -287,8 +306,12 @@ TEST(Differential, BothFastPathsDoTheSame) {
     EXPECT_EQ(TestHost::get().buffers_in_use(), 0U);
 }
 
-TEST(Differential, TracesTellTheSameOfEveryCase) {
+/// Of everything, or of what policy decides.
+class Traces : public testing::TestWithParam<int> {};
+
+TEST_P(Traces, TellTheSameOfEveryCase) {
     if (geteuid() != 0) GTEST_SKIP() << "eBPF programs need root";
+    const auto decisions = static_cast<std::uint8_t>(GetParam());
     std::map<fastpath::TraceVerdict, unsigned> verdicts;
     for (const PacketCase& each : all_cases()) {
         if (std::ranges::any_of(each.steps,
@@ -297,7 +320,8 @@ TEST(Differential, TracesTellTheSameOfEveryCase) {
         SCOPED_TRACE(each.name);
         Fixture dpdk(TestHost::get().pool(), each.sessions_max);
         EbpfFixture ebpf(each.sessions_max, EbpfDevices::get(), EbpfFixture::Entrance::test_run);
-        dataplane::Trace trace = trace_of_everything();
+        dataplane::Trace trace = trace_of(decisions);
+        ebpf.trace(decisions);
         for (const Step& step : each.steps) {
             ASSERT_TRUE(dpdk.apply(step.tables) && ebpf.apply(step.tables));
             ASSERT_NO_FATAL_FAILURE(expect_outcome(step, EbpfFixture::expected_reason(step), ebpf.run_traced(step)));
@@ -310,13 +334,17 @@ TEST(Differential, TracesTellTheSameOfEveryCase) {
                 continue;
             }
             ASSERT_EQ(difference(dpdk_events, ebpf_events), "");
-            ++verdicts[ebpf_events.at(0).verdict()];
+            if (decisions == 0) ASSERT_FALSE(ebpf_events.empty());
+            if (!ebpf_events.empty()) ++verdicts[ebpf_events[0].verdict()];
         }
     }
-    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_FORWARDED], 100U);
-    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_ANSWERED], 3U);
-    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_DROPPED], 100U);
+    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_FORWARDED], 50U);
+    EXPECT_GT(verdicts[fastpath::TRACE_VERDICT_DROPPED], 50U);
+    EXPECT_EQ(verdicts[fastpath::TRACE_VERDICT_ANSWERED] > 3, decisions == 0) << "policy has no say in answers";
 }
+
+INSTANTIATE_TEST_SUITE_P(All, Traces, testing::Values(0, int{WEFT_DECIDED_ANY}),
+                         [](const auto& info) { return info.param == 0 ? "Everything" : "Decisions"; });
 
 } // namespace
 } // namespace weft::cases

@@ -108,8 +108,21 @@ Fixture::Fixture(rte_mempool* pool, std::size_t sessions_max) :
     quiescence_(1),
     tables_(quiescence_),
     sessions_(SessionTable::make(sessions_max, 0x1234567890abcdefULL).value()),
-    pipeline_(tables_, *sessions_, pool),
+    hits_(quiescence_, 1),
+    pipeline_(tables_, *sessions_, pool, hits_.of_worker(0)),
     tracer_(0, tables_, *sessions_, pipeline_) {}
+
+Result<void> Fixture::apply(const fastpath::TableUpdate& update) {
+    auto applied = tables_.apply(update);
+    hits_.reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())});
+    return applied;
+}
+
+std::vector<Hits> Fixture::hits() {
+    fastpath::RuleHitsReply reply;
+    hits_.tell(reply);
+    return to_hits(reply);
+}
 
 template <class Process>
 Outcome Fixture::run_through(std::span<const Step> steps, Process process) {

@@ -20,7 +20,9 @@ class Fixture {
   public:
     explicit Fixture(rte_mempool* pool, std::size_t sessions_max = 1024);
 
-    [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update) { return tables_.apply(update); }
+    [[nodiscard]] Result<void> apply(const fastpath::TableUpdate& update);
+
+    [[nodiscard]] std::vector<Hits> hits();
 
     /// One packet alone in its burst.
     [[nodiscard]] Outcome run(const Step& step) { return run({&step, 1}); }
@@ -44,6 +46,7 @@ class Fixture {
     dataplane::Quiescence quiescence_;
     dataplane::Tables tables_;
     std::unique_ptr<dataplane::SessionTable> sessions_;
+    dataplane::RuleHits hits_;
     dataplane::Pipeline pipeline_;
     dataplane::Tracer tracer_;
 };

@@ -36,7 +36,7 @@ std::size_t cpus() { return static_cast<std::size_t>(libbpf_num_possible_cpus())
 
 constexpr const char* emptied[] = {"networks",  "vteps",       "ports",         "port_of_ifindex", "endpoints",
                                    "next_hops", "host_routes", "prefix_routes", "policies",        "verdicts",
-                                   "sessions",  "told",        "accounts"};
+                                   "sessions",  "rule_hits",   "told",          "accounts"};
 
 /// A map as it stands in the kernel, by its name in the programs' object: of those that no MapSet holds.
 int map_of(const ebpf::Programs& programs, const char* name) {
@@ -64,13 +64,17 @@ EbpfHost::EbpfHost(ebpf::MapSet maps, std::size_t) :
     maps_(std::move(maps)), programs_(must(ebpf::Programs::load(maps_, program_options))) {}
 
 const ebpf::Programs& EbpfHost::traced_programs() {
-    if (!traced_) {
-        const fastpath::TraceSettings everything{.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0};
-        ring_ = must(ebpf::TraceRing::make(fastpath::trace_ring_bytes(everything.snap_length)));
-        traced_ = must(ebpf::TracedPrograms::load(maps_, program_options));
-        must(traced_->begin(0, 1, everything, *ring_));
-    }
+    if (!ring_) trace(0);
     return traced_->programs();
+}
+
+void EbpfHost::trace(std::uint8_t decisions) {
+    if (!traced_) traced_ = must(ebpf::TracedPrograms::load(maps_, program_options));
+    if (ring_) traced_->end(0);
+    fastpath::TraceSettings settings{.filter = {}, .snap_length = WEFT_TRACE_SNAP_MAX, .events_per_s = 0};
+    settings.filter.decisions = decisions;
+    ring_ = must(ebpf::TraceRing::make(fastpath::trace_ring_bytes(settings.snap_length)));
+    must(traced_->begin(0, 1, settings, *ring_));
 }
 
 std::vector<fastpath::TraceEvent> EbpfHost::take_events() {
@@ -126,10 +130,16 @@ void EbpfFixture::set_port(std::uint32_t port, std::uint32_t ifindex) const {
     must(host_.maps()["ports"].set(&port, &device));
 }
 
+std::vector<Hits> EbpfFixture::hits() const {
+    return to_hits(must(ebpf::RuleHits(host_.maps()["rule_hits"]).read()));
+}
+
 Result<void> EbpfFixture::apply(const fastpath::TableUpdate& update) {
     store_->begin_update();
     auto applied = writer_->apply(update);
     store_->end_update();
+    must(ebpf::RuleHits(host_.maps()["rule_hits"])
+             .reset({update.reset_rules().data(), static_cast<std::size_t>(update.reset_rules_size())}));
     return applied;
 }
 
@@ -320,6 +330,7 @@ void run_case(EbpfFixture& fixture, const PacketCase& each) {
         const auto applied = fixture.apply(step.tables);
         ASSERT_TRUE(applied) << applied.error().message;
         ASSERT_NO_FATAL_FAILURE(expect_outcome(step, EbpfFixture::expected_reason(step), fixture.run(step)));
+        expect_hits(step, fixture.hits());
     }
 }
 

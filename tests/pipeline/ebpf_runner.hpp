@@ -12,6 +12,7 @@
 #include "dataplane/api/table_writer.hpp"
 #include "ebpf/map_store.hpp"
 #include "ebpf/programs.hpp"
+#include "ebpf/rule_hits.hpp"
 #include "ebpf/traced_programs.hpp"
 #include "tests/pipeline/ebpf_devices.hpp"
 #include "tests/pipeline/outcome.hpp"
@@ -29,7 +30,11 @@ class EbpfHost {
 
     [[nodiscard]] const ebpf::Programs& programs() const { return programs_; }
 
-    /// With a trace that wants everything.
+    /// From now on the trace wants packets of which policy decides so (enum weft_decided); 0: everything, as at
+    /// first.
+    void trace(std::uint8_t decisions);
+
+    /// With that trace.
     [[nodiscard]] const ebpf::Programs& traced_programs();
 
     /// What that trace was told since the last call. None may be lost.
@@ -71,7 +76,7 @@ class EbpfFixture {
 
     [[nodiscard]] Outcome run(const Step& step) { return run_by(host_.programs(), step); }
 
-    /// The same while somebody traces everything.
+    /// The same while somebody traces.
     [[nodiscard]] Outcome run_traced(const Step& step) { return run_by(host_.traced_programs(), step); }
 
     /// What was told of the packets that were traced since the last call.
@@ -81,6 +86,11 @@ class EbpfFixture {
     void enter_by(std::uint32_t port);
 
     [[nodiscard]] std::size_t sessions() const;
+
+    [[nodiscard]] std::vector<Hits> hits() const;
+
+    /// See EbpfHost.
+    void trace(std::uint8_t decisions) { host_.trace(decisions); }
 
   private:
     EbpfFixture(std::size_t sessions_max, EbpfDevices* devices, Entrance entrance);

@@ -73,4 +73,21 @@ void expect_outcome(const Step& step, weft_drop_reason reason, const Outcome& ou
         EXPECT_GE(port, 49152);
 }
 
+std::vector<Hits> to_hits(const fastpath::RuleHitsReply& reply) {
+    std::vector<Hits> all;
+    for (const auto& each : reply.rules())
+        all.push_back({each.rule(), each.connections(), each.denied(), each.audited()});
+    std::ranges::sort(all);
+    return all;
+}
+
+void PrintTo(const Hits& hits, std::ostream* out) {
+    *out << fmt::format("rule {}: {} connections, {} denied, {} audited", hits.rule, hits.connections, hits.denied,
+                        hits.audited);
+}
+
+void expect_hits(const Step& step, const std::vector<Hits>& hits) {
+    if (step.hits) EXPECT_EQ(*step.hits, hits);
+}
+
 } // namespace weft::cases

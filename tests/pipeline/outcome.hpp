@@ -40,4 +40,9 @@ void add_sent(Outcome& outcome, Sent sent);
 /// Fails the running test where the outcome is not what the step, dropped for `reason`, says.
 void expect_outcome(const Step& step, weft_drop_reason reason, const Outcome& outcome);
 
+/// Of all rules, by number.
+[[nodiscard]] std::vector<Hits> to_hits(const fastpath::RuleHitsReply& reply);
+/// Fails the running test where hits are not what the step says.
+void expect_hits(const Step& step, const std::vector<Hits>& hits);
+
 } // namespace weft::cases

@@ -3,6 +3,7 @@
 // the DPDK pipeline in process (dpdk_runner.hpp), the eBPF programs through BPF_PROG_TEST_RUN.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,16 @@ struct Offload {
     std::uint16_t wrong_l3_by = 0; ///< added to where the upper layer is said to begin
 };
 
+/// What a rule has come to since the case began.
+struct Hits {
+    std::uint32_t rule = 0;
+    std::uint64_t connections = 0;
+    std::uint64_t denied = 0;
+    std::uint64_t audited = 0;
+
+    friend auto operator<=>(const Hits&, const Hits&) = default;
+};
+
 /// First the tables change, then one packet arrives.
 struct Step {
     fastpath::TableUpdate tables;
@@ -37,7 +48,8 @@ struct Step {
     weft_drop_reason reason = WEFT_DROP_none;
     std::vector<Sent> sent;
     Offload offload = {};
-    bool scattered = false; ///< over several buffers, the headers whole in the first
+    bool scattered = false;                               ///< over several buffers, the headers whole in the first
+    std::optional<std::vector<Hits>> hits = std::nullopt; ///< then, of all rules that have any, by number
 };
 
 struct PacketCase {

@@ -32,6 +32,7 @@ TEST_P(Pipeline, Case) {
         const auto applied = fixture.apply(step.tables);
         ASSERT_TRUE(applied) << applied.error().message;
         ASSERT_NO_FATAL_FAILURE(expect_outcome(step, step.reason, fixture.run(step)));
+        expect_hits(step, fixture.hits());
     }
     EXPECT_EQ(host.buffers_in_use(), 0U);
 }

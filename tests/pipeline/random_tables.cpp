@@ -70,7 +70,8 @@ void RandomTables::change_policy(fastpath::TableUpdate& update) {
     for (std::uint32_t rule = 2; random_.chance(80) && rule < 40; ++rule) {
         const std::uint32_t protocol = random_.one_of({1U, 6U, 6U, 17U, 17U, 58U, 99U, 132U});
         const std::uint32_t port = random_.one_of({0U, 53U, 80U, 8080U, 40000U}) + random_.below(3);
-        ranges[{protocol, port}] = {protocol, port, verdict(), rule};
+        const std::uint32_t audited = random_.chance(30) ? 50 + random_.below(5) : 0;
+        ranges[{protocol, port}] = {protocol, port, verdict(), rule, audited};
     }
     std::vector<World::Said> said;
     for (const auto& [first, range] : ranges)

@@ -9,6 +9,7 @@
 #include "tools/ctl/arguments.hpp"
 #include "tools/ctl/context.hpp"
 #include "tools/ctl/nouns.hpp"
+#include "tools/ctl/policy_hits.hpp"
 #include "tools/ctl/policy_verbs.hpp"
 #include "tools/ctl/text.hpp"
 #include "tools/ctl/yaml_files.hpp"
@@ -103,13 +104,16 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                  {"TYPES"},
                  {"RULES", align_right},
                  {"ENDPOINTS HERE", align_right},
+                 {.header = "HITS", .align = align_right, .optional = true},
                  {.header = "MODE", .optional = true}});
     for (const v1::Policy& policy : reply->policies()) {
         const bool in_namespace = is_network_policy(policy);
         table.add({in_namespace ? "network" : policy.tier(), in_namespace ? "" : std::to_string(policy.priority()),
                    policy.namespace_(), in_namespace ? policy.name() : policy.full_name(),
                    fmt::format("{}", fmt::join(policy.types(), ",")), std::uint64_t{policy.rules()},
-                   std::uint64_t{policy.selected_endpoints()}, Cell(policy.audit() ? "audit" : "", Tone::warning)});
+                   std::uint64_t{policy.selected_endpoints()},
+                   policy.hits().empty() ? Cell("") : Cell(total_hits(policy)),
+                   Cell(policy.audit() ? "audit" : "", Tone::warning)});
     }
     if (table.empty())
         context.remark("no policies: everything is allowed; `weft policy apply --help` says how to add one");
@@ -143,9 +147,10 @@ Outcome<Exit> show(Context& context, const Arguments& arguments) {
         context.print_json(policy);
         return Exit::ok;
     }
-    // The comment keeps the output a document that `policy apply` takes.
+    // Comments keep the output a document that `policy apply` takes.
     const std::string comment = fmt::format("# {}: {}", policy.full_name(), effect_of(policy));
-    context.print(fmt::format("{}\n{}{}", context.style.paint(comment, Tone::dim), printable_lines(policy.yaml()),
+    context.print(fmt::format("{}\n{}{}{}", context.style.paint(comment, Tone::dim),
+                              hits_comment(policy, context.style), printable_lines(policy.yaml()),
                               policy.yaml().ends_with('\n') ? "" : "\n"));
     return Exit::ok;
 }
@@ -193,7 +198,8 @@ Command policy_command() {
                            {"kubectl get netpol web -o yaml | weft policy apply -f -"}},
               .run = apply},
              {.name = "list",
-              .summary = "policies in the order in which they are asked, and what they select here",
+              .summary =
+                  "policies in the order in which they are asked, what they select here, and how often they decided",
               .options = {{.name = "namespace",
                            .help = "only this namespace's",
                            .value = "NS",
@@ -201,7 +207,11 @@ Command policy_command() {
               .examples = {{"weft policy list --namespace shop"}},
               .run = list},
              {.name = "show",
-              .summary = "one policy's YAML",
+              .summary = "one policy's YAML, and what its rules came to",
+              .details =
+                  "Above the YAML, as comments, stands for each rule how many connections it allowed and how many "
+                  "packets it denied on this host; for one of an audited policy, how many of either it would have "
+                  "decided otherwise than they were. Counts begin with the rule, and anew with the fast path.",
               .operands = {name},
               .options = {in_namespace},
               .examples = {{"weft policy show shop/web > web.yaml"}, {"weft policy show cnp:lockdown"}},
@@ -214,6 +224,7 @@ Command policy_command() {
               .examples = {{"weft policy delete shop/web"}},
               .run = remove},
              policy_explain_verb(),
+             policy_log_verb(),
              policy_test_verb(),
              policy_diff_verb()},
     };

@@ -53,6 +53,7 @@ Command trace_command() {
         .examples = {{"weft trace web-1", "all that web-1 sends and receives"},
                      {"weft trace web-1 10.244.1.7 --protocol tcp --port 5432", "one service, both directions"},
                      {"weft trace --verdict dropped", "what is dropped on this host, and why"},
+                     {"weft trace --decided web-1", "of web-1's connections only what policy decided about"},
                      {"weft trace --reason ingress_policy --count 1 db", "the next packet that policy keeps from db"},
                      {"weft trace --seconds 10 -o json | jq -r '.drop_reason // empty' | sort | uniq -c"}},
         .run = trace,

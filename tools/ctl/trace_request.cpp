@@ -67,6 +67,8 @@ std::vector<Option> trace_options() {
          .help = "only packets that were dropped for this reason",
          .value = "REASON",
          .choices = drop_reason_names()},
+        {.name = "decided",
+         .help = "only packets of which policy decided: the first of a connection, and those that it denied"},
         {.name = "count", .help = "end after this many packets", .value = "N", .letter = 'c'},
         {.name = "seconds", .help = "end after this time", .value = "S"},
         {.name = "rate", .help = "packets a second at most; what is more is counted as lost", .value = "N"}};
@@ -84,6 +86,9 @@ Outcome<v1::TraceRequest> trace_request(const Arguments& arguments, TraceDefault
     if (arguments.has("reason") && arguments.has("verdict") && request.verdict() != "dropped")
         return refuse(Exit::usage, fmt::format("--reason {} goes with --verdict dropped: nothing that was {} has one",
                                                request.drop_reason(), request.verdict()));
+    if (arguments.has("decided"))
+        for (const char* const decision : {"allowed", "denied", "audited"})
+            request.add_decisions(decision);
     const auto snap = number_or(arguments, "snap", 0, WEFT_TRACE_SNAP_MAX, defaults.snap_length);
     const auto rate = number_or(arguments, "rate", 1, rate_max, defaults.events_per_s);
     for (const auto* const number : {&snap, &rate})

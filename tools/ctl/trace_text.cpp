@@ -70,6 +70,12 @@ std::string end_text(const v1::TraceEvent& event, const std::string& address, st
     return fmt::format(fmt::runtime(address.contains(':') ? "[{}]:{}" : "{}:{}"), address, port);
 }
 
+/// That decided, and that would decide otherwise.
+std::string rules_text(const v1::TraceEvent& event) {
+    if (event.audited_rule().empty()) return event.rule();
+    return fmt::format("{}{}audited: {}", event.rule(), event.rule().empty() ? "" : "; ", event.audited_rule());
+}
+
 /// A port, and the VTEP beyond it.
 std::string port_text(const std::string& name, const std::string& vtep) {
     return vtep.empty() || name.empty() ? name : fmt::format("{} ({})", name, vtep);
@@ -85,7 +91,7 @@ bool is_dropped(const v1::TraceEvent& event) { return event.verdict() == "droppe
 
 std::string with_rule(std::string text, const v1::TraceEvent& event) {
     if (!event.stage().empty()) text += fmt::format("; stage {}", event.stage());
-    if (!event.rule().empty()) text += fmt::format("; {}", event.rule());
+    if (const std::string rules = rules_text(event); !rules.empty()) text += fmt::format("; {}", rules);
     return text;
 }
 
@@ -138,7 +144,7 @@ std::string TraceLines::line(const v1::TraceEvent& event, Style style) {
     return text + aligned({time_text(event.time_unix_ns()), port_text(event.port_in(), in ? event.vtep() : ""), out,
                            end_text(event, event.source(), event.source_port()),
                            end_text(event, event.destination(), event.destination_port()), packet_text(event),
-                           Cell(verdict_text(event), tone), event.stage(), event.rule()},
+                           Cell(verdict_text(event), tone), event.stage(), rules_text(event)},
                           style);
 }
 

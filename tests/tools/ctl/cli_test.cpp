@@ -294,6 +294,39 @@ TEST_F(Cli, PolicyNamesHaveANamespace) {
     EXPECT_EQ(weft({"policy", "delete", "a/web", "--namespace", "b"}).exit, Exit::usage);
 }
 
+TEST_F(Cli, PolicyShowHasHitsAsComments) {
+    v1::Policy policy = network_policy("shop", "web");
+    policy.set_yaml("kind: NetworkPolicy\n");
+    const auto add = [&](const char* rule, std::uint64_t connections, std::uint64_t denied, std::uint64_t audited) {
+        auto& hits = *policy.add_hits();
+        hits.set_rule(rule);
+        hits.set_connections(connections);
+        hits.set_denied(denied);
+        hits.set_audited(audited);
+    };
+    add("ingress rule 1 of shop/web", 12, 0, 0);
+    add("ingress isolation of shop/web", 0, 1234, 0);
+    agent.policies = {policy};
+    EXPECT_EQ(weft({"policy", "show", "shop/web"}).out,
+              "# shop/web: Ingress; 1 rule; selects 2 endpoints here\n"
+              "# RULE                           CONNECTIONS  DENIED PACKETS\n"
+              "# ingress rule 1 of shop/web              12               0\n"
+              "# ingress isolation of shop/web            0            1234\n"
+              "kind: NetworkPolicy\n");
+    EXPECT_EQ(weft({"policy", "show", "shop/web", "-o", "json"}).json()["hits"][1]["denied"], 1234);
+    EXPECT_EQ(weft({"policy", "list"}).out, "TIER     NAMESPACE  NAME  TYPES    RULES  ENDPOINTS HERE  HITS\n"
+                                            "network  shop       web   Ingress      1               2  1246\n");
+    policy.set_audit(true);
+    policy.clear_hits();
+    add("ingress rule 1 of shop/web", 0, 0, 7);
+    agent.policies = {policy};
+    EXPECT_EQ(weft({"policy", "show", "shop/web"}).out,
+              "# shop/web: audit: decides nothing; Ingress; 1 rule; selects 2 endpoints here\n"
+              "# RULE                        WOULD HAVE DECIDED\n"
+              "# ingress rule 1 of shop/web                   7\n"
+              "kind: NetworkPolicy\n");
+}
+
 TEST_F(Cli, PoliciesAreListedAsTheyAreAsked) {
     agent.policies = {network_policy("shop", "web-10"),        network_policy("shop", "web-2"),
                       network_policy("default", "web"),        cluster_policy("last", "baseline", 5),

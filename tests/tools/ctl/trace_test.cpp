@@ -114,6 +114,40 @@ TEST_F(Trace, FiltersAreAsked) {
     EXPECT_EQ(asked.snap_length(), 0U) << "nobody sees the frames";
 }
 
+TEST_F(Trace, DecisionsAreAskedForAndAuditedRulesNamed) {
+    v1::TraceEvent event = denied();
+    event.set_audited_rule("ingress rule 1 of cnp:trial");
+    agent.traced = {reply({event})};
+    const Ended ended = weft({"trace", "--decided", "--count", "1"});
+    EXPECT_EQ(agent.trace_asked.decisions_size(), 3);
+    EXPECT_NE(ended.out.find("  ingress of default/web; audited: ingress rule 1 of cnp:trial\n"), std::string::npos)
+        << ended.out;
+}
+
+TEST_F(Trace, PolicyLogHasALineForEachDecision) {
+    v1::TraceEvent part = denied();
+    part.set_part(1);
+    agent.traced = {reply({denied(), part, denied()}, 3)};
+    const Ended ended = weft({"policy", "log", "--denied", "--audited", "web", "--count", "2"});
+    EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
+    ASSERT_EQ(agent.trace_asked.decisions_size(), 2);
+    EXPECT_EQ(agent.trace_asked.decisions(0), "denied");
+    EXPECT_EQ(agent.trace_asked.decisions(1), "audited");
+    EXPECT_EQ(agent.trace_asked.ends(0), "web");
+    std::istringstream out(ended.out);
+    std::vector<Json> lines;
+    for (std::string line; std::getline(out, line);)
+        lines.push_back(Json::parse(line));
+    ASSERT_EQ(lines.size(), 3U) << ended.out;
+    EXPECT_EQ(lines[0]["verdict"], "denied");
+    EXPECT_EQ(lines[0]["time"], "2026-11-21T12:00:00.124456789Z");
+    EXPECT_EQ(lines[2]["lost"], 3);
+    EXPECT_EQ(ended.err, "2 packets, 3 lost\n");
+    agent.traced = {reply({denied()})};
+    static_cast<void>(weft({"policy", "log", "--count", "1"}));
+    EXPECT_EQ(agent.trace_asked.decisions_size(), 3);
+}
+
 TEST_F(Trace, WrongWordsAreRefusedBeforeAnythingIsAsked) {
     const std::pair<Words, const char*> cases[] = {
         {{"trace", "a", "b", "c"}, "'c' is one END too many"},
