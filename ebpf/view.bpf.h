@@ -2,6 +2,8 @@
 /* weft_view: what pipeline/decision.h and pipeline/admit.h ask of the maps. */
 #pragma once
 
+#include <linux/errno.h>
+
 #include "ebpf/maps.bpf.h"
 
 struct weft_view {
@@ -97,7 +99,7 @@ WEFT_INLINE void weft_count_sessions(__u32 account, __s32 sessions, __s32 half_o
 /* In the place of another, or of one that another CPU opened just now. */
 WEFT_STAGE int weft_replace_session(const struct weft_session_key* key, const struct weft_session_value* session) {
     const struct weft_session_value* const before = bpf_map_lookup_elem(&sessions, key);
-    if (!before) return 0;
+    if (!before) return bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST) == 0; /* swept just now */
     const __u32 account = before->account;
     const int half_open = weft_session_is_half_open(key, before);
     if (bpf_map_update_elem(&sessions, key, session, BPF_EXIST) != 0) return 0;
@@ -110,8 +112,8 @@ WEFT_STAGE int weft_replace_session(const struct weft_session_key* key, const st
 static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
                                     const struct weft_session_value* session) {
     (void)view;
-    if (bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST) != 0 && !weft_replace_session(key, session))
-        return 0;
+    const long failed = bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST);
+    if (failed && (failed != -EEXIST || !weft_replace_session(key, session))) return 0;
     weft_count_sessions(session->account, 1, weft_session_is_half_open(key, session));
     return 1;
 }
