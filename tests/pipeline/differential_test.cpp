@@ -334,7 +334,7 @@ TEST_P(Traces, TellTheSameOfEveryCase) {
                 continue;
             }
             ASSERT_EQ(difference(dpdk_events, ebpf_events), "");
-            if (decisions == 0) ASSERT_FALSE(ebpf_events.empty());
+            ASSERT_TRUE(decisions != 0 || !ebpf_events.empty());
             if (!ebpf_events.empty()) ++verdicts[ebpf_events[0].verdict()];
         }
     }
