@@ -172,7 +172,7 @@ TEST_F(EbpfSessionWalks, AreAnsweredBeforeItEnds) {
         open(number);
     std::uint64_t matched = 0;
     std::uint64_t flushed = 0;
-    fast_path_->sessions(of_network(0, 0), [&](auto part) { matched = part->matched(); });
+    fast_path_->sessions(of_network(0, 0), [&](auto part) { matched = part.value().matched(); });
     fastpath::FlushSessionsRequest all;
     fast_path_->flush_sessions(all, [&](auto count) { flushed = count.value(); });
     fast_path_.reset();
