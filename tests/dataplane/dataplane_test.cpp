@@ -28,6 +28,12 @@ class DataplaneRequests : public testing::Test {
         return asker_->last;
     }
 
+    /// What has been answered once the control thread has done a chore.
+    fastpath::Reply after_chore() {
+        dataplane_->chore();
+        return asker_->last;
+    }
+
     fastpath::Reply apply(const TableUpdate& update) {
         fastpath::Request request;
         *request.mutable_update() = update;
@@ -112,6 +118,27 @@ TEST_F(DataplaneRequests, PortWhoseReplacementFailsIsGone) {
     add_lost(next, World::web);
     EXPECT_EQ(apply(next).status().code(), fastpath::CODE_NOT_FOUND);
     EXPECT_TRUE(ports().empty());
+}
+
+TEST_F(DataplaneRequests, SessionsAreAnsweredByChoresBetweenOtherRequests) {
+    fastpath::Request list;
+    list.set_id(7);
+    list.mutable_sessions()->set_most(10);
+    EXPECT_FALSE(ask(list).has_sessions());
+    fastpath::Request flush;
+    flush.set_id(8);
+    flush.mutable_flush_sessions();
+    EXPECT_FALSE(ask(flush).has_sessions_flushed());
+    EXPECT_TRUE(dump().ports().empty());
+    const auto listed = after_chore();
+    EXPECT_EQ(listed.id(), 7U);
+    EXPECT_TRUE(listed.sessions().last());
+    EXPECT_EQ(listed.sessions().capacity(), 64U);
+    const auto flushed = after_chore();
+    EXPECT_EQ(flushed.id(), 8U);
+    EXPECT_TRUE(flushed.has_sessions_flushed());
+    flush.mutable_flush_sessions()->mutable_filter()->set_l4_port(65536);
+    EXPECT_EQ(ask(flush).status().code(), fastpath::CODE_INVALID);
 }
 
 } // namespace

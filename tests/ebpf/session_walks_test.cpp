@@ -24,6 +24,7 @@ class EbpfSessionWalks : public OpenFastPath {
     void SetUp() override {
         OpenFastPath::SetUp();
         if (IsSkipped()) return;
+        options_.entries["sessions"] = 32768;
         restart();
         maps_.emplace(MapSet::open(options_).value());
     }
@@ -156,7 +157,7 @@ TEST_F(EbpfSessionWalks, OthersAreAnsweredBetweenSlices) {
     for (std::uint32_t number = 1; number <= 20 * SessionWalk::slice; ++number)
         open(number);
     std::string heard;
-    fast_path_->sessions(of_network(0, 0), [&](auto part) { heard += part->last() ? 'c' : '.'; });
+    fast_path_->sessions(of_network(0, 0), [&](auto part) { heard += part.value().last() ? 'c' : '.'; });
     fast_path_->info([&](auto) { heard += 'i'; });
     fastpath::FlushSessionsRequest all;
     fast_path_->flush_sessions(all, [&](auto flushed) { heard += flushed.value() > 0 ? 'f' : 'F'; });
