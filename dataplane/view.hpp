@@ -59,16 +59,20 @@ static inline void weft_update_session(const weft_view* view, const weft_packet*
     view->sessions->update(packet->key, packet->hash, *session);
 }
 
-static inline weft_account weft_read_account(const weft_view* view, std::uint32_t account) {
-    return view->sessions->accounts().read(account);
+static inline weft_drop_reason weft_ask_account(const weft_view* view, std::uint32_t account, std::uint32_t needs) {
+    const auto capacity = static_cast<std::uint32_t>(view->sessions->capacity());
+    return weft_check_quota(view->sessions->accounts().read(account),
+                            weft_quota_of(view->tables->host().session_quota, capacity), needs);
 }
 
-static inline weft_quota weft_read_quota(const weft_view* view) {
-    return weft_quota_of(view->tables->host().session_quota, static_cast<std::uint32_t>(view->sessions->capacity()));
+WEFT_STAGE weft_drop_reason weft_decide_flow(const weft_view* view, std::uint32_t vni, const weft_flow* flow,
+                                             const weft_endpoint* sender, weft_decision* decision) {
+    return weft_decide(view, vni, flow, sender, decision);
 }
 
-static inline weft_rule_hits* weft_hits_of_rule(const weft_view* view, std::uint32_t rule) {
-    return view->hits->find(rule);
+static inline void weft_count_hit(const weft_view* view, std::uint32_t rule, weft_hit hit) {
+    if (rule == 0) return;
+    if (auto* const hits = view->hits->find(rule)) weft_add_hit(hits, hit);
 }
 
 static inline void weft_note_decision(const weft_view* view, std::uint32_t decided, std::uint32_t audited_rule) {

@@ -71,21 +71,33 @@ static inline int weft_find_session(const struct weft_view* view, const struct w
     return 1;
 }
 
-static inline struct weft_account weft_read_account(const struct weft_view* view, uint32_t account) {
-    (void)view;
-    const struct weft_account none = {0, 0};
-    const volatile struct weft_account* const found = bpf_map_lookup_elem(&accounts, &account);
-    if (!found) return none;
-    const struct weft_account held = {found->sessions, found->half_open};
-    return held;
+/* Functions that the kernel's verifier looks at once, by themselves, and not once for each way that leads to a call:
+ * what they return, or leave in memory, is then unknown to it. They take no view, whose pointers would be lost. */
+#define WEFT_ALONE __attribute__((noinline))
+
+/* The compiler knows that it is small, and a drop counter's place (struct weft_drop_counts); the verifier must see
+ * it, and go on with none apart from the others. */
+WEFT_INLINE enum weft_drop_reason weft_reason_of(int returned) {
+    __u64 reason = (__u64)returned;
+    __asm__ volatile("%0 &= 63" : "+r"(reason));
+    if (reason == 0) return WEFT_DROP_none;
+    __asm__ volatile("" : "+r"(reason));
+    return (enum weft_drop_reason)reason;
 }
 
-/* Who fills the tables has put the table's part where nothing was asked for. */
-static inline struct weft_quota weft_read_quota(const struct weft_view* view) {
-    (void)view;
+/* Who fills the tables has put the table's part where no quota was asked for. */
+WEFT_ALONE int weft_ask_account_alone(__u32 account, __u32 needs) {
     const __u32 zero = 0;
     const struct weft_host* const now = bpf_map_lookup_elem(&host, &zero);
-    return weft_quota_of(now ? now->session_quota : 0, 0);
+    const volatile struct weft_account* const found = bpf_map_lookup_elem(&accounts, &account);
+    if (!now || !found) return WEFT_DROP_none;
+    const struct weft_account held = {found->sessions, found->half_open};
+    return weft_check_quota(held, weft_quota_of(now->session_quota, 0), needs);
+}
+
+static inline enum weft_drop_reason weft_ask_account(const struct weft_view* view, uint32_t account, uint32_t needs) {
+    (void)view;
+    return weft_reason_of(weft_ask_account_alone(account, needs));
 }
 
 /* `sessions` more, and `half_open` more of these. */
@@ -97,7 +109,7 @@ WEFT_INLINE void weft_count_sessions(__u32 account, __s32 sessions, __s32 half_o
 }
 
 /* In the place of another, or of one that another CPU opened just now. */
-WEFT_STAGE int weft_replace_session(const struct weft_session_key* key, const struct weft_session_value* session) {
+WEFT_INLINE int weft_replace_session(const struct weft_session_key* key, const struct weft_session_value* session) {
     const struct weft_session_value* const before = bpf_map_lookup_elem(&sessions, key);
     if (!before) return bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST) == 0; /* swept just now */
     const __u32 account = before->account;
@@ -109,32 +121,65 @@ WEFT_STAGE int weft_replace_session(const struct weft_session_key* key, const st
 
 /* The books are right as long as no other CPU replaces or changes the same session meanwhile; then one may count too
  * much, which the sweep of the sessions puts right. */
-static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
-                                    const struct weft_session_value* session) {
-    (void)view;
+WEFT_ALONE int weft_open_session_alone(const struct weft_session_key* key, const struct weft_session_value* session) {
+    if (!key || !session) return 0;
     const long failed = bpf_map_update_elem(&sessions, key, session, BPF_NOEXIST);
     if (failed && (failed != -EEXIST || !weft_replace_session(key, session))) return 0;
     weft_count_sessions(session->account, 1, weft_session_is_half_open(key, session));
     return 1;
 }
 
+static inline int weft_open_session(const struct weft_view* view, const struct weft_session_key* key,
+                                    const struct weft_session_value* session) {
+    (void)view;
+    return weft_open_session_alone(key, session);
+}
+
 /* Replaced as a whole, never written in place: the kernel may have given the entry's memory to another session. */
+WEFT_ALONE int weft_update_session_alone(const struct weft_session_key* key, const struct weft_session_value* session,
+                                         __u32 was_half_open) {
+    if (!key || !session) return 0;
+    if (bpf_map_update_elem(&sessions, key, session, BPF_EXIST) != 0) return 0;
+    if (was_half_open && !weft_session_is_half_open(key, session)) weft_count_sessions(session->account, 0, -1);
+    return 0;
+}
+
 static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
                                        const struct weft_session_value* session, int was_half_open) {
     (void)view;
-    if (bpf_map_update_elem(&sessions, &packet->key, session, BPF_EXIST) != 0) return;
-    if (was_half_open && !weft_session_is_half_open(&packet->key, session))
-        weft_count_sessions(session->account, 0, -1);
+    (void)weft_update_session_alone(&packet->key, session, (__u32)was_half_open);
 }
 
-static inline struct weft_rule_hits* weft_hits_of_rule(const struct weft_view* view, uint32_t rule) {
+WEFT_ALONE int weft_decide_alone(__u32 vni, const struct weft_flow* flow, const struct weft_endpoint* sender,
+                                 struct weft_decision* decision) {
+    if (!flow || !decision) return WEFT_DROP_no_route;
+    return weft_decide(0, vni, flow, sender, decision);
+}
+
+static inline enum weft_drop_reason weft_decide_flow(const struct weft_view* view, uint32_t vni,
+                                                     const struct weft_flow* flow, const struct weft_endpoint* sender,
+                                                     struct weft_decision* decision) {
     (void)view;
+    __builtin_memset(decision, 0, sizeof *decision); /* kernels before 6.3 want it to hold something */
+    return weft_reason_of(weft_decide_alone(vni, flow, sender, decision));
+}
+
+WEFT_ALONE int weft_count_hit_alone(__u32 rule, __u32 hit) {
+    if (rule == 0) return 0;
     struct weft_rule_hits* hits = bpf_map_lookup_elem(&rule_hits, &rule);
-    if (hits) return hits;
-    const struct weft_rule_hits none = {0, 0, 0};
-    /* Another CPU may have been first. */
-    (void)bpf_map_update_elem(&rule_hits, &rule, &none, BPF_NOEXIST);
-    return bpf_map_lookup_elem(&rule_hits, &rule);
+    if (!hits) {
+        const struct weft_rule_hits none = {0, 0, 0};
+        /* Another CPU may have been first. */
+        (void)bpf_map_update_elem(&rule_hits, &rule, &none, BPF_NOEXIST);
+        hits = bpf_map_lookup_elem(&rule_hits, &rule);
+    }
+    if (hits) weft_add_hit(hits, (enum weft_hit)hit);
+    return 0;
+}
+
+static inline void weft_count_hit(const struct weft_view* view, uint32_t rule, enum weft_hit hit) {
+    (void)view;
+    (void)weft_count_hit_alone(rule, hit);
 }
 
 /* Of a trace's business alone: trace.bpf.h. */

@@ -44,14 +44,21 @@ WEFT_INLINE struct weft_quota weft_quota_of(uint32_t asked, uint32_t capacity) {
     return quota;
 }
 
-/* Has the account room for this session? `old`: what the table has under its key, which makes way; null: nothing. */
-WEFT_INLINE enum weft_drop_reason weft_check_quota(struct weft_account account, struct weft_quota quota,
-                                                   const struct weft_session_key* key,
-                                                   const struct weft_session_value* session,
-                                                   const struct weft_session_value* old) {
+enum weft_account_needs { WEFT_NEEDS_SESSION = 1, WEFT_NEEDS_HALF_OPEN = 2 };
+
+/* What the session's account must have room for. `old`: what the table has under its key, which makes way; null:
+ * nothing. */
+WEFT_INLINE uint32_t weft_needs_of(const struct weft_session_key* key, const struct weft_session_value* session,
+                                   const struct weft_session_value* old) {
     const int makes_way = old && old->account == session->account;
-    if (!makes_way && account.sessions >= quota.sessions) return WEFT_DROP_session_quota;
-    if (!weft_session_is_half_open(key, session) || (makes_way && weft_session_is_half_open(key, old)))
-        return WEFT_DROP_none;
-    return account.half_open < quota.half_open ? WEFT_DROP_none : WEFT_DROP_half_open_quota;
+    const int half_open =
+        weft_session_is_half_open(key, session) && !(makes_way && weft_session_is_half_open(key, old));
+    return (makes_way ? 0 : (uint32_t)WEFT_NEEDS_SESSION) | (half_open ? (uint32_t)WEFT_NEEDS_HALF_OPEN : 0);
+}
+
+WEFT_INLINE enum weft_drop_reason weft_check_quota(struct weft_account account, struct weft_quota quota,
+                                                   uint32_t needs) {
+    if ((needs & WEFT_NEEDS_SESSION) && account.sessions >= quota.sessions) return WEFT_DROP_session_quota;
+    if ((needs & WEFT_NEEDS_HALF_OPEN) && account.half_open >= quota.half_open) return WEFT_DROP_half_open_quota;
+    return WEFT_DROP_none;
 }

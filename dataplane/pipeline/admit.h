@@ -37,8 +37,11 @@ static inline int weft_open_session(const struct weft_view* view, const struct w
 static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
                                        const struct weft_session_value* session, int was_half_open);
 /* What an account holds, and what any may hold. */
-static inline struct weft_account weft_read_account(const struct weft_view* view, uint32_t account);
-static inline struct weft_quota weft_read_quota(const struct weft_view* view);
+static inline enum weft_drop_reason weft_ask_account(const struct weft_view* view, uint32_t account, uint32_t needs);
+/* weft_decide(), called as the backend likes it best. */
+static enum weft_drop_reason weft_decide_flow(const struct weft_view* view, uint32_t vni,
+                                              const struct weft_flow* flow, const struct weft_endpoint* sender,
+                                              struct weft_decision* decision);
 
 WEFT_INLINE void weft_packet_key(struct weft_packet* packet) {
     packet->from_low = (uint32_t)weft_session_key_of(&packet->ip, packet->vni, &packet->key);
@@ -73,7 +76,7 @@ WEFT_INLINE enum weft_drop_reason weft_check_ends(const struct weft_view* view, 
 WEFT_INLINE enum weft_drop_reason weft_ask_quota(const struct weft_view* view, const struct weft_session_key* key,
                                                  const struct weft_session_value* session,
                                                  const struct weft_session_value* old) {
-    return weft_check_quota(weft_read_account(view, session->account), weft_read_quota(view), key, session, old);
+    return weft_ask_account(view, session->account, weft_needs_of(key, session, old));
 }
 
 /* The first fragment's verdict, for those that follow it. A full table or account shows at the next fragment, as
@@ -114,7 +117,7 @@ WEFT_STAGE enum weft_drop_reason weft_decide_again(const struct weft_view* view,
     const struct weft_flow flow = weft_flow_of(&packet->ip, !from_initiator);
     struct weft_decision decision;
     const enum weft_drop_reason reason =
-        weft_decide(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
+        weft_decide_flow(view, packet->vni, &flow, from_initiator ? view->sender : 0, &decision);
     if (weft_is_denied(reason))
         weft_count_decision(view, &decision);
     else
@@ -184,7 +187,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* v
         const int from_initiator = (weft_session_initiator_is_low(&session) != 0) == (about_from_low != 0);
         const struct weft_flow flow = weft_flow_of(about, !from_initiator);
         struct weft_decision decision;
-        const enum weft_drop_reason denied = weft_decide(view, packet->vni, &flow, 0, &decision);
+        const enum weft_drop_reason denied = weft_decide_flow(view, packet->vni, &flow, 0, &decision);
         if (weft_is_denied(denied)) {
             weft_count_decision(view, &decision);
             return denied;
@@ -207,7 +210,7 @@ WEFT_STAGE enum weft_drop_reason weft_admit_new(const struct weft_view* view, co
                                                 const struct weft_session_value* old, struct weft_path* path) {
     const struct weft_flow flow = weft_flow_of(&packet->ip, 0);
     struct weft_decision decision;
-    const enum weft_drop_reason reason = weft_decide(view, packet->vni, &flow, view->sender, &decision);
+    const enum weft_drop_reason reason = weft_decide_flow(view, packet->vni, &flow, view->sender, &decision);
     path->forward = weft_find_next_hop(view, decision.destination.next_hop);
     path->back = weft_find_next_hop(view, decision.source.next_hop);
     const enum weft_drop_reason wrong = weft_check_ends(view, packet, path);

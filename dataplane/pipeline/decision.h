@@ -110,8 +110,9 @@ WEFT_STAGE void weft_ask_policy(const struct weft_view* view, const struct weft_
 
 /* `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is
  * asked even while no route leads to it. */
-WEFT_STAGE enum weft_drop_reason weft_decide(const struct weft_view* view, uint32_t vni, const struct weft_flow* flow,
-                                             const struct weft_endpoint* sender, struct weft_decision* decision) {
+WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint32_t vni,
+                                              const struct weft_flow* flow, const struct weft_endpoint* sender,
+                                              struct weft_decision* decision) {
     __builtin_memset(decision, 0, sizeof *decision);
     decision->destination = weft_find_route(view, vni, &flow->destination);
     decision->source = weft_find_route(view, vni, &flow->source);

@@ -38,6 +38,6 @@ WEFT_STAGE uint32_t weft_trace_rule(const struct weft_view* view, const struct w
     const struct weft_endpoint* const sender = reversed || weft_is_icmp_error(&event->ip) ? 0 : view->sender;
     const struct weft_flow flow = weft_flow_of(subject, reversed);
     struct weft_decision decision;
-    (void)weft_decide(view, event->vni, &flow, sender, &decision);
+    (void)weft_decide_flow(view, event->vni, &flow, sender, &decision);
     return weft_decision_rule(&decision);
 }
