@@ -200,7 +200,7 @@ for port in range(10_000, 30_000):  # which VXLAN's is not among
         return host.weft_json('session', 'count', 'h1-e2', '--protocol', 'udp')['matched'] >= enough
 
     wait_until(opened, f'{enough} sessions', 20)
-    ports = [each['responder_port'] for each in listed(host, 'h1-e2', '--protocol', 'udp')]
+    ports = [(each['responder_port'], each['initiator_port']) for each in listed(host, 'h1-e2', '--protocol', 'udp')]
     assert len(ports) >= enough and len(set(ports)) == len(ports) and ports == sorted(ports), f'{len(set(ports))} of {len(ports)} sessions'
     flushed = flush(host, 'h1-e2', '--protocol', 'udp')
     assert enough // 2 < flushed <= len(ports), f'{flushed} of {len(ports)} sessions: the first may have ended by themselves'
