@@ -79,7 +79,9 @@ int run(int argc, char** argv) {
         throw std::runtime_error("--routes is 1 to 16777216, --label-sets at least 1");
 
     boost::asio::io_context loop;
-    auto speaker = bgp::Speaker::start(loop, speaker_config(settings), {});
+    bgp::Speaker::Events nothing_of_interest{
+        .on_routes = [](const bgp::RouteUpdate&) {}, .on_converged = [] {}, .on_peer = [](const bgp::PeerStatus&) {}};
+    auto speaker = bgp::Speaker::start(loop, speaker_config(settings), std::move(nothing_of_interest));
     if (!speaker) throw std::runtime_error(speaker.error().message);
     announce_all(**speaker, settings);
     fmt::print("announced\n");
