@@ -25,6 +25,10 @@ constexpr std::chrono::seconds retry_max{30};
 constexpr std::ptrdiff_t opening_max = 2;
 constexpr std::chrono::seconds outgoing_open_timeout{240}; ///< RFC 4271 section 8.2.2 (OpenSent)
 
+bool collided(const Notification& notification) {
+    return notification.code == cease && notification.subcode == connection_collision;
+}
+
 boost::asio::ip::address to_asio(const net::Address& address) {
     if (address.is_v4()) return boost::asio::ip::address_v4(address.to_v4());
     boost::asio::ip::address_v6::bytes_type bytes;
@@ -43,6 +47,8 @@ Peer::Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic,
     events_(std::move(events)),
     retry_timer_(loop),
     stale_timer_(loop),
+    routes_({.on_route = [this](const ReceivedRoute& route) { return events_.on_route(*this, route); },
+             .on_withdrawn = [this](const Nlri& key) { events_.on_withdrawn(*this, key); }}),
     restarting_(config.restarting),
     remote_as_(neighbor_.remote_as) {}
 
@@ -197,14 +203,9 @@ void Peer::session_established(const std::shared_ptr<Session>& session) {
                           return family.family == AddressFamily::l2vpn_evpn && family.forwarding_preserved;
                       });
     if (!kept)
-        sweep_stale();
-    else if (!routes_.empty()) {
-        // The peer has this long to say End-of-RIB.
-        stale_timer_.expires_after(std::chrono::seconds(std::max<std::uint16_t>(config_.restart_time_s, 1)));
-        stale_timer_.async_wait([this](boost::system::error_code error) {
-            if (!error) sweep_stale();
-        });
-    }
+        routes_.sweep_stale();
+    else if (routes_.stale() > 0) // until it says End-of-RIB
+        keep_stale(config_.restart_time_s, "did not say in time that it has told all its routes");
     spdlog::info("BGP {}: established, AS {}, router id {}", neighbor_.address.to_string(), remote_as_,
                  net::Address::v4(remote_router_id_).to_string());
     events_.on_established(*this);
@@ -218,15 +219,7 @@ void Peer::session_ended(const std::shared_ptr<Session>& session, SessionEnd end
         since_ = std::chrono::steady_clock::now();
         last_error_ = end.reason;
         spdlog::warn("BGP {}: session ended: {}", neighbor_.address.to_string(), end.reason);
-        const bool graceful =
-            !end.notified && config_.restart_time_s != 0 && received_.graceful_restart &&
-            std::ranges::any_of(received_.graceful_restart->families, [](const GracefulRestartFamily& family) {
-                return family.family == AddressFamily::l2vpn_evpn;
-            });
-        if (graceful)
-            begin_stale();
-        else
-            withdraw_all();
+        keep_or_withdraw(end);
     } else if (!established_ && sessions_.empty()) { // the last of two that collided says more than the first
         // Once per reason: a neighbour that is configured wrongly is tried for ever.
         const auto level = end.reason == last_error_ ? spdlog::level::debug : spdlog::level::warn;
@@ -245,57 +238,46 @@ void Peer::receive(Update update) {
     if (update.treated_as_withdraw)
         spdlog::warn("BGP {}: UPDATE treated as withdrawal of {} routes: {}", neighbor_.address.to_string(),
                      update.withdrawn.size(), *update.treated_as_withdraw);
-    for (const Nlri& nlri : update.withdrawn) {
-        const Nlri key = key_of(nlri);
-        if (routes_.erase(key) > 0) events_.on_withdrawn(*this, key);
-    }
-    for (Nlri& nlri : update.announced) {
-        ReceivedRoute& route = routes_[key_of(nlri)];
-        route = {std::move(nlri), update.attributes, false};
-        events_.on_route(*this, route);
-    }
+    for (const Nlri& nlri : update.withdrawn)
+        routes_.withdraw(nlri);
+    for (Nlri& nlri : update.announced)
+        routes_.announce(std::move(nlri), update.attributes);
     if (update.end_of_rib == AddressFamily::l2vpn_evpn) {
         stale_timer_.cancel();
-        sweep_stale();
+        routes_.sweep_stale();
         heard_end_of_rib_ = true;
         events_.on_end_of_rib(*this);
     }
 }
 
-void Peer::withdraw_all() {
-    for (const auto& route : std::exchange(routes_, {}))
-        events_.on_withdrawn(*this, route.first);
+void Peer::keep_or_withdraw(const SessionEnd& end) {
+    const auto& restart = received_.graceful_restart;
+    const bool can_restart = config_.restart_time_s != 0 && restart &&
+                             std::ranges::any_of(restart->families, [](const GracefulRestartFamily& family) {
+                                 return family.family == AddressFamily::l2vpn_evpn;
+                             });
+    // RFC 4724 section 4.1: who said a NOTIFICATION did not restart. Where two connections collided, neither side
+    // went away, and the other connection brings the same routes in a moment.
+    if (!can_restart || (end.notification && !collided(*end.notification))) {
+        routes_.withdraw_all();
+        return;
+    }
+    // RFC 4724 section 4.2: one restart is bridged. What the peer has not announced again since its last goes.
+    if (!end.notification) routes_.sweep_stale();
+    routes_.mark_stale();
+    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.stale(),
+                 restart->restart_time_s);
+    keep_stale(restart->restart_time_s, "did not come back in time");
 }
 
-void Peer::begin_stale() {
-    // RFC 4724 section 4.2: one restart is bridged. What the peer has not announced again since its last goes.
-    sweep_stale();
-    for (auto& [key, route] : routes_) {
-        route.stale = true;
-        events_.on_route(*this, route);
-    }
-    const auto time = std::chrono::seconds(std::max<std::uint16_t>(received_.graceful_restart->restart_time_s, 1));
-    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.size(),
-                 time.count());
-    stale_timer_.expires_after(time);
-    stale_timer_.async_wait([this](boost::system::error_code error) {
+void Peer::keep_stale(std::uint16_t seconds, std::string_view too_late) {
+    stale_timer_.expires_after(std::chrono::seconds(std::max<std::uint16_t>(seconds, 1)));
+    stale_timer_.async_wait([this, too_late](boost::system::error_code error) {
         if (error) return;
-        spdlog::warn("BGP {}: did not come back in time", neighbor_.address.to_string());
-        sweep_stale();
+        spdlog::warn("BGP {}: {}", neighbor_.address.to_string(), too_late);
+        routes_.sweep_stale();
         events_.on_state(*this);
     });
-}
-
-void Peer::sweep_stale() {
-    for (auto route = routes_.begin(); route != routes_.end();) {
-        if (!route->second.stale) {
-            ++route;
-            continue;
-        }
-        const Nlri key = route->first;
-        route = routes_.erase(route);
-        events_.on_withdrawn(*this, key);
-    }
 }
 
 void Peer::send(const std::vector<std::vector<std::uint8_t>>& messages) {
@@ -336,9 +318,9 @@ PeerStatus Peer::status() const {
     status.hold_time_s = established_ ? hold_time_s_ : 0;
     status.configured = fsm_config().capabilities;
     status.received = received_;
-    status.routes_received = routes_.size();
-    status.routes_stale = static_cast<std::uint64_t>(
-        std::ranges::count_if(routes_, [](const auto& route) { return route.second.stale; }));
+    status.routes_received = routes_.routes().size();
+    status.routes_accepted = routes_.accepted();
+    status.routes_stale = routes_.stale();
     status.routes_advertised = established_ ? advertised_ : 0;
     status.updates_received = updates_received_;
     status.updates_sent = updates_sent_;

@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Peer: one neighbour, configured or dynamic: its connections (collisions resolved, retries), what it told us
-// (Adj-RIB-In), and its graceful restarts (RFC 4724). The speaker owns peers and hears of every change of a route.
+// Peer: one neighbour, configured or dynamic: its connections (collisions resolved, retries), what it told us, and
+// its graceful restarts (RFC 4724). The speaker owns peers and hears of every change of a route.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 
+#include "routing/adj_rib_in.hpp"
 #include "routing/session.hpp"
 #include "routing/speaker.hpp"
 
 namespace weft::bgp {
 
-struct ReceivedRoute {
-    Nlri nlri;
-    AttributesPtr attributes;
-    bool stale = false;
-};
-
 class Peer {
   public:
     struct Events {
-        std::function<void(Peer&, const ReceivedRoute&)> on_route; ///< new, changed, or its staleness
+        std::function<bool(Peer&, const ReceivedRoute&)> on_route; ///< as of AdjRibIn
         std::function<void(Peer&, const Nlri& key)> on_withdrawn;
         std::function<void(Peer&)> on_established;
         std::function<void(Peer&)> on_end_of_rib;
@@ -53,14 +47,17 @@ class Peer {
 
     /// A dynamic peer without session or routes to keep.
     [[nodiscard]] bool forgettable() const {
-        return dynamic_ && !established_ && sessions_.empty() && routes_.empty();
+        return dynamic_ && !established_ && sessions_.empty() && routes_.routes().empty();
     }
 
     [[nodiscard]] const Negotiated& negotiated() const { return established_->fsm().negotiated(); }
 
     [[nodiscard]] const net::Address& address() const { return neighbor_.address; }
 
-    [[nodiscard]] const std::map<Nlri, ReceivedRoute>& routes() const { return routes_; }
+    [[nodiscard]] const AdjRibIn& routes() const { return routes_; }
+
+    /// Networks came or went: on_route for every route.
+    void tell_routes_again() { routes_.tell_again(); }
 
     [[nodiscard]] bool heard_end_of_rib() const { return heard_end_of_rib_; }
 
@@ -86,9 +83,10 @@ class Peer {
     void session_established(const std::shared_ptr<Session>& session);
     void session_ended(const std::shared_ptr<Session>& session, SessionEnd end);
     void receive(Update update);
-    void withdraw_all();
-    void begin_stale();
-    void sweep_stale();
+    /// What becomes of the routes of a session that ended.
+    void keep_or_withdraw(const SessionEnd& end);
+    /// Sweeps stale routes when the time is over; `too_late`: what the log says then.
+    void keep_stale(std::uint16_t seconds, std::string_view too_late);
 
     boost::asio::io_context& loop_;
     NeighborConfig neighbor_;
@@ -100,7 +98,7 @@ class Peer {
     std::shared_ptr<boost::asio::ip::tcp::socket> connecting_;
     std::vector<std::shared_ptr<Session>> sessions_; ///< all that have not ended
     std::shared_ptr<Session> established_;
-    std::map<Nlri, ReceivedRoute> routes_; ///< Adj-RIB-In, by NLRI key
+    AdjRibIn routes_;
     unsigned failures_ = 0;
     bool heard_end_of_rib_ = false;
     bool restarting_;

@@ -35,10 +35,10 @@ void Session::start() {
 void Session::act(FsmActions actions) {
     const auto self = shared_from_this();
     for (const Message& message : actions.send) {
-        notified_ = notified_ || std::holds_alternative<Notification>(message);
+        if (const auto* const notification = std::get_if<Notification>(&message)) notification_ = *notification;
         send(encode(message, fsm_.negotiated().codec));
     }
-    notified_ = notified_ || actions.received.has_value();
+    if (actions.received) notification_ = std::move(actions.received);
     if (actions.close) {
         end(std::move(*actions.close));
         return;
@@ -160,12 +160,12 @@ void Session::end(std::string reason) {
     socket_.non_blocking(true, ignored);
     if (writing_.empty() && !output_.empty())
         socket_.write_some(boost::asio::buffer(output_), ignored);
-    else if (!writing_.empty() && notified_ && !output_.empty())
+    else if (!writing_.empty() && notification_ && !output_.empty())
         socket_.write_some(boost::asio::buffer(output_), ignored);
     socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);
     // The callbacks stay: one of them may be what brought us here.
-    if (!discarded_) events_.on_end({std::move(reason), notified_, established_});
+    if (!discarded_) events_.on_end({std::move(reason), std::move(notification_), established_});
 }
 
 } // namespace weft::bgp

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 
 #include "routing/fsm.hpp"
@@ -19,7 +20,7 @@ namespace weft::bgp {
 /// Why and how a session ended.
 struct SessionEnd {
     std::string reason;
-    bool notified = false; ///< a NOTIFICATION was sent or received: no graceful restart
+    std::optional<Notification> notification; ///< sent or received
     bool was_established = false;
 };
 
@@ -79,7 +80,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::vector<std::uint8_t> writing_;
     std::minstd_rand jitter_;
     bool established_ = false;
-    bool notified_ = false;
+    std::optional<Notification> notification_;
     bool ended_ = false;
     bool discarded_ = false;
 };

@@ -69,7 +69,8 @@ class SpeakerImpl final : public Speaker {
     Peer& add_peer(NeighborConfig neighbor, bool dynamic);
 
     // From peers to networks.
-    void route_changed(Peer& peer, const ReceivedRoute& route);
+    /// True: a network takes it.
+    bool route_changed(Peer& peer, const ReceivedRoute& route);
     void route_withdrawn(Peer& peer, const Nlri& key);
     void peer_established(Peer& peer);
     void check_convergence();
@@ -198,7 +199,7 @@ Peer& SpeakerImpl::add_peer(NeighborConfig neighbor, bool dynamic) {
     auto peer = std::make_unique<Peer>(
         loop_, std::move(neighbor), dynamic, config_,
         Peer::Events{
-            .on_route = [this](Peer& from, const ReceivedRoute& route) { route_changed(from, route); },
+            .on_route = [this](Peer& from, const ReceivedRoute& route) { return route_changed(from, route); },
             .on_withdrawn = [this](Peer& from, const Nlri& key) { route_withdrawn(from, key); },
             .on_established = [this](Peer& with) { peer_established(with); },
             .on_end_of_rib = [this](Peer&) { check_convergence(); },
@@ -211,14 +212,16 @@ Peer& SpeakerImpl::add_peer(NeighborConfig neighbor, bool dynamic) {
     return *(peers_[address] = std::move(peer));
 }
 
-void SpeakerImpl::route_changed(Peer& peer, const ReceivedRoute& route) {
+bool SpeakerImpl::route_changed(Peer& peer, const ReceivedRoute& route) {
     // A changed route may leave a network, or a prefix (type 2 keeps its key when the label changes): take it out
     // everywhere first.
     route_withdrawn(peer, key_of(route.nlri));
     const auto imported = import_route(route.nlri, route.attributes, self());
-    if (!imported) return;
+    if (!imported) return false;
+    bool taken = false;
     for (const auto& [vni, network] : networks_) {
         if (!matches_target(*route.attributes, network)) continue;
+        taken = true;
         loc_rib_.set({vni, imported->prefix}, Candidate{.path = imported->path,
                                                         .nlri = route.nlri,
                                                         .peer = peer.address(),
@@ -227,6 +230,7 @@ void SpeakerImpl::route_changed(Peer& peer, const ReceivedRoute& route) {
                                                         .stale = route.stale});
     }
     schedule_flush();
+    return taken;
 }
 
 void SpeakerImpl::route_withdrawn(Peer& peer, const Nlri& key) {
@@ -376,8 +380,7 @@ Result<void> SpeakerImpl::add_network(NetworkConfig network) {
     if (!networks_.emplace(vni, std::move(network)).second)
         return fail(ErrorCode::exists, fmt::format("a network with VNI {} exists already", vni.value()));
     for (const auto& peer : peers_ | std::views::values)
-        for (const ReceivedRoute& route : peer->routes() | std::views::values)
-            route_changed(*peer, route);
+        peer->tell_routes_again();
     return {};
 }
 
@@ -391,6 +394,8 @@ Result<void> SpeakerImpl::remove_network(net::Vni vni) {
     flush();
     loc_rib_.erase_network(vni);
     networks_.erase(vni);
+    for (const auto& peer : peers_ | std::views::values)
+        peer->tell_routes_again();
     schedule_flush();
     return {};
 }
@@ -409,15 +414,8 @@ void SpeakerImpl::shutdown() {
 
 std::vector<PeerStatus> SpeakerImpl::peers() const {
     std::vector<PeerStatus> all;
-    for (const auto& peer : peers_ | std::views::values) {
-        auto status = peer->status();
-        for (const ReceivedRoute& route : peer->routes() | std::views::values)
-            if (import_route(route.nlri, route.attributes, self()) &&
-                std::ranges::any_of(networks_ | std::views::values,
-                                    [&](const auto& network) { return matches_target(*route.attributes, network); }))
-                ++status.routes_accepted;
-        all.push_back(std::move(status));
-    }
+    for (const auto& peer : peers_ | std::views::values)
+        all.push_back(peer->status());
     return all;
 }
 
@@ -454,7 +452,7 @@ void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter,
             }
             continue;
         }
-        for (const ReceivedRoute& route : peer->routes() | std::views::values) {
+        for (const ReceivedRoute& route : peer->routes().routes() | std::views::values) {
             const auto imported = import_route(route.nlri, route.attributes, self());
             std::optional<net::Vni> vni;
             for (const auto& [each, network] : networks_)

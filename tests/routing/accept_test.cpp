@@ -3,45 +3,16 @@
 //
 //   127.0.N.2, silent  --- TCP --->  127.0.N.1 port P
 #include <algorithm>
-#include <array>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tests/routing/raw_connection.hpp"
 #include "tests/routing/speaker_fixture.hpp"
 
 namespace weft::bgp {
 namespace {
-
-using boost::asio::ip::tcp;
-
-/// A connection on which nothing is sent.
-struct Silent {
-    tcp::socket socket;
-    std::vector<std::uint8_t> heard;
-    bool closed = false;
-
-    Silent(boost::asio::io_context& loop, const net::Address& from) : socket(loop) {
-        socket.open(tcp::v4());
-        socket.bind({boost::asio::ip::make_address(from.to_string()), 0});
-    }
-
-    void connect(const net::Address& to, std::uint16_t port) {
-        socket.connect({boost::asio::ip::make_address(to.to_string()), port});
-        socket.non_blocking(true);
-    }
-
-    void read() {
-        std::array<std::uint8_t, 4096> bytes{};
-        boost::system::error_code error;
-        const auto size = socket.read_some(boost::asio::buffer(bytes), error);
-        heard.insert(heard.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
-        closed = closed || (error && error != boost::asio::error::would_block);
-    }
-};
 
 /// No descriptor can be opened while this lives.
 class NoDescriptors {
@@ -79,14 +50,14 @@ class AcceptTest : public SpeakerFixture {
 
 TEST_F(AcceptTest, NeighborHasTwoConnectionsWithoutOpenAtMost) {
     start(host, passive());
-    std::vector<std::unique_ptr<Silent>> all;
+    std::vector<std::unique_ptr<RawConnection>> all;
     const auto read = [&] {
         for (const auto& each : all)
             each->read();
     };
     const auto closed = [&] { return std::ranges::count_if(all, [](const auto& each) { return each->closed; }); };
     for (int i = 0; i < 6; ++i) {
-        all.push_back(std::make_unique<Silent>(loop, address(2)));
+        all.push_back(std::make_unique<RawConnection>(loop, address(2)));
         all.back()->connect(address(1), port());
     }
     EXPECT_TRUE(eventually([&] { return read(), closed() == 4; }, 2s)) << closed();
@@ -105,7 +76,7 @@ TEST_F(AcceptTest, WhoSaysNothingIsHungUpOn) {
     auto impatient = passive();
     impatient.open_timeout = 200ms;
     start(host, impatient);
-    Silent silent(loop, address(2));
+    RawConnection silent(loop, address(2));
     silent.connect(address(1), port());
     EXPECT_TRUE(eventually([&] { return silent.read(), silent.closed; }, 2s));
     // The last message is NOTIFICATION, Hold Timer Expired.
@@ -118,22 +89,22 @@ TEST_F(AcceptTest, WhoSaysOpenWithoutHoldTimeAndNoMoreIsHungUpOn) {
     auto impatient = passive();
     impatient.open_timeout = 200ms;
     start(host, impatient);
-    Silent silent(loop, address(2));
+    RawConnection silent(loop, address(2));
     silent.connect(address(1), port());
     Open open;
     open.as_number = 65000;
     open.hold_time_s = 0;
     open.router_id = 0x0a630002;
     open.capabilities.families = {AddressFamily::l2vpn_evpn};
-    boost::asio::write(silent.socket, boost::asio::buffer(encode(open, {})));
+    silent.say(open);
     ASSERT_TRUE(eventually([&] { return state() == "OpenConfirm"; }));
     EXPECT_TRUE(eventually([&] { return silent.read(), silent.closed; }, 2s));
 }
 
 TEST_F(AcceptTest, SilentConnectionsDoNotKeepUsFromConnecting) {
     start(host, config(1, {2}));
-    Silent first(loop, address(2));
-    Silent second(loop, address(2));
+    RawConnection first(loop, address(2));
+    RawConnection second(loop, address(2));
     first.connect(address(1), port());
     second.connect(address(1), port());
     ASSERT_TRUE(eventually([&] { return state() == "OpenSent"; }));
@@ -146,7 +117,7 @@ TEST_F(AcceptTest, SilentConnectionsDoNotKeepUsFromConnecting) {
 
 TEST_F(AcceptTest, LackOfDescriptorsIsWaitedFor) {
     start(host, passive());
-    Silent silent(loop, address(2));
+    RawConnection silent(loop, address(2));
     {
         const NoDescriptors none;
         silent.connect(address(1), port());

@@ -141,6 +141,31 @@ TEST_F(SpeakerTest, ConvergedAfterEveryNeighborsEndOfRib) {
     EXPECT_TRUE(eventually([&] { return a.converged && b.converged; }, 2s));
 }
 
+TEST_F(SpeakerTest, CountsRoutesThatNetworksTook) {
+    const net::Vni other = *net::Vni::make(5000);
+    const auto target = ExtendedCommunity::route_target(65000, 5000);
+    const NetworkConfig second{other, "second", RouteDistinguisher::make(0x0a630002, 2), {target}, {target}};
+    Host a;
+    Host b;
+    auto both = config(1, {2});
+    both.networks.push_back({other, "second", RouteDistinguisher::make(both.router_id, 2), {target}, {target}});
+    start(a, both);
+    start(b, config(2, {1}));
+    a.speaker->announce(route("10.244.1.2/32"));
+    a.speaker->announce({other, *net::Prefix::parse("10.245.1.2/32"), {}});
+    a.speaker->announce({other, *net::Prefix::parse("10.245.1.3/32"), {}});
+    const auto peer = [&] { return b.speaker->peers()[0]; };
+    ASSERT_TRUE(eventually([&] { return peer().routes_received == 3; }));
+    EXPECT_EQ(peer().routes_accepted, 1U);
+    ASSERT_TRUE(b.speaker->add_network(second));
+    EXPECT_EQ(peer().routes_accepted, 3U);
+    a.speaker->withdraw(other, *net::Prefix::parse("10.245.1.3/32"));
+    ASSERT_TRUE(eventually([&] { return peer().routes_received == 2; }));
+    EXPECT_EQ(peer().routes_accepted, 2U);
+    ASSERT_TRUE(b.speaker->remove_network(other));
+    EXPECT_EQ(peer().routes_accepted, 1U);
+}
+
 TEST_F(SpeakerTest, TakenPortIsNamed) {
     Host a;
     start(a, config(1, {}));
