@@ -289,9 +289,9 @@ Result<std::uint64_t> Agent::watch_routes(const v1::ListRoutesRequest& request, 
 // ---------------------------------------------------------------------------------------------------------
 
 void Agent::counters(Done<v1::CountersReply> done) {
-    auto* const fast_path = provider_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
-    fast_path->counters([this, done = std::move(done)](Result<fastpath::CountersReply> counters) {
+    const auto fast_path = provider_->running();
+    if (!fast_path) return done(std::unexpected(fast_path.error()));
+    (*fast_path)->counters([this, done = std::move(done)](Result<fastpath::CountersReply> counters) {
         if (!counters) return done(std::unexpected(std::move(counters).error()));
         v1::CountersReply reply;
         for (const auto& counted : counters->ports()) {
@@ -377,8 +377,8 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
 void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done) {
     auto flow = resolve_flow(request);
     if (!flow) return done(std::unexpected(std::move(flow).error()));
-    auto* const fast_path = provider_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
+    const auto fast_path = provider_->running();
+    if (!fast_path) return done(std::unexpected(fast_path.error()));
     fastpath::ExplainRequest question;
     question.set_vni(flow->network->vni.value());
     question.set_source(wire(flow->source));
@@ -386,7 +386,7 @@ void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> do
     question.set_protocol(flow->protocol);
     question.set_source_port(50000); // any: no policy looks at it
     question.set_destination_port(request.port());
-    fast_path->explain(std::move(question), [this, done = std::move(done)](Result<fastpath::ExplainReply> answer) {
+    (*fast_path)->explain(std::move(question), [this, done = std::move(done)](Result<fastpath::ExplainReply> answer) {
         if (!answer) return done(std::unexpected(std::move(answer).error()));
         v1::ExplainReply reply;
         for (const auto& step : answer->steps()) {

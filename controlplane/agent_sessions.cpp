@@ -12,12 +12,12 @@ namespace weft::agent {
 void Agent::ask_sessions(const v1::SessionFilter& filter, std::uint64_t most, fastpath::SessionsSink sink) {
     auto resolved = resolve_sessions(filter, config_.networks, endpoints_->all());
     if (!resolved) return sink(std::unexpected(std::move(resolved).error()));
-    auto* const fast_path = provider_->fast_path();
-    if (fast_path == nullptr) return sink(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
+    const auto fast_path = provider_->running();
+    if (!fast_path) return sink(std::unexpected(fast_path.error()));
     fastpath::SessionsRequest request;
     *request.mutable_filter() = *std::move(resolved);
     request.set_most(most);
-    fast_path->sessions(std::move(request), std::move(sink));
+    (*fast_path)->sessions(std::move(request), std::move(sink));
 }
 
 void Agent::list_sessions(const v1::ListSessionsRequest& request,
@@ -56,11 +56,11 @@ void Agent::count_sessions(const v1::SessionFilter& filter, const Done<v1::Count
 void Agent::flush_sessions(const v1::SessionFilter& filter, const Done<v1::FlushSessionsReply>& done) {
     auto resolved = resolve_sessions(filter, config_.networks, endpoints_->all());
     if (!resolved) return done(std::unexpected(std::move(resolved).error()));
-    auto* const fast_path = provider_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
+    const auto fast_path = provider_->running();
+    if (!fast_path) return done(std::unexpected(fast_path.error()));
     fastpath::FlushSessionsRequest request;
     *request.mutable_filter() = *std::move(resolved);
-    fast_path->flush_sessions(std::move(request), [done](const Result<std::uint64_t>& flushed) {
+    (*fast_path)->flush_sessions(std::move(request), [done](const Result<std::uint64_t>& flushed) {
         if (!flushed) return done(std::unexpected(flushed.error()));
         spdlog::info("{} sessions are ended by request", *flushed);
         v1::FlushSessionsReply reply;

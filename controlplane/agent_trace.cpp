@@ -13,8 +13,8 @@ namespace weft::agent {
 void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<std::uint64_t> done) {
     auto resolved = resolve_trace(request, config_.networks, endpoints_->all());
     if (!resolved) return done(std::unexpected(std::move(resolved).error()));
-    auto* const fast_path = provider_->fast_path();
-    if (fast_path == nullptr) return done(fail(ErrorCode::unavailable, "the fast path is " + provider_->state()));
+    const auto fast_path = provider_->running();
+    if (!fast_path) return done(std::unexpected(fast_path.error()));
     // Names are gathered once a second, not for each of thousands of packets.
     using Clock = std::chrono::steady_clock;
     auto tell = [this, number = ++last_trace_, watcher = std::move(watcher), names = HostNames(),
@@ -33,12 +33,13 @@ void Agent::trace(const v1::TraceRequest& request, TraceWatcher watcher, Done<st
         reply.set_lost(events->lost());
         watcher(std::move(reply));
     };
-    fast_path->start_trace(*std::move(resolved), std::move(tell),
-                           [this, number = last_trace_, done = std::move(done)](Result<std::uint64_t> started) {
-                               if (!started) return done(std::unexpected(std::move(started).error()));
-                               traces_[number] = *started;
-                               done(number);
-                           });
+    (*fast_path)
+        ->start_trace(*std::move(resolved), std::move(tell),
+                      [this, number = last_trace_, done = std::move(done)](Result<std::uint64_t> started) {
+                          if (!started) return done(std::unexpected(std::move(started).error()));
+                          traces_[number] = *started;
+                          done(number);
+                      });
 }
 
 void Agent::untrace(std::uint64_t number, Done<void> done) {

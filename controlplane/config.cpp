@@ -13,9 +13,11 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "controlplane/api/decision_names.hpp"
 #include "controlplane/policy/labels.hpp"
 
 namespace weft::agent {
@@ -316,13 +318,14 @@ Result<void> read_numbers(Config& config, const RawValues& raw) {
 }
 
 Result<std::vector<std::string>> parse_verdicts(const std::string& text) {
-    const std::vector<std::string> all{"allowed", "denied", "audited"};
-    if (text == "all") return all;
+    const auto& all = v1::decision_names;
+    if (text == "all") return std::vector<std::string>(all.begin(), all.end());
     std::vector<std::string> verdicts;
     boost::split(verdicts, text, boost::is_any_of(","));
     for (const auto& each : verdicts)
         if (std::ranges::count(all, each) == 0)
-            return bad("verdict-log-what", text, "want allowed, denied, audited, some of them with commas, or all");
+            return bad("verdict-log-what", text,
+                       fmt::format("want {}, some of them with commas, or all", fmt::join(all, ", ")));
     return verdicts;
 }
 

@@ -47,6 +47,12 @@ class FastPathProvider {
     [[nodiscard]] virtual fastpath::FastPath* fast_path() = 0;
     /// "running", or why not.
     [[nodiscard]] virtual const std::string& state() const = 0;
+
+    /// Never null; or why it is away.
+    [[nodiscard]] Result<fastpath::FastPath*> running() {
+        if (auto* const there = fast_path()) return there;
+        return fail(ErrorCode::unavailable, "the fast path is " + state());
+    }
 };
 
 } // namespace weft::agent

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::chrono::seconds between_lost_lines{1};
 
-std::uint64_t unix_ns() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
-}
-
 } // namespace
 
 void VerdictLog::take(const v1::TraceReply& reply) {
@@ -42,7 +36,7 @@ void VerdictLog::look() {
 void VerdictLog::tell_lost() {
     const auto now = Clock::now();
     if (lost_ == 0 || now - lost_told_at_ < between_lost_lines) return;
-    if (!note(unwritten_, file_.append(v1::lost_line(unix_ns(), lost_)))) return;
+    if (!note(unwritten_, file_.append(v1::lost_line(std::chrono::system_clock::now(), lost_)))) return;
     lost_told_at_ = now;
     lost_ = 0;
 }

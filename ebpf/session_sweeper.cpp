@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ebpf/session_sweeper.hpp"
 
-#include <cstring>
 #include <ctime>
+
+#include "ebpf/session_walk.hpp"
 
 namespace weft::ebpf {
 
@@ -22,17 +23,14 @@ std::uint32_t SessionSweeper::clock_s() {
 
 Result<bool> SessionSweeper::sweep(std::uint32_t now_s) {
     over_.clear();
-    auto walked = sessions_.walk(cursor_, [&](const void* at_key, const void* at_value) {
-        weft_session_key key;
-        weft_session_value value;
-        std::memcpy(&key, at_key, sizeof key);
-        std::memcpy(&value, at_value, sizeof value);
-        ++seen_;
-        if (is_over(key, value, now_s))
-            over_.push_back(key);
-        else
-            accounts_.seen(key, value);
-    });
+    auto walked =
+        walk_sessions(sessions_, cursor_, [&](const weft_session_key& key, const weft_session_value& value) {
+            ++seen_;
+            if (is_over(key, value, now_s))
+                over_.push_back(key);
+            else
+                accounts_.seen(key, value);
+        });
     if (!walked) return std::unexpected(std::move(walked).error());
     for (const weft_session_key& key : over_) {
         // A packet may have come since. One that comes between these two calls opens its session again.

@@ -5,17 +5,24 @@
 
 namespace weft::ebpf {
 
-Result<bool> SessionWalk::look(std::uint32_t now_s, const Visit& visit) {
-    auto walked = sessions_.walk(cursor_, [&](const void* at_key, const void* at_value) {
+Result<void> walk_sessions(const Map& sessions, Map::Cursor& cursor, const VisitSession& visit) {
+    return sessions.walk(cursor, [&](const void* at_key, const void* at_value) {
         weft_session_key key;
         weft_session_value value;
         std::memcpy(&key, at_key, sizeof key);
         std::memcpy(&value, at_value, sizeof value);
-        ++seen_;
-        if (!matcher_.matches(key, value, now_s)) return;
-        ++matched_;
         visit(key, value);
     });
+}
+
+Result<bool> SessionWalk::look(std::uint32_t now_s, const VisitSession& visit) {
+    auto walked =
+        walk_sessions(sessions_, cursor_, [&](const weft_session_key& key, const weft_session_value& value) {
+            ++seen_;
+            if (!matcher_.matches(key, value, now_s)) return;
+            ++matched_;
+            visit(key, value);
+        });
     if (!walked) return std::unexpected(std::move(walked).error());
     return cursor_.at_end();
 }

@@ -13,16 +13,19 @@
 
 namespace weft::ebpf {
 
+using VisitSession = std::function<void(const weft_session_key&, const weft_session_value&)>;
+
+/// As Map::walk() of the map of sessions.
+[[nodiscard]] Result<void> walk_sessions(const Map& sessions, Map::Cursor& cursor, const VisitSession& visit);
+
 class SessionWalk {
   public:
-    using Visit = std::function<void(const weft_session_key&, const weft_session_value&)>;
-
     /// The map must outlive it.
     SessionWalk(const Map& sessions, fastpath::SessionMatcher matcher) :
         sessions_(sessions), matcher_(std::move(matcher)) {}
 
     /// Visits those that match among the next; true when it came to the end. `now_s` is on the programs' clock.
-    [[nodiscard]] Result<bool> look(std::uint32_t now_s, const Visit& visit);
+    [[nodiscard]] Result<bool> look(std::uint32_t now_s, const VisitSession& visit);
     /// Erases them instead, and takes them out of the books. CPUs may still have copies of what they found lately
     /// (recent.bpf.h).
     [[nodiscard]] Result<bool> flush(std::uint32_t now_s, SessionAccounts& accounts);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/api/verdict_line.hpp"
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include <fmt/chrono.h>
@@ -61,8 +60,9 @@ std::string verdict_line(const TraceEvent& event) {
                     {"drop_reason", or_null(event.drop_reason())}});
 }
 
-std::string lost_line(std::uint64_t time_unix_ns, std::uint64_t lost) {
-    return line_of({{"time", time_text(time_unix_ns)}, {"lost", lost}});
+std::string lost_line(std::chrono::system_clock::time_point now, std::uint64_t lost) {
+    const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch());
+    return line_of({{"time", time_text(static_cast<std::uint64_t>(since_epoch.count()))}, {"lost", lost}});
 }
 
 } // namespace weft::v1

@@ -3,6 +3,7 @@
 // all members; null where there is nothing to say.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -13,7 +14,7 @@ namespace weft::v1 {
 /// Of an event of a trace that asks for decisions; with its line end.
 [[nodiscard]] std::string verdict_line(const TraceEvent& event);
 
-/// So many verdicts have no line.
-[[nodiscard]] std::string lost_line(std::uint64_t time_unix_ns, std::uint64_t lost);
+/// So many verdicts have no line, as is known at `now`.
+[[nodiscard]] std::string lost_line(std::chrono::system_clock::time_point now, std::uint64_t lost);
 
 } // namespace weft::v1

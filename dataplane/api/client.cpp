@@ -20,6 +20,15 @@ std::unexpected<Error> failed(const Status& status) {
     return fail(code, status.message());
 }
 
+/// What waits for one answer, of which `part` is what was asked for.
+template <class T, class Part>
+auto once(Done<T> done, Part part) {
+    return [done = std::move(done), part](Result<Reply> reply) {
+        done(reply ? Result<T>(part(*reply)) : std::unexpected(std::move(reply).error()));
+        return true;
+    };
+}
+
 std::string ended(const std::string& reason) { return "the fast path's connection ended: " + reason; }
 
 } // namespace
@@ -183,41 +192,28 @@ void SocketFastPath::dump(Done<TableUpdate> done) {
 void SocketFastPath::counters(Done<CountersReply> done) {
     Request message;
     message.mutable_counters();
-    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<CountersReply>(std::move(*reply->mutable_counters()))
-                   : std::unexpected(std::move(reply).error()));
-        return true;
-    });
+    request(std::move(message),
+            once(std::move(done), [](Reply& reply) { return std::move(*reply.mutable_counters()); }));
 }
 
 void SocketFastPath::explain(ExplainRequest question, Done<ExplainReply> done) {
     Request message;
     *message.mutable_explain() = std::move(question);
-    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<ExplainReply>(std::move(*reply->mutable_explain()))
-                   : std::unexpected(std::move(reply).error()));
-        return true;
-    });
+    request(std::move(message),
+            once(std::move(done), [](Reply& reply) { return std::move(*reply.mutable_explain()); }));
 }
 
 void SocketFastPath::info(Done<InfoReply> done) {
     Request message;
     message.mutable_info();
-    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<InfoReply>(std::move(*reply->mutable_info()))
-                   : std::unexpected(std::move(reply).error()));
-        return true;
-    });
+    request(std::move(message), once(std::move(done), [](Reply& reply) { return std::move(*reply.mutable_info()); }));
 }
 
 void SocketFastPath::rule_hits(Done<RuleHitsReply> done) {
     Request message;
     message.mutable_rule_hits();
-    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<RuleHitsReply>(std::move(*reply->mutable_rule_hits()))
-                   : std::unexpected(std::move(reply).error()));
-        return true;
-    });
+    request(std::move(message),
+            once(std::move(done), [](Reply& reply) { return std::move(*reply.mutable_rule_hits()); }));
 }
 
 void SocketFastPath::start_trace(TraceRequest trace, TraceSink sink, Done<std::uint64_t> done) {
@@ -262,11 +258,8 @@ void SocketFastPath::sessions(SessionsRequest asked, SessionsSink sink) {
 void SocketFastPath::flush_sessions(FlushSessionsRequest asked, Done<std::uint64_t> done) {
     Request message;
     *message.mutable_flush_sessions() = std::move(asked);
-    request(std::move(message), [done = std::move(done)](Result<Reply> reply) {
-        done(reply ? Result<std::uint64_t>(reply->sessions_flushed().flushed())
-                   : std::unexpected(std::move(reply).error()));
-        return true;
-    });
+    request(std::move(message),
+            once(std::move(done), [](const Reply& reply) { return reply.sessions_flushed().flushed(); }));
 }
 
 } // namespace weft::fastpath

@@ -36,7 +36,7 @@ static inline int weft_open_session(const struct weft_view* view, const struct w
 /* Changes a session, if it is still there; the same account goes on. `was_half_open`: before this packet. */
 static inline void weft_update_session(const struct weft_view* view, const struct weft_packet* packet,
                                        const struct weft_session_value* session, int was_half_open);
-/* What an account holds, and what any may hold. */
+/* Has the account room for what a session needs (account.h)? */
 static inline enum weft_drop_reason weft_ask_account(const struct weft_view* view, uint32_t account, uint32_t needs);
 /* weft_decide(), called as the backend likes it best. */
 static enum weft_drop_reason weft_decide_flow(const struct weft_view* view, uint32_t vni,

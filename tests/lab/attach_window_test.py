@@ -8,7 +8,6 @@ and from the moment on in which `weft endpoint add` has returned no packet is lo
 What is allowed is asked between containers of one host, since another host takes nothing from an address whose route it does not know yet."""
 import contextlib
 import json
-import subprocess
 import time
 
 import harness
@@ -16,6 +15,7 @@ from flood import Flood
 from harness import BOTH, with_lab
 from lablib import namespaces
 from lablib.command import wait_until
+from program import Program
 
 FORBIDDEN, ALLOWED = 8080, 8081
 ADDRESS = '10.244.1.77'
@@ -31,27 +31,6 @@ RECEIVER = ('import collections, json, select, socket, sys\ns = socket.socket(so
             'seen = collections.Counter(); print("ready", flush=True)\n'
             'while True:\n for each in select.select([s, sys.stdin], [], [])[0]:\n'
             '  if each is s: seen[s.recv(99).decode().strip()] += 1\n  elif sys.stdin.readline(): print(json.dumps(seen), flush=True); seen.clear()')
-
-
-class Program:
-    """A Python program in a namespace that answers lines by lines."""
-
-    def __init__(self, netns, code, *arguments):
-        self.process = subprocess.Popen(harness.in_netns(netns, '/usr/bin/python3', '-I', '-c', code, *map(str, arguments)), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=harness.environment())
-        assert self.process.stdout.readline() == 'ready\n'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def ask(self, line=''):
-        self.process.stdin.write(f'{line}\n')
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
 
 
 @contextlib.contextmanager

@@ -2,9 +2,7 @@
 """A TCP connection between two endpoints of a lab that stays open: its client asks and is answered, and its server can speak unasked.
 
   source --- x x x --> destination        destination --- the same, or y --> source"""
-import subprocess
-
-import harness
+from program import Program
 
 PORT = 8082
 
@@ -46,20 +44,11 @@ for line in sys.stdin:
 
 class Echo:
     def __init__(self, lab, source='h1-e1', destination='h2-e1', port=PORT, ipv6=False):
-        self.server = self._start(lab, destination, SERVE % port)
-        self.client = self._start(lab, source, ASK % (lab.address(destination, ipv6), port))
-
-    @staticmethod
-    def _start(lab, endpoint, program):
-        process = subprocess.Popen(harness.in_netns(lab.netns(endpoint), '/usr/bin/python3', '-I', '-c', program), stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True, env=harness.environment())
-        assert process.stdout.readline() == 'ready\n', f'{endpoint} has no connection'
-        return process
+        self.server = Program(lab.netns(destination), SERVE % port)
+        self.client = Program(lab.netns(source), ASK % (lab.address(destination, ipv6), port))
 
     def _hears(self, letter, count, timeout):
-        self.client.stdin.write(f'{letter} {count} {timeout}\n')
-        self.client.stdin.flush()
-        return self.client.stdout.readline() == 'heard\n'
+        return self.client.ask(f'{letter} {count} {timeout}') == 'heard'
 
     def answers(self, timeout=1.5):
         """Does what the client says come back?"""
@@ -67,14 +56,12 @@ class Echo:
 
     def speaks(self, timeout=1.5):
         """Does the client hear what the server says unasked?"""
-        self.server.stdin.write('\n')
-        self.server.stdin.flush()
+        self.server.tell()
         return self._hears('y', 1, timeout)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for process in (self.client, self.server):
-            process.kill()
-            process.communicate()
+        self.client.end()
+        self.server.end()

@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Datagrams without a pause, for tests of what must never get through."""
-import harness
+from program import Program
 
 
-class Flood:
+class Flood(Program):
     """UDP datagrams from a namespace to an address, from now on, also before it has a way there; how many arrive is asked at the other end."""
 
     CODE = ('import socket, sys, time\nfamily = socket.AF_INET\ns = socket.socket(family, socket.SOCK_DGRAM); print("ready", flush=True)\n'
             'while True:\n try: s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))\n except OSError: pass\n time.sleep(0.0005)')
 
     def __init__(self, netns, address, port):
-        self.process = harness.start(netns, '/usr/bin/python3', '-I', '-c', self.CODE, address, port)
-        assert self.process.stdout.readline() == 'ready\n'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
+        super().__init__(netns, self.CODE, address, port)

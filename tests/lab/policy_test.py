@@ -6,7 +6,6 @@ its rule, for peers on the same host and on another whose labels came by BGP.
   h1-e1, h1-e2 -- h1 ==== underlay ==== h2 -- h2-e1, h2-e2        labels: host=hN, app=eM; port 8080 of h2-e1 is what most cases ask for"""
 import contextlib
 import json
-import subprocess
 
 import harness
 from echo import Echo
@@ -14,6 +13,7 @@ from flood import Flood
 from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
 from lablib.command import attempt, wait_until
+from program import Program
 
 PORT = 8080
 HEAD = 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {}, namespace: {}}}\nspec: {{{}}}\n'
@@ -128,20 +128,15 @@ def udp_is_not_tcp(lab):
                 f"s.sendto(b'abc', ({lab.address('h2-e1')!r}, {PORT})); print(s.recv(10) == b'cba')")
         return attempt('/usr/bin/python3', '-I', '-c', code, netns=lab.netns(source)).stdout == 'True\n'
 
-    server = harness.start(lab.netns('h2-e1'), '/usr/bin/python3', '-I', '-c',
-                           'import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", %d)); print("ready", flush=True)\n'
-                           'while True:\n data, peer = s.recvfrom(99); s.sendto(data[::-1], peer)' % PORT)
-    try:
-        assert server.stdout.readline() == 'ready\n'
+    server = ('import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", %d)); print("ready", flush=True)\n'
+              'while True:\n data, peer = s.recvfrom(99); s.sendto(data[::-1], peer)' % PORT)
+    with Program(lab.netns('h2-e1'), server):
         with policies(lab, ('udp', f'{E1_OF_H2}, ingress: [{{ports: [{{protocol: UDP, port: {PORT}}}]}}]'), hosts=['h2']):
             assert answers('h1-e1'), 'UDP is allowed'
             forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
         with policies(lab, ('tcp', f'{E1_OF_H2}, ingress: [{{ports: [{{port: {PORT}}}]}}]'), hosts=['h2']):
             assert not answers('h1-e1'), 'UDP is not allowed'
             allowed(lab, 'h1-e1')
-    finally:
-        server.kill()
-        server.communicate()
 
 
 def established_connections_meet_a_new_policy(lab):
@@ -204,20 +199,8 @@ def counter(lab, where, port):
             'seen = collections.Counter(); print("ready", flush=True)\n'
             'while True:\n for each in select.select([s, sys.stdin], [], [])[0]:\n'
             '  if each is s: seen[s.recvfrom(9)[1][0]] += 1\n  elif sys.stdin.readline(): print(json.dumps(seen), flush=True)')
-    process = subprocess.Popen(harness.in_netns(lab.netns(where), '/usr/bin/python3', '-I', '-c', code, str(port)), stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True, env=harness.environment())
-    assert process.stdout.readline() == 'ready\n'
-
-    def ask():
-        process.stdin.write('\n')
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    try:
-        yield ask
-    finally:
-        process.kill()
-        process.communicate()
+    with Program(lab.netns(where), code, port) as program:
+        yield lambda: json.loads(program.ask())
 
 
 def restarts_open_and_close_nothing(lab):

@@ -85,7 +85,7 @@ def states_are_those_of_the_connection(lab):
     with Echo(lab) as echo:
         assert echo.answers()
         assert len(of_the_test(host, '--state', 'established')) == 1, of_the_test(host)
-        echo.client.kill()
+        echo.client.end()
         wait_until(lambda: len(of_the_test(host, '--state', 'closed')) == 1, 'the end of the connection', 5)
 
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weft policy log: what policy decides on this host, live, in the lines of weftd's verdict log.
-#include <array>
 #include <chrono>
 
+#include "controlplane/api/decision_names.hpp"
 #include "controlplane/api/verdict_line.hpp"
 #include "tools/ctl/policy_verbs.hpp"
 #include "tools/ctl/trace_request.hpp"
@@ -12,27 +12,21 @@ namespace weft::ctl {
 namespace {
 
 constexpr TraceDefaults defaults{.snap_length = 0, .events_per_s = 10'000};
-constexpr std::array<std::string_view, 3> decisions{"allowed", "denied", "audited"};
-
-std::uint64_t unix_ns() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
-}
 
 Outcome<Exit> log(Context& context, const Arguments& arguments) {
     auto request = trace_request(arguments, defaults);
     if (!request) return std::unexpected(request.error());
     request->clear_decisions();
-    for (const std::string_view each : decisions)
-        if (arguments.has(each)) request->add_decisions(std::string(each));
-    if (request->decisions().empty()) request->mutable_decisions()->Assign(decisions.begin(), decisions.end());
+    for (const char* const each : v1::decision_names)
+        if (arguments.has(each)) request->add_decisions(each);
+    if (request->decisions().empty())
+        request->mutable_decisions()->Assign(v1::decision_names.begin(), v1::decision_names.end());
     const auto ended = run_trace(context, arguments, *request, [&](const v1::TraceEvent& event) {
         if (event.part() == 0) context.print(v1::verdict_line(event));
         return context.heard();
     });
     if (!ended) return std::unexpected(ended.error());
-    if (ended->lost != 0) context.print(v1::lost_line(unix_ns(), ended->lost));
+    if (ended->lost != 0) context.print(v1::lost_line(std::chrono::system_clock::now(), ended->lost));
     context.remark(ended->summary());
     return Exit::ok;
 }

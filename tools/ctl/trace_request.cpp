@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "controlplane/api/decision_names.hpp"
 #include "dataplane/pipeline/trace.h"
 #include "tools/ctl/flow_filter.hpp"
 #include "tools/ctl/text.hpp"
@@ -87,7 +88,7 @@ Outcome<v1::TraceRequest> trace_request(const Arguments& arguments, TraceDefault
         return refuse(Exit::usage, fmt::format("--reason {} goes with --verdict dropped: nothing that was {} has one",
                                                request.drop_reason(), request.verdict()));
     if (arguments.has("decided"))
-        for (const char* const decision : {"allowed", "denied", "audited"})
+        for (const char* const decision : v1::decision_names)
             request.add_decisions(decision);
     const auto snap = number_or(arguments, "snap", 0, WEFT_TRACE_SNAP_MAX, defaults.snap_length);
     const auto rate = number_or(arguments, "rate", 1, rate_max, defaults.events_per_s);
