@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // route_feed: a BGP neighbour that announces many endpoints of another host, each with the labels of one of a few
-// sets (bench_labels.hpp), until its standard input ends. Prints "announced" when all are on their way.
+// sets (bench_labels.hpp), until its standard input ends. Prints "announced" when all are on their way. A line
+// "ENDPOINT SET", both numbers, makes it announce one more.
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/program_options.hpp>
 #include <iostream>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -45,15 +48,51 @@ bgp::SpeakerConfig speaker_config(const Settings& settings) {
     return config;
 }
 
+bgp::LocalRoute endpoint(const Settings& settings, unsigned number, const std::vector<bgp::LargeCommunity>& labels) {
+    return {net::Vni::make(settings.vni).value(), net::Prefix::host(net::Address::v4(0x0b000000U + number)), labels};
+}
+
 void announce_all(bgp::Speaker& speaker, const Settings& settings) {
-    const net::Vni vni = net::Vni::make(settings.vni).value();
     std::vector<std::vector<bgp::LargeCommunity>> sets;
     for (unsigned i = 0; i < settings.label_sets; ++i)
         sets.push_back(communities(i));
     for (unsigned i = 0; i < settings.routes; ++i)
-        speaker.announce({vni, net::Prefix::host(net::Address::v4(0x0b000000U + i)), sets[i % sets.size()]});
+        speaker.announce(endpoint(settings, i, sets[i % sets.size()]));
     speaker.local_routes_complete();
 }
+
+/// Announces what lines ask for, until they end.
+class Lines {
+  public:
+    Lines(boost::asio::io_context& loop, bgp::Speaker& speaker, const Settings& settings) :
+        input_(loop, dup(STDIN_FILENO)), speaker_(speaker), settings_(settings) {}
+
+    void read(std::function<void()> ended) {
+        boost::asio::async_read_until(
+            input_, boost::asio::dynamic_buffer(text_), '\n',
+            [this, ended = std::move(ended)](const boost::system::error_code& error, std::size_t size) {
+                if (error) return ended();
+                take(text_.substr(0, size));
+                text_.erase(0, size);
+                read(ended);
+            });
+    }
+
+  private:
+    void take(const std::string& line) {
+        std::istringstream words(line);
+        unsigned number = 0;
+        unsigned set = 0;
+        if (!(words >> number >> set) || number >= 1U << 24)
+            throw std::runtime_error(fmt::format("standard input: {}want ENDPOINT SET", line));
+        speaker_.announce(endpoint(settings_, number, communities(set)));
+    }
+
+    boost::asio::posix::stream_descriptor input_;
+    bgp::Speaker& speaker_;
+    const Settings& settings_;
+    std::string text_;
+};
 
 int run(int argc, char** argv) {
     namespace options = boost::program_options;
@@ -86,8 +125,8 @@ int run(int argc, char** argv) {
     announce_all(**speaker, settings);
     fmt::print("announced\n");
     std::fflush(stdout);
-    boost::asio::posix::stream_descriptor input(loop, dup(STDIN_FILENO));
-    input.async_wait(boost::asio::posix::stream_descriptor::wait_read, [&](const boost::system::error_code&) {
+    Lines lines(loop, **speaker, settings);
+    lines.read([&] {
         (*speaker)->shutdown();
         loop.stop();
     });

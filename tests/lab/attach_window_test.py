@@ -15,7 +15,7 @@ from flood import Flood
 from harness import BOTH, with_lab
 from lablib import namespaces
 from lablib.command import wait_until
-from program import Program
+from lablib.program import Program
 
 FORBIDDEN, ALLOWED = 8080, 8081
 ADDRESS = '10.244.1.77'

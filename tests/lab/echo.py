@@ -2,7 +2,7 @@
 """A TCP connection between two endpoints of a lab that stays open: its client asks and is answered, and its server can speak unasked.
 
   source --- x x x --> destination        destination --- the same, or y --> source"""
-from program import Program
+from lablib.program import Program
 
 PORT = 8082
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Datagrams without a pause, for tests of what must never get through."""
-from program import Program
+from lablib.program import Program
 
 
 class Flood(Program):

@@ -13,7 +13,7 @@ from flood import Flood
 from harness import BOTH, MIXED, with_lab
 from lablib import namespaces, processes, transfer
 from lablib.command import attempt, wait_until
-from program import Program
+from lablib.program import Program
 
 PORT = 8080
 HEAD = 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {}, namespace: {}}}\nspec: {{{}}}\n'

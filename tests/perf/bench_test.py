@@ -84,7 +84,7 @@ def policy_scale_measures_a_whole_host():
     for fastpath in ('ebpf', 'dpdk'):
         said = report(ROOT / 'perf' / 'policy_scale', '--build', BUILD, '--fastpath', fastpath, *scale)
         cases = said['cases']
-        assert set(cases) == {'compile', 'change', 'endpoint', 'status'}, cases
+        assert set(cases) == {'compile', 'remote', 'remote_new', 'change', 'endpoint', 'status'}, cases
         assert all(0 < case['median_ms'] <= case['max_ms'] for case in cases.values()), cases
         assert said['routes'] >= said['settings']['routes'] and said['memory_mib'] > 0, said
 
