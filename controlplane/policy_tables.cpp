@@ -32,15 +32,18 @@ void PolicyTables::erase_route(const policy::RouteTable::Key& key) {
     sync_.routes.erase(FibSync::key_of(key.first, wire(key.second)));
 }
 
-void PolicyTables::persist(std::string_view kind, const std::string& key, const std::string* value) {
-    if (const auto rule = policy::PolicyEngine::rule_of(kind, key)) sync_.reset_rule(*rule);
+void PolicyTables::persist(std::string_view kind, std::span<const policy::Kept> items) {
+    for (const auto& item : items)
+        if (const auto rule = policy::PolicyEngine::rule_of(kind, item.key)) sync_.reset_rule(*rule);
     if (owed_.empty()) {
-        const auto written = value != nullptr ? store_.put(kind, key, *value) : store_.erase(kind, key);
+        const auto written = keep(kind, items);
         if (written) return;
-        spdlog::error("{} {} is not written down yet: {}", kind, key, written.error().message);
+        spdlog::error("{}: numbers that are not written down yet: {}: {}", kind, items.size(),
+                      written.error().message);
     }
     // Until the database takes writes again, nothing may overtake what it lacks.
-    owed_[std::string(kind)].insert_or_assign(key, value != nullptr ? std::optional(*value) : std::nullopt);
+    for (const auto& item : items)
+        owed_[std::string(kind)].insert_or_assign(item.key, item.value);
 }
 
 Result<void> PolicyTables::keep(std::string_view kind, std::span<const policy::Kept> items) {

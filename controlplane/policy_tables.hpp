@@ -32,7 +32,7 @@ class PolicyTables final : public policy::PolicySink {
 
     [[nodiscard]] Result<void> keep(std::string_view kind, std::span<const policy::Kept> items) override;
     /// What cannot be written now is owed.
-    void persist(std::string_view kind, const std::string& key, const std::string* value) override;
+    void persist(std::string_view kind, std::span<const policy::Kept> items) override;
     /// Tries once more to write what is owed.
     void write_owed();
 

@@ -19,6 +19,9 @@ constexpr const char* begin_anew =
     "restore a copy; without one, detach all containers (weftd --purge), move it away, "
     "and attach them again";
 
+constexpr std::string_view put_row = "INSERT OR REPLACE INTO item VALUES(?, ?, ?)";
+constexpr std::string_view erase_row = "DELETE FROM item WHERE kind = ? AND key = ?";
+
 const char* remedy(int status) {
     switch (status & 0xff) { // without what extended codes add
     case SQLITE_FULL:
@@ -39,20 +42,26 @@ std::unexpected<Error> fail_database(sqlite3* database, const std::string& path,
                             remedy(database != nullptr ? sqlite3_errcode(database) : SQLITE_NOMEM)));
 }
 
-/// A prepared statement with its texts bound.
+/// A prepared statement.
 class Statement {
   public:
-    Statement(sqlite3* database, std::string_view sql, std::initializer_list<std::string_view> values) {
+    Statement(sqlite3* database, std::string_view sql, std::initializer_list<std::string_view> values = {}) {
         sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
-        int at = 0;
-        for (const auto value : values)
-            sqlite3_bind_blob(statement_, ++at, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+        bind(values);
     }
 
     ~Statement() { sqlite3_finalize(statement_); }
 
     Statement(const Statement&) = delete;
     Statement& operator=(const Statement&) = delete;
+
+    /// Begins anew with these texts, which stay where they are while it steps.
+    void bind(std::initializer_list<std::string_view> values) {
+        sqlite3_reset(statement_);
+        int at = 0;
+        for (const auto value : values)
+            sqlite3_bind_blob(statement_, ++at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+    }
 
     int step() { return statement_ == nullptr ? SQLITE_ERROR : sqlite3_step(statement_); }
 
@@ -158,15 +167,30 @@ Result<void> Store::check_place() const {
 
 Result<void> Store::put(std::string_view kind, std::string_view key, std::string_view value) {
     if (auto there = check_place(); !there) return there;
-    Statement statement(database_.get(), "INSERT OR REPLACE INTO item VALUES(?, ?, ?)", {kind, key, value});
+    Statement statement(database_.get(), put_row, {kind, key, value});
     if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "write");
     return {};
 }
 
 Result<void> Store::erase(std::string_view kind, std::string_view key) {
     if (auto there = check_place(); !there) return there;
-    Statement statement(database_.get(), "DELETE FROM item WHERE kind = ? AND key = ?", {kind, key});
+    Statement statement(database_.get(), erase_row, {kind, key});
     if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "delete");
+    return {};
+}
+
+Result<void> Store::change_rows(std::string_view kind, std::span<const Change> changes) {
+    if (auto there = check_place(); !there) return there;
+    Statement put(database_.get(), put_row);
+    Statement erase(database_.get(), erase_row);
+    for (const auto& [key, value] : changes) {
+        if (value)
+            put.bind({kind, key, *value});
+        else
+            erase.bind({kind, key});
+        if ((value ? put : erase).step() != SQLITE_DONE)
+            return fail_database(database_.get(), path_, value ? "write" : "delete");
+    }
     return {};
 }
 
@@ -175,9 +199,7 @@ Result<void> Store::change(std::string_view kind, std::span<const Change> change
         return sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK;
     };
     if (!run("BEGIN IMMEDIATE")) return fail_database(database_.get(), path_, "write");
-    Result<void> written;
-    for (const auto& [key, value] : changes)
-        if (written) written = value ? put(kind, key, *value) : erase(kind, key);
+    Result<void> written = change_rows(kind, changes);
     if (written && !run("COMMIT")) written = fail_database(database_.get(), path_, "write");
     // Some errors have ended it already; then this has nothing to do.
     if (!written) run("ROLLBACK");

@@ -59,6 +59,8 @@ class Store {
     [[nodiscard]] static Result<void> check(sqlite3* database, const std::string& path);
     /// Is the file that we write to still the one that the next weftd reads?
     [[nodiscard]] Result<void> check_place() const;
+    /// Within a transaction.
+    [[nodiscard]] Result<void> change_rows(std::string_view kind, std::span<const Change> changes);
 
     std::unique_ptr<sqlite3, Close> database_;
     std::string path_;

@@ -68,7 +68,7 @@ class CountingSink final : public PolicySink {
         return {};
     }
 
-    void persist(std::string_view /*kind*/, const std::string& /*key*/, const std::string* /*value*/) override {}
+    void persist(std::string_view /*kind*/, std::span<const Kept> /*items*/) override {}
 
     std::size_t lists = 0;
     std::size_t ranges = 0; ///< of all that there ever were

@@ -32,8 +32,6 @@ struct Identity {
 /// All identities in use, by number.
 class IdentityTable {
   public:
-    explicit IdentityTable(NumberTable::Persist persist) : numbers_(identity_first, std::move(persist)) {}
-
     /// False: not what to_text() writes, or it contradicts what is here.
     bool restore(std::uint32_t number, const std::string& text);
     /// With one more use. The world without CIDRs has its reserved number, which is never new.
@@ -42,6 +40,8 @@ class IdentityTable {
     bool release(std::uint32_t number);
 
     void sweep() { numbers_.sweep(); }
+
+    [[nodiscard]] std::vector<NumberTable::Change> take_changes() { return numbers_.take_changes(); }
 
     /// It stays where it is while it is in use.
     [[nodiscard]] const Identity* find(std::uint32_t number) const;
@@ -57,7 +57,7 @@ class IdentityTable {
 
     using Items = std::map<Identity, Item>;
 
-    NumberTable numbers_; ///< one use of each identity in use
+    NumberTable numbers_{identity_first}; ///< one use of each identity in use
     Items items_;
     std::unordered_map<std::uint32_t, Items::iterator> by_number_;
 };

@@ -24,7 +24,7 @@ NumberTable::Acquired NumberTable::acquire(const std::string& text) {
             next_ = next_ < first_ ? first_ : next_ + 1;
         entry = entries_.emplace(text, Entry{next_++, 0}).first;
         by_number_.emplace(entry->second.number, entry);
-        persist_(entry->second.number, &entry->first);
+        changes_.push_back({entry->second.number, entry->first});
     }
     return {entry->second.number, entry->second.uses++ == 0};
 }
@@ -50,7 +50,7 @@ const std::string* NumberTable::find(std::uint32_t number) const {
 }
 
 void NumberTable::forget(Entries::iterator entry) {
-    persist_(entry->second.number, nullptr);
+    changes_.push_back({entry->second.number, std::nullopt});
     by_number_.erase(entry->second.number);
     entries_.erase(entry);
 }

@@ -4,17 +4,24 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace weft::policy {
 
 class NumberTable {
   public:
     /// A number got its text, or (none) lost it: to be written down.
-    using Persist = std::function<void(std::uint32_t number, const std::string* text)>;
+    struct Change {
+        std::uint32_t number = 0;
+        std::optional<std::string> text;
+
+        friend bool operator==(const Change&, const Change&) = default;
+    };
 
     struct Acquired {
         std::uint32_t number = 0;
@@ -22,7 +29,7 @@ class NumberTable {
     };
 
     /// Numbers begin at `first`; smaller ones have a meaning of their own.
-    NumberTable(std::uint32_t first, Persist persist) : first_(first), next_(first), persist_(std::move(persist)) {}
+    explicit NumberTable(std::uint32_t first) : first_(first), next_(first) {}
 
     /// What was written down by an earlier run; waits for its first use until sweep(). False: contradicts what is
     /// here.
@@ -33,6 +40,9 @@ class NumberTable {
     bool release(std::uint32_t number);
     /// Forgets what was restored, but is not used.
     void sweep();
+
+    /// Since the last call, in their order.
+    [[nodiscard]] std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
 
     [[nodiscard]] const std::string* find(std::uint32_t number) const;
 
@@ -50,7 +60,7 @@ class NumberTable {
 
     std::uint32_t first_;
     std::uint32_t next_;
-    Persist persist_;
+    std::vector<Change> changes_;
     Entries entries_;
     std::unordered_map<std::uint32_t, Entries::iterator> by_number_;
 };

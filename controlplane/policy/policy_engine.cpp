@@ -41,17 +41,23 @@ PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink, LabelFilter f
     marker_(marker),
     sink_(sink),
     filter_(std::move(filter)),
-    rules_(1, persist_number(rule_kind)),
-    identities_(persist_number(identity_kind)),
     routes_([this](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
         write_route(key, route, std::move(cidrs));
     }),
     entries_(sink) {}
 
-NumberTable::Persist PolicyEngine::persist_number(std::string_view kind) {
-    return [this, kind](std::uint32_t number, const std::string* text) {
-        sink_.persist(kind, std::to_string(number), text);
-    };
+void PolicyEngine::write() {
+    entries_.write();
+    persist(identity_kind, identities_.take_changes());
+    persist(rule_kind, rules_.take_changes());
+}
+
+void PolicyEngine::persist(std::string_view kind, const std::vector<NumberTable::Change>& changes) {
+    if (changes.empty()) return;
+    std::vector<Kept> items;
+    for (const auto& [number, text] : changes)
+        items.push_back({std::to_string(number), text});
+    sink_.persist(kind, items);
 }
 
 // --- state over a restart
@@ -94,6 +100,7 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
 void PolicyEngine::sweep() {
     identities_.sweep();
     rules_.sweep();
+    write();
 }
 
 // --- policies
@@ -271,6 +278,7 @@ void PolicyEngine::replace_policies(Policies policies) {
     // What was replaced is asked no more; until now, what replaced it kept the numbers that both have.
     for (const auto& [name, before] : policies)
         if (before) give_back(*before);
+    write();
 }
 
 unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
@@ -353,7 +361,7 @@ void PolicyEngine::relabel(const std::string& name_space) {
                 routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
         sink_.endpoint_changed(name);
     }
-    entries_.write();
+    write();
 }
 
 Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint settings) {
@@ -367,7 +375,7 @@ Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint s
     for (const auto& [key, route] : local_routes_)
         if (route.endpoint == name)
             routes_.set(key, {.next_hop = route.next_hop, .local = true, .labels = endpoint.labels});
-    entries_.write();
+    write();
     return {};
 }
 
@@ -377,7 +385,7 @@ void PolicyEngine::erase_endpoint(const std::string& name) {
     for (const std::uint32_t identity : found->second.identities)
         release(identity, true);
     endpoints_.erase(found);
-    entries_.write();
+    write();
 }
 
 void PolicyEngine::refresh_identities(const std::string& name, Endpoint& endpoint) {
@@ -414,7 +422,7 @@ void PolicyEngine::set_local_route(const RouteTable::Key& key, std::uint32_t nex
     assert(found != endpoints_.end());
     local_routes_[key] = {endpoint, next_hop};
     routes_.set(key, {.next_hop = next_hop, .local = true, .labels = found->second.labels});
-    entries_.write();
+    write();
 }
 
 std::shared_ptr<const HashedLabels> PolicyEngine::share(HashedLabels labels) {
@@ -432,19 +440,19 @@ void PolicyEngine::set_remote_route(const RouteTable::Key& key, std::uint32_t ne
     local_routes_.erase(key);
     auto labels = share(HashedLabels::from_communities(marker_, communities));
     routes_.set(key, {.next_hop = next_hop, .local = false, .labels = std::move(labels)});
-    entries_.write();
+    write();
 }
 
 void PolicyEngine::erase_local_route(const RouteTable::Key& key) {
     if (local_routes_.erase(key) == 0) return;
     routes_.erase(key);
-    entries_.write();
+    write();
 }
 
 void PolicyEngine::erase_remote_route(const RouteTable::Key& key) {
     if (local_routes_.contains(key)) return;
     routes_.erase(key);
-    entries_.write();
+    write();
 }
 
 End PolicyEngine::end_at(std::uint32_t vni, const net::Address& address) const {

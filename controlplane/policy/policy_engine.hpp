@@ -169,7 +169,6 @@ class PolicyEngine {
         std::uint32_t next_hop = 0;
     };
 
-    NumberTable::Persist persist_number(std::string_view kind);
     /// One copy of a label set for all routes that have it.
     [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
     std::uint32_t acquire(const Identity& identity, bool local);
@@ -189,12 +188,15 @@ class PolicyEngine {
     /// Puts policies in place of those of their names; none: takes that one away.
     void replace_policies(Policies policies);
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
+    /// Brings the sink up to date, at the end of each change.
+    void write();
+    void persist(std::string_view kind, const std::vector<NumberTable::Change>& changes);
 
     std::uint32_t marker_;
     PolicySink& sink_;
     LabelFilter filter_;
     std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
-    NumberTable rules_;
+    NumberTable rules_{1};
     IdentityTable identities_;
     RouteTable routes_;
     std::map<RouteTable::Key, FibEntry> fib_;

@@ -36,8 +36,9 @@ class PolicySink {
     /// What was asked for, before it takes effect: all of it is kept for restore() or, with the reason, none, and
     /// then nothing changes.
     [[nodiscard]] virtual Result<void> keep(std::string_view kind, std::span<const Kept> items) = 0;
-    /// A number for what is in effect, to be kept for restore(); no value: to be forgotten. Has effect either way.
-    virtual void persist(std::string_view kind, const std::string& key, const std::string* value) = 0;
+    /// Numbers for what is in effect, to be kept for restore() before the fast path is told of them; no value: to be
+    /// forgotten. Have effect either way.
+    virtual void persist(std::string_view kind, std::span<const Kept> items) = 0;
 };
 
 } // namespace weft::policy

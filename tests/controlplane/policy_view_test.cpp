@@ -117,7 +117,7 @@ class Nowhere final : public policy::PolicySink {
 
     Result<void> keep(std::string_view, std::span<const policy::Kept>) override { return {}; }
 
-    void persist(std::string_view, const std::string&, const std::string*) override {}
+    void persist(std::string_view, std::span<const policy::Kept>) override {}
 };
 
 TEST(PolicyView, HitsAreOfAllRulesInTheirOrder) {

@@ -68,17 +68,16 @@ class HostTables : public PolicySink {
 
     [[nodiscard]] Result<void> keep(std::string_view kind, std::span<const Kept> items) override {
         if (!refuse_to_keep.empty()) return fail(ErrorCode::exhausted, refuse_to_keep);
-        for (const auto& [key, value] : items)
-            persist(kind, key, value ? &*value : nullptr);
+        persist(kind, items);
         return {};
     }
 
-    void persist(std::string_view kind, const std::string& key, const std::string* value) override {
-        if (value != nullptr) {
-            database[{std::string(kind), key}] = *value;
-        } else {
-            expect(database.erase({std::string(kind), key}) == 1);
-        }
+    void persist(std::string_view kind, std::span<const Kept> items) override {
+        for (const auto& [key, value] : items)
+            if (value)
+                database[{std::string(kind), key}] = *value;
+            else
+                expect(database.erase({std::string(kind), key}) == 1);
     }
 
     [[nodiscard]] const Route* lookup(std::uint32_t vni, const net::Address& address) const {

@@ -6,18 +6,7 @@
 namespace weft::policy {
 namespace {
 
-/// What was persisted, as a database would have it.
-using Written = std::map<std::uint32_t, std::string>;
-
-NumberTable::Persist write_to(Written& written) {
-    return [&written](std::uint32_t number, const std::string* text) {
-        if (text != nullptr) {
-            written[number] = *text;
-        } else {
-            written.erase(number);
-        }
-    };
-}
+using Changes = std::vector<NumberTable::Change>;
 
 Identity identity(const std::string& app, std::initializer_list<const char*> cidrs = {}) {
     Identity made{
@@ -28,22 +17,21 @@ Identity identity(const std::string& app, std::initializer_list<const char*> cid
 }
 
 TEST(NumberTable, CountsUses) {
-    Written written;
-    NumberTable table(10, write_to(written));
+    NumberTable table(10);
     EXPECT_EQ(table.acquire("a").number, 10U);
     EXPECT_FALSE(table.acquire("a").first_use);
     EXPECT_EQ(table.acquire("b").number, 11U);
     EXPECT_FALSE(table.release(10));
-    EXPECT_EQ(written, (Written{{10, "a"}, {11, "b"}}));
+    EXPECT_EQ(table.take_changes(), (Changes{{10, "a"}, {11, "b"}}));
     EXPECT_TRUE(table.release(10));
-    EXPECT_EQ(written, (Written{{11, "b"}}));
+    EXPECT_EQ(table.take_changes(), (Changes{{10, std::nullopt}}));
+    EXPECT_EQ(table.take_changes(), Changes{});
     EXPECT_EQ(table.find(10), nullptr);
     EXPECT_EQ(table.acquire("c").number, 12U) << "a number that just went is not given to another at once";
 }
 
 TEST(NumberTable, RestoredNumbersStay) {
-    Written written;
-    NumberTable table(1, write_to(written));
+    NumberTable table(1);
     EXPECT_TRUE(table.restore(7, "a"));
     EXPECT_TRUE(table.restore(5, "b"));
     EXPECT_FALSE(table.restore(7, "c"));
@@ -56,27 +44,25 @@ TEST(NumberTable, RestoredNumbersStay) {
     table.sweep();
     EXPECT_EQ(table.find(5), nullptr);
     EXPECT_NE(table.find(7), nullptr);
+    EXPECT_EQ(table.take_changes(), (Changes{{8, "new"}, {5, std::nullopt}})) << "what was restored is written";
 }
 
 TEST(NumberTable, ComesThroughTheEndOfTheNumbers) {
-    Written written;
-    NumberTable table(3, write_to(written));
+    NumberTable table(3);
     EXPECT_TRUE(table.restore(0xffffffff, "last"));
     EXPECT_EQ(table.acquire("next").number, 3U);
 }
 
 TEST(IdentityTable, NumbersAreTheSameAfterARestart) {
-    Written written;
-    IdentityTable first(write_to(written));
+    IdentityTable first;
     const auto web = first.acquire(identity("web"));
     const auto web_inside = first.acquire(identity("web", {"10.0.0.0/8", "fd00::/8"}));
     EXPECT_GE(web.number, identity_first);
     EXPECT_NE(web.number, web_inside.number);
 
-    Written ignored;
-    IdentityTable second(write_to(ignored));
-    for (const auto& [number, text] : written)
-        EXPECT_TRUE(second.restore(number, text));
+    IdentityTable second;
+    for (const auto& [number, text] : first.take_changes())
+        EXPECT_TRUE(second.restore(number, text.value()));
     EXPECT_EQ(second.acquire(identity("new")).number, web_inside.number + 1);
     EXPECT_EQ(second.acquire(identity("web", {"10.0.0.0/8", "fd00::/8"})).number, web_inside.number);
     EXPECT_EQ(second.acquire(identity("web")).number, web.number);
@@ -84,8 +70,7 @@ TEST(IdentityTable, NumbersAreTheSameAfterARestart) {
 }
 
 TEST(IdentityTable, TheWorldIsReserved) {
-    Written written;
-    IdentityTable table(write_to(written));
+    IdentityTable table;
     EXPECT_EQ(table.acquire({}).number, identity_world);
     EXPECT_FALSE(table.release(identity_world));
     EXPECT_GE(table.acquire({HashedLabels(), {net::Prefix::parse("10.0.0.0/8").value()}}).number, identity_first);
@@ -93,8 +78,7 @@ TEST(IdentityTable, TheWorldIsReserved) {
 }
 
 TEST(IdentityTable, DamagedTextIsRefused) {
-    Written written;
-    IdentityTable table(write_to(written));
+    IdentityTable table;
     for (const char* text : {"", "x|", "|10.0.0.0/33", "|10.0.0.1/8", "|10.0.0.0/8,", "5ba7816bf8f01cfe"})
         EXPECT_FALSE(table.restore(300, text)) << text;
     EXPECT_FALSE(table.restore(7, "|10.0.0.0/8")) << "a reserved number";
