@@ -93,14 +93,19 @@ Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side) {
 }
 
 PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer) {
+    return rules_for(chain, side, peer.identity->labels, peer.by_labels(), peer.by_address());
+}
+
+PeerRules rules_for(const Chain& chain, Side side, const HashedLabels& labels, const PeerGroups::Groups& by_labels,
+                    const PeerGroups::Groups& by_address) {
     PeerRules found;
-    for (const PeerGroups::Groups* groups : {&peer.by_labels(), &peer.by_address})
+    for (const PeerGroups::Groups* groups : {&by_labels, &by_address})
         for_each_rule(chain, *groups, [&](std::uint32_t rule) { found.rules.push_back(rule); });
     std::ranges::sort(found.rules);
     const auto duplicates = std::ranges::unique(found.rules);
     found.rules.erase(duplicates.begin(), duplicates.end());
     if (side == Side::egress && chain.names_ports) {
-        const auto ports = peer.identity->labels.ports();
+        const auto ports = labels.ports();
         found.ports.assign(ports.begin(), ports.end());
     }
     return found;

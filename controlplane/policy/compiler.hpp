@@ -43,6 +43,9 @@ struct PeerRules {
 };
 
 [[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer);
+/// For whoever has these labels and is in these groups.
+[[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const HashedLabels& labels,
+                                  const PeerGroups::Groups& by_labels, const PeerGroups::Groups& by_address);
 
 /// Does any rule of the chain mean any of the groups?
 [[nodiscard]] bool means_any(const Chain& chain, const PeerGroups::Groups& groups);

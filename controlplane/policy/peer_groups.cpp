@@ -12,17 +12,20 @@ bool means(const HashedSelector& selector, const HashedLabels& labels) {
     return labels.is_endpoint() && selector.matches(labels);
 }
 
-/// An identity in its CIDR.
-bool means(const AddressPeer& block, const Identity& identity) {
-    return std::ranges::none_of(
-        block.except, [&](const net::Prefix& except) { return std::ranges::binary_search(identity.cidrs, except); });
+bool means(const AddressPeer& block, std::span<const net::Prefix> cidrs) {
+    const auto within = [&](const net::Prefix& cidr) { return std::ranges::binary_search(cidrs, cidr); };
+    return within(block.cidr) && std::ranges::none_of(block.except, within);
 }
 
-void insert(PeerGroups::Groups& groups, GroupId group) {
-    groups.insert(std::ranges::lower_bound(groups, group), group);
+template <class T>
+void insert(std::vector<T>& sorted, T item) {
+    sorted.insert(std::ranges::lower_bound(sorted, item), item);
 }
 
-void erase(PeerGroups::Groups& groups, GroupId group) { groups.erase(std::ranges::lower_bound(groups, group)); }
+template <class T>
+void erase(std::vector<T>& sorted, T item) {
+    sorted.erase(std::ranges::lower_bound(sorted, item));
+}
 
 } // namespace
 
@@ -42,10 +45,8 @@ void PeerGroups::for_each_meant(const LoweredPeer& peer, Change change) {
             if (means(*selector, labels)) change(of_labels.groups);
         return;
     }
-    const auto& block = std::get<AddressPeer>(peer);
-    for (auto& [number, member] : members_)
-        if (std::ranges::binary_search(member.identity->cidrs, block.cidr) && means(block, *member.identity))
-            change(member.by_address);
+    for (auto& [cidrs, of_cidrs] : cidr_sets_)
+        if (means(std::get<AddressPeer>(peer), cidrs)) change(of_cidrs.groups);
 }
 
 GroupId PeerGroups::acquire(const LoweredPeer& peer) {
@@ -82,24 +83,29 @@ void PeerGroups::release(GroupId group) {
 }
 
 void PeerGroups::add(std::uint32_t number, const Identity& identity) {
-    const auto [label_set, added] = label_sets_.try_emplace(identity.labels);
-    LabelSetGroups& of_labels = label_set->second;
-    if (added)
+    const auto [label_set, labels_added] = label_sets_.try_emplace(identity.labels);
+    if (labels_added)
         for (const auto& [id, selector] : selectors_)
-            if (means(*selector, identity.labels)) of_labels.groups.push_back(id);
-    ++of_labels.identities;
-    Member member{&identity, label_set, {}};
-    for (const net::Prefix& cidr : identity.cidrs)
-        if (const auto of_cidr = blocks_.find(cidr); of_cidr != blocks_.end())
-            for (const auto& [id, block] : of_cidr->second)
-                if (means(*block, identity)) insert(member.by_address, id);
-    members_.emplace(number, std::move(member));
+            if (means(*selector, identity.labels)) label_set->second.groups.push_back(id);
+    insert(label_set->second.identities, number);
+    const auto [cidr_set, cidrs_added] = cidr_sets_.try_emplace(identity.cidrs);
+    if (cidrs_added)
+        for (const net::Prefix& cidr : identity.cidrs)
+            if (const auto of_cidr = blocks_.find(cidr); of_cidr != blocks_.end())
+                for (const auto& [id, block] : of_cidr->second)
+                    if (means(*block, identity.cidrs)) insert(cidr_set->second.groups, id);
+    insert(cidr_set->second.identities, number);
+    members_.emplace(number, Member{&identity, label_set, cidr_set});
 }
 
 void PeerGroups::remove(std::uint32_t number) {
+    const auto let_go = [&](auto& sets, auto set) {
+        erase(set->second.identities, number);
+        if (set->second.identities.empty()) sets.erase(set);
+    };
     const auto member = members_.find(number);
-    const auto label_set = member->second.label_set;
-    if (--label_set->second.identities == 0) label_sets_.erase(label_set);
+    let_go(label_sets_, member->second.label_set);
+    let_go(cidr_sets_, member->second.cidr_set);
     members_.erase(member);
 }
 

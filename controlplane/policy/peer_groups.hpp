@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // PeerGroups: which identities each peer of any rule means. Peers that mean the same are one group, however many
 // rules name it and whomever they protect. Selectors ask about labels alone and are asked once about each label set,
-// whatever CIDRs its identities are in; a block is asked only about identities in its CIDR.
+// whatever CIDRs its identities are in; a block asks about CIDRs alone and is asked once about each set that has its
+// own.
 #pragma once
 
 #include <map>
@@ -49,29 +50,34 @@ class PeerGroups {
     /// Sorted.
     using Groups = std::vector<GroupId>;
 
-    struct LabelSetGroups {
-        std::size_t identities = 0;
+    /// Of labels or CIDRs: the identities that have them, and the groups that mean them.
+    struct Shared {
+        std::vector<std::uint32_t> identities; ///< sorted
         Groups groups;
     };
 
-    using LabelSets = std::map<HashedLabels, LabelSetGroups>;
+    using LabelSets = std::map<HashedLabels, Shared>;
+    using CidrSets = std::map<std::vector<net::Prefix>, Shared>;
 
     struct Member {
         const Identity* identity = nullptr;
         LabelSets::iterator label_set;
-        Groups by_address;
+        CidrSets::iterator cidr_set;
 
+        /// These stay where they are while the identity is a member.
         [[nodiscard]] const Groups& by_labels() const { return label_set->second.groups; }
+
+        [[nodiscard]] const Groups& by_address() const { return cidr_set->second.groups; }
     };
 
     [[nodiscard]] const Member& at(std::uint32_t number) const { return members_.at(number); }
 
-    [[nodiscard]] const std::unordered_map<std::uint32_t, Member>& members() const { return members_; }
-
     /// Groups in use.
     [[nodiscard]] std::size_t size() const { return by_peer_.size(); }
 
-    [[nodiscard]] std::size_t label_sets() const { return label_sets_.size(); }
+    [[nodiscard]] const LabelSets& label_sets() const { return label_sets_; }
+
+    [[nodiscard]] const CidrSets& cidr_sets() const { return cidr_sets_; }
 
   private:
     struct Use {
@@ -81,7 +87,7 @@ class PeerGroups {
 
     using ByPeer = std::map<LoweredPeer, Use>;
 
-    /// Calls `change` with the groups of each label set or identity that the peer means.
+    /// Calls `change` with the groups of each label set or set of CIDRs that the peer means.
     template <class Change>
     void for_each_meant(const LoweredPeer& peer, Change change);
 
@@ -91,6 +97,7 @@ class PeerGroups {
     std::map<GroupId, const HashedSelector*> selectors_;
     std::map<net::Prefix, std::map<GroupId, const AddressPeer*>> blocks_; ///< by CIDR
     LabelSets label_sets_;
+    CidrSets cidr_sets_;
     std::unordered_map<std::uint32_t, Member> members_;
 };
 

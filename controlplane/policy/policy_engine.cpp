@@ -306,7 +306,7 @@ PolicyEngine::InUse PolicyEngine::in_use() const {
     return {.identities = identities_.size(),
             .rules = rules_.size(),
             .groups = entries_.groups().size(),
-            .label_sets = entries_.groups().label_sets(),
+            .label_sets = entries_.groups().label_sets().size(),
             .lists = entries_.lists()};
 }
 

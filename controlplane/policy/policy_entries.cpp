@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/policy/policy_entries.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 namespace weft::policy {
@@ -118,11 +119,28 @@ void PolicyEntries::rebuild(Place place, const HashedLabels& labels, Half& half)
     } else if (const auto entry = half.entries.find(identity_any); entry != half.entries.end()) {
         erase(place, half, entry);
     }
-    Peers peers;
-    for (const auto& [number, peer] : groups_.members())
-        peers.emplace_back(number, &peer);
-    compile_peers(place, labels, half, peers);
+    compile_peers(place, labels, half, peers_of(place.side, half));
     half.stale = false;
+}
+
+PolicyEntries::Peers PolicyEntries::peers_of(Side side, const Half& half) const {
+    std::vector<std::uint32_t> numbers;
+    const auto append = [&](const std::vector<std::uint32_t>& identities) {
+        numbers.insert(numbers.end(), identities.begin(), identities.end());
+    };
+    for (const auto& [labels, shared] : groups_.label_sets())
+        if (rules_for(half.chain, side, labels, shared.groups, {}) != PeerRules{}) append(shared.identities);
+    for (const auto& [cidrs, shared] : groups_.cidr_sets())
+        if (means_any(half.chain, shared.groups)) append(shared.identities);
+    for (const auto& [number, list] : half.entries)
+        if (number != identity_any) numbers.push_back(number);
+    std::ranges::sort(numbers);
+    const auto duplicates = std::ranges::unique(numbers);
+    numbers.erase(duplicates.begin(), duplicates.end());
+    Peers peers;
+    for (const std::uint32_t number : numbers)
+        peers.emplace_back(number, &groups_.at(number));
+    return peers;
 }
 
 void PolicyEntries::compile_peers(Place place, const HashedLabels& labels, Half& half, const Peers& peers) {
@@ -142,10 +160,10 @@ std::uint64_t PolicyEntries::list_of(Place place, const HashedLabels& labels, Ha
                                      const PeerGroups::Member& peer, ByLabels& by_labels) {
     // Nobody is anything but anybody where no rule asks who it is.
     if (half.chain.peers.empty() && !half.chain.names_ports) return half.anybody;
-    if (means_any(half.chain, peer.by_address))
-        return list_of(place, labels, half, rules_for(half.chain, place.side, peer));
+    const auto list = [&] { return list_of(place, labels, half, rules_for(half.chain, place.side, peer)); };
+    if (means_any(half.chain, peer.by_address())) return list();
     const auto [known, added] = by_labels.try_emplace(&peer.by_labels());
-    if (added) known->second = list_of(place, labels, half, rules_for(half.chain, place.side, peer));
+    if (added) known->second = list();
     return known->second;
 }
 

@@ -78,6 +78,8 @@ class PolicyEntries {
 
     void touch(const LoweredPolicy& policy);
     void rebuild(Place place, const HashedLabels& labels, Half& half);
+    /// Who has an entry or may need one; all others are as anybody.
+    [[nodiscard]] Peers peers_of(Side side, const Half& half) const;
     void compile_peers(Place place, const HashedLabels& labels, Half& half, const Peers& peers);
     std::uint64_t list_of(Place place, const HashedLabels& labels, Half& half, const PeerGroups::Member& peer,
                           ByLabels& by_labels);

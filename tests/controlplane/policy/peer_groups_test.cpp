@@ -63,19 +63,24 @@ TEST(PeerGroups, IdentitiesAndGroupsMayComeInAnyOrder) {
     groups.add(3, excepted);
     groups.add(4, world);
     EXPECT_THAT(groups.at(1).by_labels(), ElementsAre(webs, not_web));
-    EXPECT_THAT(groups.at(1).by_address, IsEmpty());
+    EXPECT_THAT(groups.at(1).by_address(), IsEmpty());
     EXPECT_THAT(groups.at(2).by_labels(), ElementsAre(webs, not_web));
-    EXPECT_THAT(groups.at(2).by_address, ElementsAre(inside));
+    EXPECT_THAT(groups.at(2).by_address(), ElementsAre(inside));
     EXPECT_THAT(groups.at(3).by_labels(), ElementsAre(not_web));
-    EXPECT_THAT(groups.at(3).by_address, IsEmpty());
+    EXPECT_THAT(groups.at(3).by_address(), IsEmpty());
     EXPECT_THAT(groups.at(4).by_labels(), IsEmpty()) << "the world is nobody that a selector could mean";
-    EXPECT_THAT(groups.at(4).by_address, ElementsAre(inside));
+    EXPECT_THAT(groups.at(4).by_address(), ElementsAre(inside));
     groups.release(inside);
     groups.release(webs);
     EXPECT_THAT(groups.at(2).by_labels(), ElementsAre(not_web));
-    EXPECT_THAT(groups.at(2).by_address, IsEmpty());
+    EXPECT_THAT(groups.at(2).by_address(), IsEmpty());
+    const auto of_webs = groups.label_sets().find(web.labels);
+    ASSERT_NE(of_webs, groups.label_sets().end());
+    EXPECT_THAT(of_webs->second.identities, ElementsAre(1, 2));
+    EXPECT_THAT(groups.cidr_sets().at({prefix("10.0.0.0/8")}).identities, ElementsAre(2, 4));
     groups.remove(1);
-    EXPECT_EQ(groups.members().size(), 3U);
+    EXPECT_THAT(of_webs->second.identities, ElementsAre(2));
+    EXPECT_FALSE(groups.cidr_sets().contains({})) << "nobody is outside of all CIDRs any more";
 }
 
 } // namespace
