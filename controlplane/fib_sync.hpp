@@ -21,9 +21,10 @@ template <class Key, class Entry>
 class SyncedTable {
   public:
     void set(const Key& key, Entry entry) {
-        const std::string text = entry.SerializeAsString();
-        if (const auto found = desired_.find(key); found != desired_.end() && found->second.second == text) return;
-        desired_[key] = {std::move(entry), text};
+        std::string text = entry.SerializeAsString();
+        const auto [found, added] = desired_.try_emplace(key);
+        if (!added && found->second.second == text) return;
+        found->second = {std::move(entry), std::move(text)};
         touch(key);
     }
 
@@ -87,23 +88,22 @@ class SyncedTable {
     /// Hands every difference to `upsert` or `remove` and remembers it as sent. What `may_go` denies stays for now.
     template <class Upsert, class Remove, class MayGo>
     void take_changes(Upsert upsert, Remove remove, MayGo may_go) {
-        sent_.clear();
-        for (const Key& key : std::exchange(changed_, {})) {
+        sent_ = std::exchange(changed_, {});
+        std::erase_if(sent_, [&](const Key& key) {
             const auto wants = desired_.find(key);
-            const auto has = acknowledged_.find(key);
-            if (wants != desired_.end()) {
-                if (has != acknowledged_.end() && has->second == wants->second.second) continue;
-                upsert(wants->second.first);
-                acknowledged_[key] = wants->second.second;
-            } else if (has != acknowledged_.end()) {
-                if (!may_go(key)) continue;
+            if (wants == desired_.end()) {
+                const auto has = acknowledged_.find(key);
+                if (has == acknowledged_.end() || !may_go(key)) return true;
                 remove(key);
                 acknowledged_.erase(has);
-            } else {
-                continue;
+                return false;
             }
-            sent_.insert(key);
-        }
+            const auto& [entry, text] = wants->second;
+            const auto [has, added] = acknowledged_.try_emplace(key, text);
+            if (!added && std::exchange(has->second, text) == text) return true;
+            upsert(entry);
+            return false;
+        });
     }
 
     template <class Upsert, class Remove>
