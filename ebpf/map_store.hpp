@@ -65,7 +65,7 @@ class MapStore final : public fastpath::TableStore {
     using Endpoints = Table<std::uint32_t, weft_endpoint, Lookup::by_index>;
     using NextHops = Table<std::uint32_t, weft_next_hop, Lookup::by_index>;
     using Verdicts = Table<weft_verdict_key, weft_verdict_block>;
-    using Policies = Table<weft_policy_key, weft_policy_list>;
+    using Policies = Table<weft_policy_key, weft_policy_list, Lookup::in_mirror>;
     using HostRoutes = Table<weft_host_route_key, weft_route_value>;
     using PrefixRoutes = Table<weft_prefix_route_key, weft_route_value, Lookup::in_mirror>;
 

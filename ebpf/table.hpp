@@ -30,8 +30,9 @@ struct EqualBytes {
     bool operator()(const Key& a, const Key& b) const { return std::memcmp(&a, &b, sizeof a) == 0; }
 };
 
-/// How it is known what stands there. An LPM trie tells only the longest match, so its entries are remembered here;
-/// an array has one for every index, and zeros are none.
+/// How it is known what stands there. An LPM trie tells only the longest match, so its entries are remembered here,
+/// as are those of a table of which thousands change at once, where asking costs more than writing; an array has one
+/// for every index, and zeros are none.
 enum class Lookup { in_kernel, in_mirror, by_index };
 
 template <class Key, class Value, Lookup lookup = Lookup::in_kernel>
