@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "dataplane/api/netns_path.hpp"
+
 namespace weft::agent {
 
 namespace {
@@ -25,9 +27,7 @@ std::vector<std::string> unknown_containers(const fastpath::TableUpdate& tables,
         if (port.role() != fastpath::PORT_ROLE_ENDPOINT || known(port.id())) continue;
         const auto named = names.find(port.id());
         const auto name = named != names.end() ? named->second : fmt::format("port {}", port.id());
-        const auto place = [](const auto& device) {
-            return fmt::format("{} in {}", device.ifname(), device.netns());
-        };
+        const auto place = [](const auto& device) { return fastpath::device_text(device.ifname(), device.netns()); };
         found.push_back(fmt::format("{} ({})", name, port.has_veth() ? place(port.veth()) : place(port.tap())));
     }
     return found;

@@ -25,7 +25,8 @@ void Agent::place_end(v1::PolicyJudgement& judgement, net::Vni vni, const net::A
     for (auto& text : policy::PolicyEngine::describe(labels, policy_.known_labels()))
         judgement.add_labels(std::move(text));
     const auto* const route = policy_.route_to(vni.value(), address);
-    judgement.set_place(!labels.is_endpoint() ? "outside" : route->local ? "here" : "remote");
+    const bool outside = !labels.is_endpoint() && !labels.is_host();
+    judgement.set_place(outside ? "outside" : route->local ? "here" : "remote");
     if (route == nullptr) return;
     if (const auto* const endpoint = endpoints_->find(vni, address)) judgement.set_endpoint(endpoint->name());
     const auto* const next_hop = sync_.next_hops.find(route->next_hop);

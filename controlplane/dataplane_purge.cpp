@@ -12,6 +12,7 @@
 #include "controlplane/fast_path_provider.hpp"
 #include "dataplane/api/client.hpp"
 #include "dataplane/api/listener.hpp"
+#include "dataplane/api/netns_path.hpp"
 
 namespace weft::agent {
 
@@ -89,7 +90,7 @@ bool purge_dataplane(const Config& config, const fastpath::PurgeReport& report) 
         if (const auto removed = remove_tap(tap); !removed)
             keep(removed.error());
         else if (*removed)
-            report.removed(fmt::format("the TAP {} in {}", tap.ifname, tap.netns));
+            report.removed("the TAP " + fastpath::device_text(tap.ifname, tap.netns));
     std::error_code error;
     if (std::filesystem::is_socket(config.dataplane_socket, error) &&
         std::filesystem::remove(config.dataplane_socket, error))

@@ -33,6 +33,16 @@ Result<void> check_ifname(const std::string& name) {
                 fmt::format("interface name '{}': want 1 to 15 letters, digits, '.', '_' or '-'", name));
 }
 
+/// The host has other interfaces, those of weft among them.
+Result<void> check_host_ifname(const std::string& name) {
+    static const std::regex numbered("weft(-.*|[0-9]*[1-9][0-9]*)");
+    if (!std::regex_match(name, numbered)) return check_ifname(name);
+    return fail(ErrorCode::invalid,
+                fmt::format("interface name '{}': weft calls its ends of containers' interfaces so: choose another, "
+                            "such as weft0",
+                            name));
+}
+
 Result<void> check_path(const std::string& netns) {
     if (netns.starts_with('/')) return check_netns(netns);
     return fail(ErrorCode::invalid,
@@ -58,13 +68,58 @@ bool is_usable(const net::Address& address) {
            !address.is_link_local() && address != net::Address::v4(0xffffffff) && !mapped.contains(address);
 }
 
-} // namespace
+/// What only a container can have.
+Result<void> check_host(const v1::AddEndpointRequest& request) {
+    const auto excluded = [](const char* option, const char* why) {
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the host's own endpoint takes none, since {}: leave it out, or leave --host out "
+                                "to attach a container",
+                                option, why));
+    };
+    if (!request.netns().empty()) return excluded("--netns", "it lies in weftd's own network namespace");
+    if (!request.namespace_().empty()) return excluded("--namespace", "policies neither select nor name it");
+    if (!request.labels().empty()) return excluded("--label", "policies neither select nor name it");
+    if (!request.named_ports().empty()) return excluded("--named-port", "policies neither select nor name it");
+    return {};
+}
 
-Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request, const std::string& host_name) {
+Result<net::Prefix> read_route(const std::string& text) {
+    auto prefix = net::Prefix::parse(text);
+    if (!prefix) return fail_in(std::move(prefix), "route " + text);
+    if (prefix->length() == 0)
+        return fail(
+            ErrorCode::invalid,
+            fmt::format("route {}: it would take all that the host sends: name the prefixes of the overlay", text));
+    if (!is_usable(prefix->address()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("route {}: no global unicast addresses: name the prefixes of the overlay", text));
+    return prefix;
+}
+
+Result<v1::Endpoint> read_host_request(const v1::AddEndpointRequest& request) {
+    if (auto checked = check_host(request); !checked) return std::unexpected(std::move(checked).error());
     v1::Endpoint endpoint;
-    endpoint.set_name(request.name());
+    endpoint.set_host(true);
+    endpoint.set_ifname(request.ifname().empty() ? "weft0" : request.ifname());
+    if (auto checked = check_host_ifname(endpoint.ifname()); !checked)
+        return std::unexpected(std::move(checked).error());
+    std::set<net::Prefix> routes;
+    for (const auto& text : request.routes()) {
+        auto route = read_route(text);
+        if (!route) return std::unexpected(std::move(route).error());
+        if (routes.insert(*route).second) endpoint.add_routes(route->to_string());
+    }
+    return endpoint;
+}
+
+Result<v1::Endpoint> read_container_request(const v1::AddEndpointRequest& request) {
+    if (!request.routes().empty())
+        return fail(ErrorCode::invalid,
+                    fmt::format("route {}: a container has a default route, only the host's own endpoint takes "
+                                "others: leave --route out, or add --host",
+                                request.routes(0)));
+    v1::Endpoint endpoint;
     endpoint.set_namespace_(request.namespace_().empty() ? "default" : request.namespace_());
-    endpoint.set_network(request.network().empty() ? "default" : request.network());
     endpoint.set_netns(request.netns());
     endpoint.set_ifname(request.ifname().empty() ? "eth0" : request.ifname());
     *endpoint.mutable_labels() = request.labels();
@@ -72,12 +127,23 @@ Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request
     if (!named_ports) return std::unexpected(named_ports.error());
     for (const policy::PortName& port : *named_ports)
         endpoint.add_named_ports(port.to_string());
-    for (auto checked : {check_name(endpoint.name()), policy::check_namespace_name(endpoint.namespace_()),
-                         check_ifname(endpoint.ifname()), check_path(endpoint.netns())})
+    for (auto checked : {policy::check_namespace_name(endpoint.namespace_()), check_ifname(endpoint.ifname()),
+                         check_path(endpoint.netns())})
         if (!checked) return std::unexpected(std::move(checked).error());
+    return endpoint;
+}
+
+} // namespace
+
+Result<v1::Endpoint> read_endpoint_request(const v1::AddEndpointRequest& request, const std::string& host_name) {
+    if (auto checked = check_name(request.name()); !checked) return std::unexpected(std::move(checked).error());
+    auto endpoint = request.host() ? read_host_request(request) : read_container_request(request);
+    if (!endpoint) return endpoint;
+    endpoint->set_name(request.name());
+    endpoint->set_network(request.network().empty() ? "default" : request.network());
     auto mac = read_mac(request, host_name);
     if (!mac) return std::unexpected(std::move(mac).error());
-    endpoint.set_mac(mac->to_string());
+    endpoint->set_mac(mac->to_string());
     return endpoint;
 }
 
@@ -102,6 +168,13 @@ std::vector<net::Address> addresses_of(const v1::Endpoint& endpoint) {
     for (const auto& text : endpoint.addresses())
         if (const auto address = net::Address::parse(text)) addresses.push_back(*address);
     return addresses;
+}
+
+std::vector<net::Prefix> routes_of(const v1::Endpoint& endpoint) {
+    std::vector<net::Prefix> routes;
+    for (const auto& text : endpoint.routes())
+        if (const auto prefix = net::Prefix::parse(text)) routes.push_back(*prefix);
+    return routes;
 }
 
 net::Vni vni_of(const v1::Endpoint& endpoint) { return *net::Vni::make(endpoint.vni()); }

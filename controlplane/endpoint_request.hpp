@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What may be asked of an attach, by itself: names, labels, named ports, addresses and the namespace, checked before
-// anything is touched. Also how an endpoint's record is read. Conflicts with other endpoints are for Endpoints to
-// see.
+// What may be asked of an attach, by itself: names, labels, named ports, addresses, routes and the namespace, checked
+// before anything is touched. Also how an endpoint's record is read. Conflicts with other endpoints are for Endpoints
+// to see.
 #pragma once
 
 #include <string>
@@ -20,6 +20,8 @@ namespace weft::agent {
 [[nodiscard]] Result<std::vector<net::Address>> read_requested_addresses(const v1::AddEndpointRequest& request);
 
 [[nodiscard]] std::vector<net::Address> addresses_of(const v1::Endpoint& endpoint);
+/// What the host's own endpoint was asked to lead to.
+[[nodiscard]] std::vector<net::Prefix> routes_of(const v1::Endpoint& endpoint);
 [[nodiscard]] net::Vni vni_of(const v1::Endpoint& endpoint);
 
 } // namespace weft::agent

@@ -7,9 +7,11 @@
 #include <ctime>
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <spdlog/spdlog.h>
 
 #include "controlplane/fast_path_wire.hpp"
+#include "dataplane/api/netns_path.hpp"
 
 namespace weft::agent {
 
@@ -22,12 +24,23 @@ constexpr const char* attaching = "attaching";
 constexpr const char* ready = "ready";
 constexpr const char* detaching = "detaching";
 
+/// Enough to find it by.
 InterfaceSettings settings_of(const v1::Endpoint& endpoint) {
     return {.netns = endpoint.netns(),
             .ifname = endpoint.ifname(),
             .mac = net::Mac::parse(endpoint.mac()).value_or(net::Mac()),
             .mtu = endpoint.mtu(),
-            .addresses = addresses_of(endpoint)};
+            .addresses = addresses_of(endpoint),
+            .routes = {}};
+}
+
+std::string device_text(const v1::Endpoint& endpoint) {
+    return fastpath::device_text(endpoint.ifname(), endpoint.netns());
+}
+
+/// The host's own namespace is always there.
+Result<void> check_place(const v1::Endpoint& endpoint) {
+    return endpoint.host() ? Result<void>{} : check_netns(endpoint.netns());
 }
 
 /// Of its interface: IPv6 refuses one of less than 1,280. What the uplink does not carry then is told by ICMP.
@@ -91,6 +104,7 @@ Result<void> Endpoints::restore() {
             *known.mutable_addresses() = endpoint.addresses();
             known.set_netns(endpoint.netns());
             known.set_ifname(endpoint.ifname());
+            known.set_host(endpoint.host());
             shelve(std::move(known),
                    fmt::format("its record in the database {} is damaged ({}): weft endpoint delete "
                                "{}, then add it again",
@@ -126,7 +140,7 @@ void Endpoints::take_up(v1::Endpoint endpoint) {
         release_addresses(record);
         return shelve(v1::Endpoint(record), identified.error().message);
     }
-    if (auto exists = check_netns(record.netns()); !exists) return wait_for_namespace(record, exists.error().message);
+    if (auto exists = check_place(record); !exists) return wait_for_namespace(record, exists.error().message);
     record.set_state(ready);
     set_port(record);
     set_tables(record);
@@ -187,6 +201,10 @@ Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
     if (!addresses) return std::unexpected(std::move(addresses).error());
     for (const auto& address : *addresses)
         endpoint->add_addresses(address.to_string());
+    if (auto checked = check_routes(*endpoint); !checked) {
+        release_addresses(*endpoint);
+        return std::unexpected(std::move(checked).error());
+    }
     endpoint->set_vni(network->vni.value());
     endpoint->set_mtu(mtu_of(*endpoint, uplink_));
     endpoint->set_state(attaching);
@@ -206,10 +224,58 @@ Result<void> Endpoints::check_unique(const v1::Endpoint& endpoint) const {
                                 same->name()));
     if (endpoint.name() == uplink_.interface)
         return fail(ErrorCode::exists, "the name is the uplink's: choose another");
+    if (endpoint.host())
+        if (auto checked = check_host_unique(endpoint); !checked) return checked;
     if (const auto* const owner = interface_owner(endpoint))
-        return fail(ErrorCode::exists, fmt::format("{} in {} belongs to endpoint {}: choose another --ifname",
-                                                   endpoint.ifname(), endpoint.netns(), owner->name()));
+        return fail(ErrorCode::exists, fmt::format("{} belongs to endpoint {}: choose another --ifname",
+                                                   device_text(endpoint), owner->name()));
     return {};
+}
+
+Result<void> Endpoints::check_host_unique(const v1::Endpoint& endpoint) const {
+    const auto same = std::ranges::find_if(endpoints_, [&](const auto& other) {
+        return other.second.host() && other.second.network() == endpoint.network();
+    });
+    if (same != endpoints_.end())
+        return fail(
+            ErrorCode::exists,
+            fmt::format("the host has endpoint {} in network {} already, and needs no second one: use that, or "
+                        "weft endpoint delete {}",
+                        same->first, endpoint.network(), same->first));
+    // A TAP of somebody else's would be taken for ours.
+    if (interface_owner(endpoint) == nullptr && if_nametoindex(endpoint.ifname().c_str()) != 0)
+        return fail(ErrorCode::exists,
+                    fmt::format("interface {}: the host has one of this name already: choose another --ifname",
+                                endpoint.ifname()));
+    return {};
+}
+
+Result<void> Endpoints::check_routes(const v1::Endpoint& endpoint) const {
+    if (!endpoint.host()) return {};
+    const auto addresses = addresses_of(endpoint);
+    const auto has_family = [&](const net::Prefix& prefix) {
+        return std::ranges::count(addresses, prefix.family(), &net::Address::family) > 0;
+    };
+    for (const auto& route : routes_of(endpoint))
+        if (!has_family(route))
+            return fail(ErrorCode::invalid,
+                        fmt::format("route {}: the endpoint has no address of this family: give one with --address",
+                                    route.to_string()));
+    if (std::ranges::any_of(interface_of(endpoint).routes, has_family)) return {};
+    return fail(ErrorCode::invalid,
+                fmt::format("network {} has no block of this host, so that nothing would lead to the interface: give "
+                            "--route, or weftd a --block",
+                            endpoint.network()));
+}
+
+InterfaceSettings Endpoints::interface_of(const v1::Endpoint& endpoint) const {
+    InterfaceSettings settings = settings_of(endpoint);
+    if (!endpoint.host()) return settings;
+    const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
+    if (network != config_.networks.end()) settings.routes = network->blocks;
+    for (const auto& route : routes_of(endpoint))
+        if (std::ranges::count(settings.routes, route) == 0) settings.routes.push_back(route);
+    return settings;
 }
 
 const v1::Endpoint* Endpoints::interface_owner(const v1::Endpoint& endpoint) const {
@@ -274,7 +340,7 @@ void Endpoints::attach(const std::string& name, Attempt attempt, Attached done) 
 
 void Endpoints::connect(const std::string& name, Attempt attempt, Attached done) {
     const auto& endpoint = endpoints_.at(name);
-    if (auto configured = configure_interface(settings_of(endpoint)); !configured)
+    if (auto configured = configure_interface(interface_of(endpoint)); !configured)
         return undo(name, attempt, std::move(configured).error(), done);
     set_tables(endpoint);
     sync_.commit([this, name, attempt, done = std::move(done)](Result<void> applied) {
@@ -304,7 +370,7 @@ void Endpoints::configure_all() {
         enqueue([this, name] {
             auto& endpoint = endpoints_.at(name);
             if (endpoint.state() == ready)
-                if (auto configured = configure_interface(settings_of(endpoint)); !configured)
+                if (auto configured = configure_interface(interface_of(endpoint)); !configured)
                     wait_for_namespace(endpoint, configured.error().message);
             next();
         });
@@ -399,7 +465,8 @@ Result<void> Endpoints::identify(v1::Endpoint& endpoint) {
     auto set = policy_.set_endpoint(endpoint.name(), {.name_space = endpoint.namespace_(),
                                                       .labels = *std::move(labels),
                                                       .addresses = addresses_of(endpoint),
-                                                      .named_ports = *std::move(ports)});
+                                                      .named_ports = *std::move(ports),
+                                                      .host = endpoint.host()});
     if (set) endpoint.set_identity(policy_.endpoint_identity(endpoint.name()));
     return set;
 }
@@ -471,9 +538,11 @@ void Endpoints::refresh(const std::string& name) {
 void Endpoints::ports_gone(const std::set<std::uint32_t>& ports) {
     for (auto& [name, endpoint] : endpoints_)
         if (endpoint.state() == ready && ports.contains(endpoint.port()))
-            wait_for_namespace(endpoint,
-                               fmt::format("its interface in network namespace {} has gone, or the namespace has",
-                                           endpoint.netns()));
+            wait_for_namespace(
+                endpoint, endpoint.host()
+                              ? fmt::format("its interface {} has gone", endpoint.ifname())
+                              : fmt::format("its interface in network namespace {} has gone, or the namespace has",
+                                            endpoint.netns()));
 }
 
 void Endpoints::ports_refused() {
@@ -497,7 +566,7 @@ void Endpoints::retry_waiting() {
         if (error) return;
         if (sync_.idle()) erase_records();
         for (auto& [name, endpoint] : endpoints_) {
-            if (!endpoint.state().starts_with("waiting") || shelved_.contains(name) || !check_netns(endpoint.netns()))
+            if (!endpoint.state().starts_with("waiting") || shelved_.contains(name) || !check_place(endpoint))
                 continue;
             endpoint.set_state(attaching); // in memory only: after a crash it is to wait again
             enqueue([this, name] {

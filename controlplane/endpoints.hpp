@@ -74,6 +74,11 @@ class Endpoints {
 
     [[nodiscard]] Result<v1::Endpoint> prepare(const v1::AddEndpointRequest& request);
     [[nodiscard]] Result<void> check_unique(const v1::Endpoint& endpoint) const;
+    [[nodiscard]] Result<void> check_host_unique(const v1::Endpoint& endpoint) const;
+    /// Its routes can be used by addresses of its own, and there is one.
+    [[nodiscard]] Result<void> check_routes(const v1::Endpoint& endpoint) const;
+    /// Its interface, with all that it is to have.
+    [[nodiscard]] InterfaceSettings interface_of(const v1::Endpoint& endpoint) const;
     /// Whose interface of its namespace and name it would be; null: nobody's.
     [[nodiscard]] const v1::Endpoint* interface_owner(const v1::Endpoint& endpoint) const;
     [[nodiscard]] Result<std::vector<net::Address>> take_addresses(const v1::AddEndpointRequest& request,

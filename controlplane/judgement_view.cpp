@@ -21,9 +21,11 @@ std::string_view text_of(policy::Action action) {
 
 v1::MatchingRule to_api(const policy::MatchingRule& rule) {
     v1::MatchingRule made;
-    made.set_policy(rule.policy->name.to_string());
-    made.set_tier(std::string(policy::to_string(rule.policy->tier)));
-    made.set_priority(rule.policy->priority);
+    if (rule.policy != nullptr) {
+        made.set_policy(rule.policy->name.to_string());
+        made.set_tier(std::string(policy::to_string(rule.policy->tier)));
+        made.set_priority(rule.policy->priority);
+    }
     made.set_number(rule.number);
     made.set_name(rule.name);
     made.set_action(std::string(text_of(rule.action)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/netns.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "dataplane/api/device_features.hpp"
+#include "dataplane/api/netns_path.hpp"
 
 namespace weft::agent {
 
@@ -88,41 +90,54 @@ Result<void> add_gateway_neighbour(nl_sock* socket, int index, net::Family famil
 
 constexpr std::uint32_t last_resort_metric = 4000;
 
-/// The default routes of a family: is one ours, is one somebody else's?
-struct DefaultRoutes {
+/// Calls `visit` with each route of the main table that leads to anywhere.
+template <class Visit>
+void for_each_route(nl_sock* socket, net::Family family, Visit visit) {
+    nl_cache* found = nullptr;
+    if (rtnl_route_alloc_cache(socket, family == net::Family::ipv4 ? AF_INET : AF_INET6, 0, &found) < 0) return;
+    const Handle<nl_cache, nl_cache_free> cache(found);
+    for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
+        auto* const route = reinterpret_cast<rtnl_route*>(object);
+        if (rtnl_route_get_table(route) == RT_TABLE_MAIN && rtnl_route_get_type(route) == RTN_UNICAST &&
+            rtnl_route_get_nnexthops(route) > 0)
+            visit(route);
+    }
+}
+
+bool is_to(rtnl_route* route, const net::Prefix& prefix) {
+    nl_addr* const destination = rtnl_route_get_dst(route);
+    return nl_addr_get_prefixlen(destination) == prefix.length() &&
+           nl_addr_cmp_prefix(destination, raw(prefix.address(), prefix.length()).get()) == 0;
+}
+
+bool is_by(rtnl_route* route, int index) {
+    return rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) == index;
+}
+
+/// The routes to a prefix: is one ours, is one somebody else's?
+struct Present {
     bool ours = false;
     bool foreign = false;
 };
 
-DefaultRoutes find_default_routes(nl_sock* socket, int index, net::Family family) {
-    DefaultRoutes routes;
-    nl_cache* found = nullptr;
-    if (rtnl_route_alloc_cache(socket, family == net::Family::ipv4 ? AF_INET : AF_INET6, 0, &found) < 0)
-        return routes;
-    const Handle<nl_cache, nl_cache_free> cache(found);
-    for (nl_object* object = nl_cache_get_first(cache.get()); object != nullptr; object = nl_cache_get_next(object)) {
-        auto* const route = reinterpret_cast<rtnl_route*>(object);
-        if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST ||
-            nl_addr_get_prefixlen(rtnl_route_get_dst(route)) != 0 || rtnl_route_get_nnexthops(route) == 0)
-            continue;
-        (rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) == index ? routes.ours : routes.foreign) = true;
-    }
-    return routes;
+Present find_routes(nl_sock* socket, int index, const net::Prefix& prefix) {
+    Present present;
+    for_each_route(socket, prefix.family(), [&](rtnl_route* route) {
+        if (is_to(route, prefix)) (is_by(route, index) ? present.ours : present.foreign) = true;
+    });
+    return present;
 }
 
-/// A default route that the container has from elsewhere stays the better one: it is not ours to replace.
-Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
-    const bool v4 = family == net::Family::ipv4;
-    const DefaultRoutes present = find_default_routes(socket, index, family);
-    if (present.ours) return {};
-    const auto any = raw(*net::Address::parse(v4 ? "0.0.0.0" : "::"), 0);
-    const auto via = raw(gateway(family), net::address_bits(family));
+/// By the gateway; a metric of 0 is the kernel's default.
+Result<void> add_route(nl_sock* socket, int index, const net::Prefix& prefix, std::uint32_t metric) {
+    const auto destination = raw(prefix.address(), prefix.length());
+    const auto via = raw(gateway(prefix.family()), net::address_bits(prefix.family()));
     const Route route(rtnl_route_alloc());
-    rtnl_route_set_family(route.get(), v4 ? AF_INET : AF_INET6);
-    rtnl_route_set_dst(route.get(), any.get());
+    rtnl_route_set_family(route.get(), prefix.family() == net::Family::ipv4 ? AF_INET : AF_INET6);
+    rtnl_route_set_dst(route.get(), destination.get());
     rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
     rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
-    if (present.foreign) rtnl_route_set_priority(route.get(), last_resort_metric);
+    if (metric != 0) rtnl_route_set_priority(route.get(), metric);
     rtnl_nexthop* const next_hop = rtnl_route_nh_alloc(); // owned by the route from here
     rtnl_route_nh_set_ifindex(next_hop, index);
     rtnl_route_nh_set_gateway(next_hop, via.get());
@@ -130,7 +145,44 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
     rtnl_route_add_nexthop(route.get(), next_hop);
     if (const int status = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_EXCL);
         status < 0 && status != -NLE_EXIST)
-        return fail_netlink("default route via " + gateway(family).to_string(), status);
+        return fail_netlink(
+            fmt::format("route to {} via {}", prefix.to_string(), gateway(prefix.family()).to_string()), status);
+    return {};
+}
+
+/// A default route that the container has from elsewhere stays the better one: it is not ours to replace.
+Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
+    const auto any = *net::Prefix::parse(family == net::Family::ipv4 ? "0.0.0.0/0" : "::/0");
+    const Present present = find_routes(socket, index, any);
+    if (present.ours) return {};
+    return add_route(socket, index, any, present.foreign ? last_resort_metric : 0);
+}
+
+Result<void> add_host_route(nl_sock* socket, int index, const net::Prefix& prefix) {
+    const Present present = find_routes(socket, index, prefix);
+    if (present.foreign)
+        return fail(ErrorCode::exists,
+                    fmt::format("the host has another route to {} (ip route show {}): delete that, or leave this out",
+                                prefix.to_string(), prefix.to_string()));
+    return present.ours ? Result<void>{} : add_route(socket, index, prefix, 0);
+}
+
+/// What an agent with other blocks has left.
+void remove_other_routes(nl_sock* socket, int index, net::Family family, const std::vector<net::Prefix>& wanted) {
+    for_each_route(socket, family, [&](rtnl_route* route) {
+        const bool by_gateway = rtnl_route_nh_get_gateway(rtnl_route_nexthop_n(route, 0)) != nullptr;
+        if (is_by(route, index) && by_gateway &&
+            std::ranges::none_of(wanted, [&](const net::Prefix& prefix) { return is_to(route, prefix); }))
+            rtnl_route_delete(socket, route, 0);
+    });
+}
+
+Result<void> add_routes(nl_sock* socket, int index, net::Family family, const InterfaceSettings& settings) {
+    if (!settings.netns.empty()) return add_default_route(socket, index, family);
+    remove_other_routes(socket, index, family, settings.routes);
+    for (const auto& prefix : settings.routes)
+        if (prefix.family() == family)
+            if (auto added = add_host_route(socket, index, prefix); !added) return added;
     return {};
 }
 
@@ -174,7 +226,7 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     for (const auto& address : settings.addresses) {
         if (auto added = add_address(socket.get(), index, address); !added) return added;
         if (auto added = add_gateway_neighbour(socket.get(), index, address.family()); !added) return added;
-        if (auto added = add_default_route(socket.get(), index, address.family()); !added) return added;
+        if (auto added = add_routes(socket.get(), index, address.family(), settings); !added) return added;
     }
     return {};
 }
@@ -217,13 +269,14 @@ Result<bool> remove_tap_here(const InterfaceSettings& settings) {
 template <class Work>
 auto inside(const std::string& netns, Work work) -> decltype(work()) {
     // Not blocking: the path may be a FIFO.
-    const int fd = open(netns.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const std::string path = fastpath::netns_path(netns);
+    const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return fail(ErrorCode::not_found, fmt::format("network namespace {}: {}", netns, std::strerror(errno)));
+        return fail(ErrorCode::not_found, fmt::format("network namespace {}: {}", path, std::strerror(errno)));
     decltype(work()) result;
     std::thread([&] {
         if (setns(fd, CLONE_NEWNET) < 0)
-            result = fail(ErrorCode::denied, fmt::format("enter {}: {}", netns, std::strerror(errno)));
+            result = fail(ErrorCode::denied, fmt::format("enter {}: {}", path, std::strerror(errno)));
         else
             result = work();
     }).join();
@@ -256,14 +309,17 @@ Result<void> check_netns(const std::string& path) {
         return fail(ErrorCode::invalid,
                     fmt::format("{} is not a network namespace: name one of /run/netns, or /proc/PID/ns/net", path));
     if (own)
-        return fail(ErrorCode::invalid,
-                    fmt::format("{} is the host's own network namespace: name a container's", path));
+        return fail(
+            ErrorCode::invalid,
+            fmt::format("{} is the host's own network namespace: name a container's, or add --host instead for "
+                        "the host's own endpoint",
+                        path));
     return {};
 }
 
 Result<void> configure_interface(const InterfaceSettings& settings) {
     auto configured = inside(settings.netns, [&] { return configure_here(settings); });
-    if (!configured) return fail_in(std::move(configured), fmt::format("{} in {}", settings.ifname, settings.netns));
+    if (!configured) return fail_in(std::move(configured), fastpath::device_text(settings.ifname, settings.netns));
     return {};
 }
 
@@ -279,7 +335,7 @@ Result<bool> remove_tap(const InterfaceSettings& settings) {
     auto removed = inside(settings.netns, [&] { return remove_tap_here(settings); });
     if (removed) return removed;
     if (removed.error().code == ErrorCode::not_found) return false; // with its namespace
-    return fail_in(std::move(removed), fmt::format("TAP {} in {}", settings.ifname, settings.netns));
+    return fail_in(std::move(removed), "TAP " + fastpath::device_text(settings.ifname, settings.netns));
 }
 
 } // namespace weft::agent

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What happens inside a container's network namespace: its interface gets addresses, MTU and the default routes over
-// the link-local gateway, whose MAC address it knows without asking.
+// the link-local gateway, whose MAC address it knows without asking. The host's own interface gets routes to the
+// overlay instead.
 #pragma once
 
 #include <string>
@@ -14,16 +15,18 @@ namespace weft::agent {
 inline constexpr net::Mac gateway_mac({0x02, 0x77, 0x65, 0x66, 0x74, 0x01});
 
 struct InterfaceSettings {
-    std::string netns;
+    std::string netns; ///< empty: the host's own
     std::string ifname;
     net::Mac mac;
     std::uint32_t mtu = 1450;
     std::vector<net::Address> addresses;
+    std::vector<net::Prefix> routes; ///< of the host's own, in place of default routes
 };
 
 /// The namespace exists, is one, and is not the host's; the error says which of these is not so.
 [[nodiscard]] Result<void> check_netns(const std::string& path);
-/// Sets the interface up. Doing it again changes nothing. A default route that is there already stays the better one.
+/// Sets the interface up. Doing it again changes nothing. A default route that is there already stays the better one;
+/// any other that is in the way is an error.
 [[nodiscard]] Result<void> configure_interface(const InterfaceSettings& settings);
 /// Removes the TAP or veth pair if it is still there; anything else of that name, or with another MAC address, is not
 /// ours and stays.

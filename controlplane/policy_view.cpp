@@ -54,17 +54,21 @@ HitsOfRules by_rule(const fastpath::RuleHitsReply& reply) {
     return hits;
 }
 
+v1::RuleHits hits_of(std::uint32_t rule, const HitsOfRules& hits, const policy::PolicyEngine& engine) {
+    v1::RuleHits made;
+    made.set_rule(engine.rule_text(rule));
+    const auto found = hits.find(rule);
+    if (found == hits.end()) return made;
+    made.set_connections(found->second.connections());
+    made.set_denied(found->second.denied());
+    made.set_audited(found->second.audited());
+    return made;
+}
+
 void add_hits(v1::Policy& policy, std::span<const std::uint32_t> rules, const HitsOfRules& hits,
               const policy::PolicyEngine& engine) {
-    for (const std::uint32_t rule : rules) {
-        auto& made = *policy.add_hits();
-        made.set_rule(engine.rule_text(rule));
-        const auto found = hits.find(rule);
-        if (found == hits.end()) continue;
-        made.set_connections(found->second.connections());
-        made.set_denied(found->second.denied());
-        made.set_audited(found->second.audited());
-    }
+    for (const std::uint32_t rule : rules)
+        *policy.add_hits() = hits_of(rule, hits, engine);
 }
 
 bool is_asked_for(const policy::PolicyName& name, const v1::ListPoliciesRequest& request) {

@@ -17,7 +17,9 @@ namespace weft::agent {
 using HitsOfRules = std::map<std::uint32_t, fastpath::RuleHits>;
 
 [[nodiscard]] HitsOfRules by_rule(const fastpath::RuleHitsReply& reply);
-/// Of all of the policy's rules; one that has none has zeros.
+/// One that has none has zeros.
+[[nodiscard]] v1::RuleHits hits_of(std::uint32_t rule, const HitsOfRules& hits, const policy::PolicyEngine& engine);
+/// Of all of the policy's rules.
 void add_hits(v1::Policy& policy, std::span<const std::uint32_t> rules, const HitsOfRules& hits,
               const policy::PolicyEngine& engine);
 

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "dataplane/api/limits.hpp"
+#include "dataplane/api/netns_path.hpp"
 #include "dataplane/api/table_wire.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "dataplane/tap_port.hpp"
@@ -34,7 +35,7 @@ Result<std::unique_ptr<Port>> PortTable::make(const fastpath::Port& message) con
         auto device = open_tap(message.tap().netns(), message.tap().ifname(), *mac);
         if (!device) return std::unexpected(std::move(device).error());
         return std::make_unique<TapPort>(message.id(), role,
-                                         fmt::format("{}:{}", message.tap().netns(), message.tap().ifname()),
+                                         fastpath::device_text(message.tap().ifname(), message.tap().netns()),
                                          workers_, std::move(*device), pool_, message.mtu());
     }
     auto port = EthdevPort::attach(message.id(), role, message.ethdev().devargs(), workers_, message.mtu(), pool_,

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "dataplane/api/netns_path.hpp"
 #include "dataplane/virtio_header.hpp"
 
 namespace weft::dataplane {
@@ -71,20 +72,21 @@ Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname, 
     if (ifname.empty() || ifname.size() >= IFNAMSIZ)
         return fail(ErrorCode::invalid, fmt::format("interface name '{}': 1 to {} characters", ifname, IFNAMSIZ - 1));
     // Whatever is at that path: a FIFO without a writer would hold the control thread for ever.
-    const Descriptor space(open(netns.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!space) return fail_errno(fmt::format("network namespace {}", netns), "");
+    const std::string path = fastpath::netns_path(netns);
+    const Descriptor space(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!space) return fail_errno(fmt::format("network namespace {}", path), "");
     Result<Descriptor> device = fail(ErrorCode::internal, "not opened");
     // A thread of its own enters the namespace and ends there.
     std::thread([&] {
         if (setns(space.get(), CLONE_NEWNET) < 0)
-            device = fail_errno(fmt::format("enter network namespace {}", netns), "");
+            device = fail_errno(fmt::format("enter network namespace {}", path), "");
         else
             device = open_here(ifname, mac);
     }).join();
     if (!device) return std::unexpected(std::move(device).error());
     struct stat about{};
     fstat(space.get(), &about);
-    return TapDevice{std::move(*device), netns, about.st_ino};
+    return TapDevice{std::move(*device), path, about.st_ino};
 }
 
 void remove_tap(const TapDevice& device) { ioctl(device.descriptor.get(), TUNSETPERSIST, 0); }

@@ -25,7 +25,7 @@ struct TapDevice {
 
 /// Opens the TAP of that name in a network namespace, with virtio-net headers, checksum offload and TSO; makes it
 /// when it is not there. It is persistent: it stays, with its addresses and routes, when the descriptor is closed. An
-/// open descriptor keeps the namespace alive, even when its path was removed.
+/// open descriptor keeps the namespace alive, even when its path was removed. No path means this process's own.
 [[nodiscard]] Result<TapDevice> open_tap(const std::string& netns, const std::string& ifname,
                                          const fastpath::MacBytes& mac);
 

@@ -13,7 +13,7 @@ namespace weft::dataplane {
 
 class TapPort : public Port {
   public:
-    /// `where`: "NETNS:IFNAME", for people.
+    /// `where`: "eth0 in /run/netns/web-1", for people.
     TapPort(std::uint32_t id, Role role, std::string where, unsigned workers, TapDevice device, rte_mempool* pool,
             std::uint32_t mtu);
     ~TapPort() override;

@@ -17,7 +17,9 @@ enum { WEFT_LAYOUT = 1000004 };
 enum { WEFT_LAYOUT = 4 };
 #endif
 
-enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2, WEFT_PORT_COMPLETION = 3 };
+/* WEFT_PORT_HOST: an endpoint whose interface is in the host's own namespace, which bpf_redirect_peer() does not
+ * deliver to: packets go through the pair. */
+enum weft_port_role { WEFT_PORT_ENDPOINT = 1, WEFT_PORT_UPLINK = 2, WEFT_PORT_COMPLETION = 3, WEFT_PORT_HOST = 4 };
 
 /* In `ports`, where the agent has no port: the way in of the completion pair (completion_pair.hpp). */
 enum { WEFT_COMPLETION = 0 };

@@ -47,6 +47,11 @@ bool is_same_device(const fastpath::Port& a, const fastpath::Port& b) {
     return like_b.SerializeAsString() == b.SerializeAsString();
 }
 
+weft_port_role role_of(const fastpath::Port& message) {
+    if (!message.has_veth()) return WEFT_PORT_UPLINK;
+    return message.veth().netns().empty() ? WEFT_PORT_HOST : WEFT_PORT_ENDPOINT;
+}
+
 bool is_there(const std::string& name, std::uint32_t ifindex, const Devices& devices) {
     const auto found = devices.find(name);
     return found != devices.end() && found->second.ifindex == ifindex;
@@ -83,12 +88,11 @@ Result<Ports::Entry> Ports::make(const fastpath::Port& message) const {
 
 Result<void> Ports::write(const Entry& entry) const {
     const std::uint32_t id = entry.message.id();
-    const weft_port port{
-        .ifindex = entry.ifindex,
-        .mtu = entry.message.mtu(),
-        .role = static_cast<std::uint8_t>(entry.message.has_veth() ? WEFT_PORT_ENDPOINT : WEFT_PORT_UPLINK),
-        .up = static_cast<std::uint8_t>(entry.up),
-        .reserved = 0};
+    const weft_port port{.ifindex = entry.ifindex,
+                         .mtu = entry.message.mtu(),
+                         .role = static_cast<std::uint8_t>(role_of(entry.message)),
+                         .up = static_cast<std::uint8_t>(entry.up),
+                         .reserved = 0};
     return maps_["ports"].set(&id, &port);
 }
 

@@ -14,6 +14,7 @@
 #include <netlink/route/link/veth.h>
 #include <unistd.h>
 
+#include "dataplane/api/netns_path.hpp"
 #include "ebpf/netlink.hpp"
 #include "ebpf/numbered_name.hpp"
 
@@ -96,17 +97,17 @@ Result<void> change(std::uint32_t ifindex, const char* what, Change set) {
 
 std::string near_name(std::uint32_t port) { return fmt::format("{}{}", near_prefix, port); }
 
-bool is_near_name(std::string_view name) { return number_behind<std::uint32_t>(near_prefix, name).has_value(); }
+bool is_near_name(std::string_view name) { return number_behind<std::uint32_t>(near_prefix, name).value_or(0) != 0; }
 
 Result<std::uint32_t> make_veth(const VethSettings& settings) {
     for (const std::string& name : {settings.near, settings.ifname})
         if (name.empty() || name.size() >= IFNAMSIZ)
             return fail(ErrorCode::invalid,
                         fmt::format("interface name '{}': 1 to {} characters", name, IFNAMSIZ - 1));
-    const Namespace space(settings.netns);
+    const std::string path = fastpath::netns_path(settings.netns);
+    const Namespace space(path);
     if (space.descriptor() < 0)
-        return fail(ErrorCode::not_found,
-                    fmt::format("network namespace {}: {}", settings.netns, std::strerror(errno)));
+        return fail(ErrorCode::not_found, fmt::format("network namespace {}: {}", path, std::strerror(errno)));
     auto socket = connect_netlink();
     if (!socket) return std::unexpected(std::move(socket).error());
     const auto old = get(socket->get(), 0, settings.near.c_str());
@@ -131,9 +132,9 @@ Result<std::uint32_t> make_veth(const VethSettings& settings) {
     rtnl_link_put(far);
     if (made == -NLE_EXIST)
         return fail(ErrorCode::exists,
-                    fmt::format("{} in {}: an interface of this name is there already: delete it, or choose another "
+                    fmt::format("{}: an interface of this name is there already: delete it, or choose another "
                                 "--ifname",
-                                settings.ifname, settings.netns));
+                                fastpath::device_text(settings.ifname, settings.netns)));
     if (made < 0) return fail_netlink(fmt::format("veth pair {} - {}", settings.near, settings.ifname), made);
     // The host itself has nothing to say there.
     std::ofstream("/proc/sys/net/ipv6/conf/" + settings.near + "/disable_ipv6") << "1";

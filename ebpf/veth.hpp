@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Veth pairs: one end is a container's interface, the other, the near one, stands in the host's namespace, where the
-// program that serves the container is attached. They live until one end is deleted or its namespace goes.
+// Veth pairs: one end is a container's interface, or the host's own, the other, the near one, stands in the host's
+// namespace, where the program that serves the endpoint is attached. They live until one end is deleted or its
+// namespace goes.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,9 @@ namespace weft::ebpf {
 [[nodiscard]] bool is_near_name(std::string_view name);
 
 struct VethSettings {
-    std::string near; ///< name in the host's namespace
-    std::string netns;
-    std::string ifname; ///< name in the container's
+    std::string near;   ///< name in the host's namespace
+    std::string netns;  ///< the container's; empty: the host's own
+    std::string ifname; ///< name there
     net::Mac mac;       ///< the container's
     std::uint32_t mtu = 1450;
 };

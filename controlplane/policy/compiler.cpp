@@ -92,13 +92,14 @@ Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side) {
     return chain;
 }
 
-PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer) {
-    return rules_for(chain, side, peer.identity->labels, peer.by_labels(), peer.by_address());
+PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer, std::uint32_t host_access) {
+    return rules_for(chain, side, peer.identity->labels, peer.by_labels(), peer.by_address(), host_access);
 }
 
 PeerRules rules_for(const Chain& chain, Side side, const HashedLabels& labels, const PeerGroups::Groups& by_labels,
-                    const PeerGroups::Groups& by_address) {
+                    const PeerGroups::Groups& by_address, std::uint32_t host_access) {
     PeerRules found;
+    if (labels.is_host()) found.host_access = host_access;
     for (const PeerGroups::Groups* groups : {&by_labels, &by_address})
         for_each_rule(chain, *groups, [&](std::uint32_t rule) { found.rules.push_back(rule); });
     std::ranges::sort(found.rules);
@@ -121,6 +122,9 @@ fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels&
     VerdictMap enforced;
     VerdictMap audited; // with the audited policies; only if there are any
     const auto ports = ports_of(side, local, peer);
+    if (peer.host_access != 0)
+        for (VerdictMap* map : {&enforced, &audited})
+            map->paint(all_ports, Action::allow, peer.host_access);
     Tier tier = Tier::admin;
     for_each_asked(chain, peer, [&](const ChainRule& each) {
         if (each.policy->tier != tier) {

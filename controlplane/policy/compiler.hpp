@@ -33,19 +33,26 @@ struct Chain {
 /// `policies`: those that select the local identity, in the order in which they are asked.
 [[nodiscard]] Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side);
 
+/// What every endpoint and its own host owe each other, whatever policies say: a rule that stands before all tiers.
+inline constexpr const char* host_access = "host access";
+
 /// All that a peer's list depends on, beside the chain: peers of equal PeerRules have the same list. Empty: as
 /// anybody.
 struct PeerRules {
+    std::uint32_t host_access = 0;    ///< the number of the rule that allows the host all; 0: it is not the host
     std::vector<std::uint32_t> rules; ///< that mean it, beside those that mean everyone; places in the chain, sorted
     std::vector<LabelHash> ports;     ///< its names, if it is the destination and rules ask
 
     friend auto operator<=>(const PeerRules&, const PeerRules&) = default;
 };
 
-[[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer);
+/// `host_access`: the number of that rule.
+[[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const PeerGroups::Member& peer,
+                                  std::uint32_t host_access);
 /// For whoever has these labels and is in these groups.
 [[nodiscard]] PeerRules rules_for(const Chain& chain, Side side, const HashedLabels& labels,
-                                  const PeerGroups::Groups& by_labels, const PeerGroups::Groups& by_address);
+                                  const PeerGroups::Groups& by_labels, const PeerGroups::Groups& by_address,
+                                  std::uint32_t host_access);
 
 /// Does any rule of the chain mean any of the groups?
 [[nodiscard]] bool means_any(const Chain& chain, const PeerGroups::Groups& groups);
@@ -53,8 +60,8 @@ struct PeerRules {
 [[nodiscard]] fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local,
                                             const PeerRules& peer);
 
-/// The rules that match at that point of protocol << 16 | port, in the order in which they are asked, whether or not
-/// one before them has decided.
+/// The policies' rules that match at that point of protocol << 16 | port, in the order in which they are asked,
+/// whether or not one before them has decided.
 [[nodiscard]] std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local,
                                               const PeerRules& peer, std::uint32_t point);
 

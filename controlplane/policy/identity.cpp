@@ -6,6 +6,11 @@
 
 namespace weft::policy {
 
+Identity Identity::of(HashedLabels labels, std::vector<net::Prefix> cidrs) {
+    if (labels.is_host()) cidrs.clear();
+    return {std::move(labels), std::move(cidrs)};
+}
+
 std::string Identity::to_text() const {
     std::string text = labels.to_text() + "|";
     for (const auto& cidr : cidrs)
@@ -38,7 +43,7 @@ NumberTable::Acquired IdentityTable::acquire(const Identity& identity) {
     if (identity == Identity{}) return {identity_world, false};
     const auto [item, added] = items_.try_emplace(identity);
     if (added) {
-        item->second.number = numbers_.acquire(identity.to_text()).number;
+        item->second.number = identity.labels.is_host() ? identity_host : numbers_.acquire(identity.to_text()).number;
         by_number_.emplace(item->second.number, item);
     }
     ++item->second.uses;
@@ -50,7 +55,7 @@ bool IdentityTable::release(std::uint32_t number) {
     if (found == by_number_.end() || --found->second->second.uses > 0) return false;
     items_.erase(found->second);
     by_number_.erase(found);
-    numbers_.release(number);
+    if (number != identity_host) numbers_.release(number);
     return true;
 }
 

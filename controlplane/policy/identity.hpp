@@ -10,17 +10,22 @@
 
 #include "controlplane/policy/label_hash.hpp"
 #include "controlplane/policy/number_table.hpp"
+#include "dataplane/pipeline/entries.h"
 
 namespace weft::policy {
 
-inline constexpr std::uint32_t identity_any = 0;     ///< in a policy entry: whoever it is
-inline constexpr std::uint32_t identity_host = 1;    ///< the host that the endpoint runs on
-inline constexpr std::uint32_t identity_world = 2;   ///< no weft endpoint, in no CIDR of a policy
-inline constexpr std::uint32_t identity_first = 256; ///< the first that is given out
+inline constexpr std::uint32_t identity_any = WEFT_IDENTITY_ANY;         ///< in a policy entry: whoever it is
+inline constexpr std::uint32_t identity_host = WEFT_IDENTITY_HOST;       ///< the host that the endpoint runs on
+inline constexpr std::uint32_t identity_world = WEFT_IDENTITY_WORLD;     ///< no weft endpoint, in no CIDR of a policy
+inline constexpr std::uint32_t identity_unknown = WEFT_IDENTITY_UNKNOWN; ///< no route leads there
+inline constexpr std::uint32_t identity_first = 256;                     ///< the first that is given out
 
 struct Identity {
     HashedLabels labels;
     std::vector<net::Prefix> cidrs; ///< of policies, that contain its addresses; sorted
+
+    /// Of who has these labels and an address within these CIDRs. The host is who it is wherever its address lies.
+    [[nodiscard]] static Identity of(HashedLabels labels, std::vector<net::Prefix> cidrs);
 
     /// "HASH.HASH...|CIDR,CIDR"
     [[nodiscard]] std::string to_text() const;
@@ -34,7 +39,7 @@ class IdentityTable {
   public:
     /// False: not what to_text() writes, or it contradicts what is here.
     bool restore(std::uint32_t number, const std::string& text);
-    /// With one more use. The world without CIDRs has its reserved number, which is never new.
+    /// With one more use. The host has its reserved number; so has the world without CIDRs, which is never new.
     NumberTable::Acquired acquire(const Identity& identity);
     /// One use less; true: that was the last.
     bool release(std::uint32_t number);
@@ -46,7 +51,7 @@ class IdentityTable {
     /// It stays where it is while it is in use.
     [[nodiscard]] const Identity* find(std::uint32_t number) const;
 
-    /// Those in use, without the reserved ones.
+    /// Those in use, without the world.
     [[nodiscard]] std::size_t size() const { return items_.size(); }
 
   private:

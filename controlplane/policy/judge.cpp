@@ -16,11 +16,13 @@ const fastpath::VerdictRange& range_at(const fastpath::VerdictList& list, std::u
 /// What became of rules, told one after the other of those that match; `decider` comes from the compiled list.
 class Standings {
   public:
-    explicit Standings(std::uint32_t decider) : decider_(decider) {}
+    /// `decided`: before any of them was asked.
+    Standings(std::uint32_t decider, bool decided) : decider_(decider), decided_before_(decided) {}
 
     Standing next(const ChainRule& each) {
         const Tier tier = each.policy->tier;
         if (each.policy->audit) return Standing::audited;
+        if (decided_before_) return Standing::lower_tier;
         if (state_ == State::decided) return tier == tier_ ? Standing::after_decision : Standing::lower_tier;
         if (state_ == State::passed && tier == tier_) return Standing::passed_over;
         tier_ = tier;
@@ -33,6 +35,7 @@ class Standings {
     enum class State : std::uint8_t { asking, passed, decided };
 
     std::uint32_t decider_;
+    bool decided_before_;
     State state_ = State::asking;
     Tier tier_ = Tier::admin; ///< that passed or decided last
 };
@@ -65,11 +68,13 @@ std::vector<std::string> ConnectionJudgement::rules() const {
 }
 
 Judge::Judge(std::span<const Policy* const> policies) {
+    const auto number_rule = [&](const std::string& text) {
+        texts_.push_back(text);
+        return static_cast<std::uint32_t>(texts_.size() - 1);
+    };
+    host_access_ = number_rule(host_access);
     for (const Policy* policy : policies) {
-        auto lowered = lower(*policy, groups_, [&](const std::string& text) {
-            texts_.push_back(text);
-            return static_cast<std::uint32_t>(texts_.size() - 1);
-        });
+        auto lowered = lower(*policy, groups_, number_rule);
         const auto item = items_.emplace(policy->name, Item{policy, std::move(lowered)}).first;
         asked_.push_back(&item->second.lowered);
         for (const net::Prefix& cidr : cidrs_of(*policy))
@@ -101,9 +106,14 @@ const fastpath::VerdictList& Judge::list(Half& half, Side side, const HashedLabe
     return known->second;
 }
 
+PeerRules Judge::rules_of(const Half& half, Side side, const HashedLabels& local, const Identity& peer) {
+    // What the host allows its endpoints is asked about at their end.
+    return rules_for(half.chain, side, member(peer), local.is_endpoint() ? host_access_ : 0);
+}
+
 const fastpath::VerdictList& Judge::list(Side side, const HashedLabels& local, const Identity& peer) {
     Half& half = half_of(side, local);
-    return list(half, side, local, rules_for(half.chain, side, member(peer)));
+    return list(half, side, local, rules_of(half, side, local, peer));
 }
 
 MatchingRule Judge::describe(Side side, const ChainRule& rule) const {
@@ -123,8 +133,11 @@ MatchingRule Judge::describe(Side side, const ChainRule& rule) const {
 Judgement Judge::judge(Side side, const End& local, const End& peer, std::uint8_t protocol, std::uint16_t port) {
     Half& half = half_of(side, local.labels);
     const Chain& chain = half.chain;
-    const PeerRules rules =
-        rules_for(chain, side, member({peer.labels, cidrs_.around(net::Prefix::host(peer.address))}));
+    // To an endpoint of another host, this one is what its address says.
+    const bool stranger = peer.labels.is_host() && !local.here;
+    const PeerRules rules = rules_of(
+        half, side, local.labels,
+        Identity::of(stranger ? HashedLabels() : peer.labels, cidrs_.around(net::Prefix::host(peer.address))));
     const std::uint32_t point = port_point(protocol, port);
     const fastpath::VerdictRange& range = range_at(list(half, side, local.labels, rules), point);
     Judgement judgement{.selected = !chain.rules.empty(),
@@ -132,7 +145,8 @@ Judgement Judge::judge(Side side, const End& local, const End& peer, std::uint8_
                         .rule = text_of(range.rule()),
                         .audited_rule = text_of(range.audited_rule()),
                         .matching = {}};
-    Standings standings(range.rule());
+    if (rules.host_access != 0) judgement.matching.push_back({.name = {}, .text = host_access});
+    Standings standings(range.rule(), rules.host_access != 0);
     for (const ChainRule& each : matching(chain, side, local.labels, rules, point)) {
         judgement.matching.push_back(describe(side, each));
         judgement.matching.back().standing = standings.next(each);

@@ -25,10 +25,10 @@ enum class Standing : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Standing standing);
 
 struct MatchingRule {
-    const Policy* policy = nullptr;
-    unsigned number = 0; ///< in its direction, from 1; 0: the policy's isolation
-    std::string name;    ///< may be empty
-    std::string text;    ///< "ingress rule 1 of default/web"
+    const Policy* policy = nullptr; ///< null: host access, which is no policy's
+    unsigned number = 0;            ///< in its direction, from 1; 0: the policy's isolation
+    std::string name;               ///< may be empty
+    std::string text;               ///< "ingress rule 1 of default/web"
     Action action = Action::allow;
     Standing standing = Standing::decides;
 };
@@ -42,10 +42,11 @@ struct Judgement {
     std::vector<MatchingRule> matching; ///< in the order in which they are asked
 };
 
-/// One end, as policy sees it. `labels` of the world are empty.
+/// One end, as policy sees it. `labels` of the world and of the host are empty.
 struct End {
     HashedLabels labels;
     net::Address address;
+    bool here = false; ///< an endpoint of this host, or the host itself
 };
 
 struct Connection {
@@ -98,6 +99,7 @@ class Judge {
 
     [[nodiscard]] Half& half_of(Side side, const HashedLabels& local);
     [[nodiscard]] const PeerGroups::Member& member(const Identity& peer);
+    [[nodiscard]] PeerRules rules_of(const Half& half, Side side, const HashedLabels& local, const Identity& peer);
     [[nodiscard]] static const fastpath::VerdictList& list(Half& half, Side side, const HashedLabels& local,
                                                            const PeerRules& rules);
     [[nodiscard]] MatchingRule describe(Side side, const ChainRule& rule) const;
@@ -105,6 +107,7 @@ class Judge {
     PeerGroups groups_;
     CidrSet cidrs_;
     std::vector<std::string> texts_{{}}; ///< of rules, by their numbers here; none has 0
+    std::uint32_t host_access_ = 0;
     std::map<PolicyName, Item> items_;
     std::vector<const LoweredPolicy*> asked_; ///< in that order
     std::map<Identity, std::uint32_t> members_;

@@ -78,6 +78,12 @@ HashedLabels::HashedLabels(const LabelSet& labels, std::string_view name, const 
                            std::span<const PortName> ports) :
     HashedLabels(hash_all(labels, name, labels_of_namespace, ports)) {}
 
+HashedLabels HashedLabels::of_host() {
+    HashedLabels host;
+    host.is_host_ = true;
+    return host;
+}
+
 HashedLabels HashedLabels::from_communities(std::uint32_t marker, std::span<const bgp::LargeCommunity> communities) {
     std::vector<LabelHash> hashes;
     for (const auto& community : communities) {

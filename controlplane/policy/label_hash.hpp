@@ -53,10 +53,13 @@ struct HashedPort {
 [[nodiscard]] constexpr LabelKind kind_of(LabelHash hash) { return static_cast<LabelKind>(hash >> 60); }
 
 /// All that is known about who stands behind a route: a set of hashes. Empty: no weft endpoint, but the world
-/// outside.
+/// outside, or the host itself.
 class HashedLabels {
   public:
     HashedLabels() = default;
+
+    /// This host: no labels, and yet not the world. Only its own tables tell it apart, no route that travels.
+    [[nodiscard]] static HashedLabels of_host();
 
     /// An endpoint of the namespace `name`.
     HashedLabels(const LabelSet& labels, std::string_view name, const LabelSet& labels_of_namespace,
@@ -77,6 +80,8 @@ class HashedLabels {
     /// Routes without a namespace name belong to nobody that a selector could mean.
     [[nodiscard]] bool is_endpoint() const;
 
+    [[nodiscard]] bool is_host() const { return is_host_; }
+
     [[nodiscard]] std::span<const LabelHash> hashes() const { return hashes_; }
 
     /// Those of ports with names.
@@ -88,6 +93,7 @@ class HashedLabels {
     explicit HashedLabels(std::vector<LabelHash> hashes);
 
     std::vector<LabelHash> hashes_; ///< sorted, no duplicates
+    bool is_host_ = false;
 };
 
 } // namespace weft::policy

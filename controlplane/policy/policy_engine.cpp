@@ -193,7 +193,7 @@ std::set<Identity> PolicyEngine::peers_with(std::span<const PolicyDocument> prop
     std::map<RouteTable::Key, Identity> entries;
     RouteTable routes([&](const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs) {
         if (route != nullptr)
-            entries.insert_or_assign(key, Identity{*route->labels, std::move(cidrs)});
+            entries.insert_or_assign(key, Identity::of(*route->labels, std::move(cidrs)));
         else
             entries.erase(key);
     });
@@ -291,6 +291,10 @@ unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
 
 std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
     const auto [number, first_use] = identities_.acquire(identity);
+    if (first_use && number == identity_host) {
+        host_access_ = rules_.acquire(host_access).number;
+        entries_.set_host_access(host_access_);
+    }
     if (first_use) entries_.add_peer(number, *identities_.find(number));
     if (local && identity.labels.is_endpoint()) entries_.add_local(number);
     return number;
@@ -299,7 +303,9 @@ std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
 void PolicyEngine::release(std::uint32_t number, bool local) {
     const Identity* const identity = identities_.find(number);
     if (local && identity != nullptr && identity->labels.is_endpoint()) entries_.remove_local(number);
-    if (identities_.release(number)) entries_.remove_peer(number);
+    if (!identities_.release(number)) return;
+    entries_.remove_peer(number);
+    if (number == identity_host) rules_.release(std::exchange(host_access_, 0));
 }
 
 PolicyEngine::InUse PolicyEngine::in_use() const {
@@ -344,17 +350,22 @@ Result<void> PolicyEngine::remove_namespace(const std::string& name) {
 std::map<std::string, LabelSet> PolicyEngine::namespaces() const {
     std::map<std::string, LabelSet> all = namespaces_;
     for (const auto& [name, endpoint] : endpoints_)
-        all.try_emplace(endpoint.settings.name_space, labels_of_namespace(endpoint.settings.name_space));
+        if (!endpoint.settings.host)
+            all.try_emplace(endpoint.settings.name_space, labels_of_namespace(endpoint.settings.name_space));
     for (const auto& [name, applied] : policies_)
         if (!name.name_space.empty()) all.try_emplace(name.name_space, labels_of_namespace(name.name_space));
     return all;
 }
 
+HashedLabels PolicyEngine::labels_of(const LocalEndpoint& endpoint) const {
+    if (endpoint.host) return HashedLabels::of_host();
+    return {endpoint.labels, endpoint.name_space, labels_of_namespace(endpoint.name_space), endpoint.named_ports};
+}
+
 void PolicyEngine::relabel(const std::string& name_space) {
-    const LabelSet labels = labels_of_namespace(name_space);
     for (auto& [name, endpoint] : endpoints_) {
-        if (endpoint.settings.name_space != name_space) continue;
-        endpoint.labels = share({endpoint.settings.labels, name_space, labels, endpoint.settings.named_ports});
+        if (endpoint.settings.host || endpoint.settings.name_space != name_space) continue;
+        endpoint.labels = share(labels_of(endpoint.settings));
         refresh_identities(name, endpoint);
         for (const auto& [key, route] : local_routes_)
             if (route.endpoint == name)
@@ -365,12 +376,11 @@ void PolicyEngine::relabel(const std::string& name_space) {
 }
 
 Result<void> PolicyEngine::set_endpoint(const std::string& name, LocalEndpoint settings) {
-    if (auto checked = check_namespace_name(settings.name_space); !checked) return checked;
+    if (!settings.host)
+        if (auto checked = check_namespace_name(settings.name_space); !checked) return checked;
     Endpoint& endpoint = endpoints_[name];
     endpoint.settings = std::move(settings);
-    const std::string& name_space = endpoint.settings.name_space;
-    endpoint.labels =
-        share({endpoint.settings.labels, name_space, labels_of_namespace(name_space), endpoint.settings.named_ports});
+    endpoint.labels = share(labels_of(endpoint.settings));
     refresh_identities(name, endpoint);
     for (const auto& [key, route] : local_routes_)
         if (route.endpoint == name)
@@ -392,7 +402,8 @@ void PolicyEngine::refresh_identities(const std::string& name, Endpoint& endpoin
     const std::uint32_t before = endpoint_identity(name);
     std::vector<std::uint32_t> identities;
     for (const net::Address& address : endpoint.settings.addresses)
-        identities.push_back(acquire({*endpoint.labels, routes_.cidrs_around(net::Prefix::host(address))}, true));
+        identities.push_back(
+            acquire(Identity::of(*endpoint.labels, routes_.cidrs_around(net::Prefix::host(address))), true));
     std::swap(endpoint.identities, identities);
     for (const std::uint32_t identity : identities)
         release(identity, true);
@@ -408,6 +419,7 @@ std::vector<bgp::LargeCommunity> PolicyEngine::endpoint_communities(const std::s
     const auto found = endpoints_.find(name);
     if (found == endpoints_.end()) return {};
     const LocalEndpoint& settings = found->second.settings;
+    if (settings.host) return {};
     const LabelSet of_namespace = labels_of_namespace(settings.name_space);
     return HashedLabels(filter_.travelling(settings.labels), settings.name_space, filter_.travelling(of_namespace),
                         settings.named_ports)
@@ -457,7 +469,8 @@ void PolicyEngine::erase_remote_route(const RouteTable::Key& key) {
 
 End PolicyEngine::end_at(std::uint32_t vni, const net::Address& address) const {
     const LabelledRoute* const route = route_to(vni, address);
-    return {route != nullptr ? *route->labels : HashedLabels(), address};
+    if (route == nullptr) return {.labels = {}, .address = address};
+    return {.labels = *route->labels, .address = address, .here = route->local};
 }
 
 void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,
@@ -471,7 +484,8 @@ void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* 
         release(before.identity, before.local);
         return;
     }
-    const FibEntry after{route->next_hop, acquire({*route->labels, std::move(cidrs)}, route->local), route->local};
+    const FibEntry after{route->next_hop, acquire(Identity::of(*route->labels, std::move(cidrs)), route->local),
+                         route->local};
     if (known == fib_.end()) {
         fib_.emplace(key, after);
         sink_.set_route(key, after.next_hop, after.identity);

@@ -28,6 +28,7 @@ struct LocalEndpoint {
     LabelSet labels;
     std::vector<net::Address> addresses;
     std::vector<PortName> named_ports;
+    bool host = false; ///< the host's own, which has no more than addresses
 };
 
 struct PolicyStatus {
@@ -96,7 +97,7 @@ class PolicyEngine {
     void erase_endpoint(const std::string& name);
     /// Of its first address; 0: there is no such endpoint.
     [[nodiscard]] std::uint32_t endpoint_identity(const std::string& name) const;
-    /// What its routes carry: nothing that the filter keeps here.
+    /// What its routes carry: nothing that the filter keeps here, nor that they are this host's own.
     [[nodiscard]] std::vector<bgp::LargeCommunity> endpoint_communities(const std::string& name) const;
 
     /// The endpoint was set before.
@@ -114,6 +115,9 @@ class PolicyEngine {
     [[nodiscard]] const LabelledRoute* route_to(std::uint32_t vni, const net::Address& address) const {
         return routes_.longest_match(vni, address);
     }
+
+    /// The number of the rule that allows the host all; 0: no endpoint is the host's own.
+    [[nodiscard]] std::uint32_t host_access_rule() const { return host_access_; }
 
     /// "ingress rule 1 of default/web"; empty for a number that means nothing.
     [[nodiscard]] std::string rule_text(std::uint32_t rule) const;
@@ -178,6 +182,7 @@ class PolicyEngine {
     void refresh_identities(const std::string& name, Endpoint& endpoint);
     void relabel(const std::string& name_space);
     [[nodiscard]] LabelSet labels_of_namespace(const std::string& name) const;
+    [[nodiscard]] HashedLabels labels_of(const LocalEndpoint& endpoint) const;
 
     [[nodiscard]] std::unique_ptr<Applied> lower(PolicyDocument document);
     /// What to apply it would be.
@@ -197,6 +202,7 @@ class PolicyEngine {
     LabelFilter filter_;
     std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
     NumberTable rules_{1};
+    std::uint32_t host_access_ = 0; ///< the rule's number while the host is a peer
     IdentityTable identities_;
     RouteTable routes_;
     std::map<RouteTable::Key, FibEntry> fib_;

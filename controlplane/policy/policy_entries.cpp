@@ -129,7 +129,7 @@ PolicyEntries::Peers PolicyEntries::peers_of(Side side, const Half& half) const 
         numbers.insert(numbers.end(), identities.begin(), identities.end());
     };
     for (const auto& [labels, shared] : groups_.label_sets())
-        if (rules_for(half.chain, side, labels, shared.groups, {}) != PeerRules{}) append(shared.identities);
+        if (rules_for(half.chain, side, labels, shared.groups, {}, host_access_) != PeerRules{}) append(shared.identities);
     for (const auto& [cidrs, shared] : groups_.cidr_sets())
         if (means_any(half.chain, shared.groups)) append(shared.identities);
     for (const auto& [number, list] : half.entries)
@@ -158,12 +158,13 @@ void PolicyEntries::compile_peers(Place place, const HashedLabels& labels, Half&
 
 std::uint64_t PolicyEntries::list_of(Place place, const HashedLabels& labels, Half& half,
                                      const PeerGroups::Member& peer, ByLabels& by_labels) {
-    // Nobody is anything but anybody where no rule asks who it is.
+    const auto rules = [&] { return rules_for(half.chain, place.side, peer, host_access_); };
+    if (peer.identity->labels.is_host()) return list_of(place, labels, half, rules());
+    // Nobody else is anything but anybody where no rule asks who it is.
     if (half.chain.peers.empty() && !half.chain.names_ports) return half.anybody;
-    const auto list = [&] { return list_of(place, labels, half, rules_for(half.chain, place.side, peer)); };
-    if (means_any(half.chain, peer.by_address())) return list();
+    if (means_any(half.chain, peer.by_address())) return list_of(place, labels, half, rules());
     const auto [known, added] = by_labels.try_emplace(&peer.by_labels());
-    if (added) known->second = list();
+    if (added) known->second = list_of(place, labels, half, rules());
     return known->second;
 }
 

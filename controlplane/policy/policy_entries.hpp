@@ -25,6 +25,9 @@ class PolicyEntries {
     void insert(const LoweredPolicy& policy);
     void erase(const LoweredPolicy& policy);
 
+    /// The number of the rule that allows the host all, before the host becomes a peer.
+    void set_host_access(std::uint32_t rule) { host_access_ = rule; }
+
     /// An identity came into use; it must stay where it is until it is removed.
     void add_peer(std::uint32_t number, const Identity& identity);
     void remove_peer(std::uint32_t number);
@@ -95,6 +98,7 @@ class PolicyEntries {
     PeerGroups groups_;
     std::set<const LoweredPolicy*, AskedBefore> policies_;
     std::map<std::uint32_t, Local> locals_;
+    std::uint32_t host_access_ = 0;              ///< 0: the host is no peer
     std::set<std::uint32_t> new_peers_;          ///< since the last write
     bool stale_ = false;                         ///< any half is
     std::map<std::uint64_t, std::size_t> lists_; ///< that the sink has, and their uses

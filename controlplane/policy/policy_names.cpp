@@ -62,6 +62,7 @@ std::string port_text(LabelHash hash, const Known& known) {
 }
 
 std::vector<std::string> texts_of(const HashedLabels& labels, const Known& known) {
+    if (labels.is_host()) return {"host"};
     std::vector<std::string> texts;
     unsigned unknown = 0;
     for (const LabelHash hash : labels.hashes()) {
@@ -128,6 +129,7 @@ std::vector<std::string> PolicyEngine::describe(const Identity& identity, const 
 
 std::vector<std::string> PolicyEngine::describe(std::uint32_t number, const Known& known) const {
     if (number == identity_world) return {"world"};
+    if (number == identity_unknown) return {"unknown"};
     const Identity* const identity = identities_.find(number);
     return identity != nullptr ? describe(*identity, known) : std::vector<std::string>{};
 }

@@ -110,6 +110,11 @@ std::string describe(weft_policy_value value) {
     return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
 }
 
+std::string describe(std::uint32_t identity) {
+    static constexpr std::array<const char*, 4> reserved{"", " (host)", " (world)", " (unknown)"};
+    return fmt::format("identity {}{}", identity, identity < reserved.size() ? reserved.at(identity) : "");
+}
+
 Result<weft_flow> to_flow(const ExplainRequest& request) {
     auto source = to_address(request.source());
     auto destination = to_address(request.destination());
@@ -138,10 +143,10 @@ ExplainReply tell(const weft_view& view, std::uint32_t vni, const weft_flow& flo
     const bool v4 = weft_address_is_v4(&flow.source) != 0;
     const weft_next_hop* const source_next_hop = weft_find_next_hop(&view, decision.source.next_hop);
     const weft_next_hop* const destination_next_hop = weft_find_next_hop(&view, decision.destination.next_hop);
-    story.tell("source", fmt::format("{} is {}, identity {}", to_text(flow.source), describe(source_next_hop, view),
-                                     decision.source.identity));
-    const std::string to = fmt::format("{} is {}, identity {}", to_text(flow.destination),
-                                       describe(destination_next_hop, view), decision.destination.identity);
+    story.tell("source", fmt::format("{} is {}, {}", to_text(flow.source), describe(source_next_hop, view),
+                                     describe(decision.source.identity)));
+    const std::string to = fmt::format("{} is {}, {}", to_text(flow.destination),
+                                       describe(destination_next_hop, view), describe(decision.destination.identity));
     const auto is_kind = [](const weft_next_hop* next_hop, weft_next_hop_kind kind) {
         return next_hop != nullptr && next_hop->kind == kind;
     };

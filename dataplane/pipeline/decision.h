@@ -117,9 +117,11 @@ WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint
     decision->destination = weft_find_route(view, vni, &flow->destination);
     decision->source = weft_find_route(view, vni, &flow->source);
     const struct weft_next_hop* const to = weft_find_next_hop(view, decision->destination.next_hop);
+    const struct weft_next_hop* const from = weft_find_next_hop(view, decision->source.next_hop);
+    if (!to) decision->destination.identity = WEFT_IDENTITY_UNKNOWN;
+    if (!from) decision->source.identity = WEFT_IDENTITY_UNKNOWN;
     if (!to) return decision->reason = WEFT_DROP_no_route;
     if (to->kind == WEFT_NEXT_HOP_DROP) return decision->reason = WEFT_DROP_blackhole;
-    const struct weft_next_hop* const from = weft_find_next_hop(view, decision->source.next_hop);
     if (!sender && from && from->kind == WEFT_NEXT_HOP_LOCAL) {
         sender = weft_find_endpoint(view, from->port);
         if (!sender) return decision->reason = WEFT_DROP_endpoint_not_ready;
@@ -138,8 +140,8 @@ WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint
     if (to->kind == WEFT_NEXT_HOP_LOCAL) {
         const struct weft_endpoint* const receiver = weft_find_endpoint(view, to->port);
         if (!receiver) return decision->reason = WEFT_DROP_endpoint_not_ready;
-        const uint32_t peer = from ? decision->source.identity : (uint32_t)WEFT_IDENTITY_WORLD;
-        const struct weft_policy_key key = weft_policy_key_of(WEFT_INGRESS, receiver->identity, peer);
+        const struct weft_policy_key key =
+            weft_policy_key_of(WEFT_INGRESS, receiver->identity, decision->source.identity);
         weft_ask_policy(view, &key, protocol_port, &decision->ingress);
         if (weft_policy_denies(decision->ingress)) return decision->reason = WEFT_DROP_ingress_policy;
     }

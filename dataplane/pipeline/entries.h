@@ -8,7 +8,12 @@
 enum { WEFT_MAC_SIZE = 6 };
 
 /* Identities with a fixed meaning; the agent gives the others. */
-enum weft_identity { WEFT_IDENTITY_ANY = 0, WEFT_IDENTITY_HOST = 1, WEFT_IDENTITY_WORLD = 2 };
+enum weft_identity {
+    WEFT_IDENTITY_ANY = 0,
+    WEFT_IDENTITY_HOST = 1,
+    WEFT_IDENTITY_WORLD = 2,
+    WEFT_IDENTITY_UNKNOWN = 3, /* no route leads there */
+};
 
 /* What is true for the whole host. A VTEP address of zeros: no tunnels over that family. */
 struct weft_host {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
@@ -113,6 +114,10 @@ class EndpointsTest : public testing::Test {
         request.set_netns(netns);
         for (const auto& address : addresses)
             request.add_addresses(address);
+        return add(request);
+    }
+
+    Result<v1::Endpoint> add(const v1::AddEndpointRequest& request) {
         Result<v1::Endpoint> result = fail(ErrorCode::internal, "no answer");
         endpoints->add(request, [&](Result<v1::Endpoint> attached) { result = std::move(attached); });
         run();
@@ -308,6 +313,150 @@ TEST_F(EndpointsTest, refuses_the_hosts_own_namespace) {
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("host's own network namespace"), std::string::npos)
         << refused.error().message;
+    expect_nothing_left();
+}
+
+/// The test's process is alone on its host as long as the value lives. A port of the fast path makes `weft0`.
+class OwnHost {
+  public:
+    explicit OwnHost(MemoryFastPath& fast_path) : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
+        if (unshare(CLONE_NEWNET) != 0) throw std::runtime_error("cannot make a network namespace");
+        fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+            if (update.ports_size() > 0)
+                run("ip link add weft0 address " + mac_of(update) + " type veth peer name near0");
+            return std::nullopt;
+        };
+    }
+
+    OwnHost(const OwnHost&) = delete;
+    OwnHost& operator=(const OwnHost&) = delete;
+
+    ~OwnHost() {
+        setns(before_, CLONE_NEWNET);
+        close(before_);
+    }
+
+    static void run(const std::string& command) { EXPECT_EQ(std::system(command.c_str()), 0) << command; }
+
+    static bool succeeds(const std::string& command) { return std::system((command + " >&2").c_str()) == 0; }
+
+  private:
+    static std::string mac_of(const fastpath::TableUpdate& update) {
+        const auto& bytes =
+            update.ports(0).tap().mac().empty() ? update.ports(0).veth().mac() : update.ports(0).tap().mac();
+        return net::Mac::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()})->to_string();
+    }
+
+    int before_;
+};
+
+TEST_F(EndpointsTest, the_hosts_own_leads_to_the_overlay_and_is_announced_as_nobodys) {
+    const OwnHost host(fast_path);
+    v1::AddEndpointRequest request;
+    request.set_name("host");
+    request.set_host(true);
+    request.add_routes("10.8.0.0/16");
+    const auto attached = add(request);
+    ASSERT_TRUE(attached) << attached.error().message;
+    EXPECT_EQ(attached->identity(), policy::identity_host);
+    EXPECT_EQ(attached->ifname(), "weft0");
+    const auto& port = fast_path.ports.begin()->second;
+    EXPECT_EQ(port.tap().netns() + port.veth().netns(), "");
+    EXPECT_EQ(fast_path.endpoints.begin()->second.identity(), policy::identity_host);
+    for (const char* route : {"10.9.0.0/29", "10.8.0.0/16"})
+        EXPECT_TRUE(OwnHost::succeeds(std::string("ip route show exact ") + route + " dev weft0 | grep 169.254.1.1"));
+    EXPECT_TRUE(OwnHost::succeeds("ip -6 route show exact fd09::/64 dev weft0 | grep fe80::1"));
+    EXPECT_FALSE(OwnHost::succeeds("ip route show default | grep weft0"));
+    EXPECT_EQ(announced(), 2U);
+    speaker->for_each_route(bgp::RibView::loc, {}, [](const bgp::RouteEntry& route) {
+        EXPECT_TRUE(route.attributes->large_communities.empty());
+    });
+
+    // An agent that comes back leads where its blocks are now.
+    config.networks[0].blocks = {*net::Prefix::parse("10.9.0.0/28"), *net::Prefix::parse("fd09::/64")};
+    start();
+    endpoints->configure_all();
+    run();
+    EXPECT_EQ(state("host"), "ready");
+    EXPECT_TRUE(OwnHost::succeeds("ip route show exact 10.9.0.0/28 | grep weft0"));
+    EXPECT_FALSE(OwnHost::succeeds("ip route show exact 10.9.0.0/29 | grep weft0"));
+
+    request.set_name("second");
+    request.set_ifname("weft1000x");
+    const auto second = add(request);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().message,
+              "endpoint second: the host has endpoint host in network default already, and needs no second one: use "
+              "that, or weft endpoint delete host");
+    ASSERT_TRUE(remove("host"));
+    expect_nothing_left();
+    EXPECT_FALSE(OwnHost::succeeds("ip link show dev weft0"));
+}
+
+TEST_F(EndpointsTest, the_hosts_own_takes_no_name_and_no_route_that_the_host_uses) {
+    const OwnHost host(fast_path);
+    v1::AddEndpointRequest request;
+    request.set_name("host");
+    request.set_host(true);
+    OwnHost::run("ip link add other0 type veth peer name other1");
+    request.set_ifname("other0");
+    const auto taken = add(request);
+    ASSERT_FALSE(taken);
+    EXPECT_NE(taken.error().message.find("the host has one of this name already"), std::string::npos);
+    OwnHost::run("ip link set other0 up && ip link set other1 up && ip addr add 10.8.0.1/16 dev other0");
+    request.clear_ifname();
+    request.add_routes("10.8.0.0/16");
+    const auto refused = add(request);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("the host has another route to 10.8.0.0/16"), std::string::npos)
+        << refused.error().message;
+    expect_nothing_left();
+    EXPECT_FALSE(OwnHost::succeeds("ip link show dev weft0"));
+}
+
+TEST_F(EndpointsTest, refuses_what_the_hosts_own_cannot_have) {
+    const auto refusal = [&](auto change) {
+        v1::AddEndpointRequest request;
+        request.set_name("host");
+        request.set_host(true);
+        change(request);
+        const auto added = add(request);
+        return added ? "accepted" : added.error().message;
+    };
+    const std::string rest = ": leave it out, or leave --host out to attach a container";
+    EXPECT_EQ(refusal([&](auto& request) { request.set_netns(web.path()); }),
+              "endpoint host: --netns: the host's own endpoint takes none, since it lies in weftd's own network "
+              "namespace" +
+                  rest);
+    const std::string no_policy =
+        ": the host's own endpoint takes none, since policies neither select nor name it" + rest;
+    EXPECT_EQ(refusal([](auto& request) { (*request.mutable_labels())["app"] = "web"; }),
+              "endpoint host: --label" + no_policy);
+    EXPECT_EQ(refusal([](auto& request) { request.set_namespace_("shop"); }),
+              "endpoint host: --namespace" + no_policy);
+    EXPECT_EQ(refusal([](auto& request) { request.add_named_ports("http=80"); }),
+              "endpoint host: --named-port" + no_policy);
+    for (const char* all : {"0.0.0.0/0", "::/0"})
+        EXPECT_EQ(refusal([&](auto& request) { request.add_routes(all); }),
+                  std::string("endpoint host: route ") + all +
+                      ": it would take all that the host sends: name the prefixes of the overlay");
+    EXPECT_NE(refusal([](auto& request) { request.add_routes("10.8.0.1/16"); }).find("did you mean 10.8.0.0/16"),
+              std::string::npos);
+    EXPECT_NE(refusal([](auto& request) { request.add_routes("224.0.0.0/8"); }).find("no global unicast addresses"),
+              std::string::npos);
+    EXPECT_NE(refusal([](auto& request) { request.set_ifname("weft12"); }).find("choose another, such as weft0"),
+              std::string::npos);
+    EXPECT_NE(refusal([](auto& request) {
+                  request.add_addresses("10.9.0.2");
+                  request.add_routes("fd00::/8");
+              }).find("route fd00::/8: the endpoint has no address of this family"),
+              std::string::npos);
+    EXPECT_NE(refusal([&](auto& request) {
+                  request.set_host(false);
+                  request.set_netns(web.path());
+                  request.add_routes("10.8.0.0/16");
+              }).find("leave --route out, or add --host"),
+              std::string::npos);
     expect_nothing_left();
 }
 

@@ -94,6 +94,25 @@ TEST_F(PortsTest, DeviceThatIsSetDownIsDownAndComesBack) {
     EXPECT_EQ(state_of(web), "up");
 }
 
+TEST_F(PortsTest, HostsOwnInterfaceHasBothEndsHere) {
+    TableUpdate own = web_port("weft0");
+    own.mutable_ports(0)->mutable_veth()->clear_netns();
+    ASSERT_NO_FATAL_FAILURE(apply_all(own));
+    EXPECT_NE(HostNamespaces::number_of("weft5"), 0U);
+    EXPECT_NE(HostNamespaces::number_of("weft0"), 0U);
+    const std::uint32_t id = web;
+    const auto role = [&] {
+        weft_port port{};
+        EXPECT_TRUE(MapSet::open(options_).value()["ports"].find(&id, &port).value());
+        return port.role;
+    };
+    EXPECT_EQ(role(), WEFT_PORT_HOST) << "or packets to it would be lost in bpf_redirect_peer()";
+    EXPECT_FALSE(is_near_name("weft0")) << "no port has the number 0";
+    ASSERT_NO_FATAL_FAILURE(apply_all(web_port()));
+    EXPECT_EQ(role(), WEFT_PORT_ENDPOINT);
+    EXPECT_EQ(HostNamespaces::number_of("weft0"), 0U);
+}
+
 /// Without a thread of their own.
 class UnansweredPorts : public PortsTest {
   protected:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weft endpoint: containers' attachments to the network.
+// weft endpoint: attachments of containers, and of the host itself, to the network.
 #include <algorithm>
 #include <filesystem>
 
@@ -37,13 +37,19 @@ Cell state_of(const v1::Endpoint& endpoint) {
 std::string details_of(const v1::Endpoint& endpoint, Style style) {
     Details details;
     details.add("name", endpoint.name());
-    details.add("namespace", endpoint.namespace_());
+    if (endpoint.host())
+        details.add("host", "the host's own; policies do not select it, and its containers always may talk with it");
+    else
+        details.add("namespace", endpoint.namespace_());
     details.add("state", state_of(endpoint));
     details.add("network", fmt::format("{} (VNI {})", endpoint.network(), endpoint.vni()));
     details.add("addresses", addresses_of(endpoint, "\n"));
-    details.add("interface", fmt::format("{} in {}, MTU {}, MAC {}", endpoint.ifname(), endpoint.netns(),
-                                         endpoint.mtu(), endpoint.mac()));
-    details.add("labels", labels_of(endpoint.labels(), "\n"));
+    details.add("interface", fmt::format("{} {}, MTU {}, MAC {}", endpoint.ifname(),
+                                         endpoint.host() ? "of the host" : "in " + endpoint.netns(), endpoint.mtu(),
+                                         endpoint.mac()));
+    if (!endpoint.routes().empty())
+        details.add("further routes", fmt::format("{}", fmt::join(endpoint.routes(), "\n")));
+    if (!endpoint.host()) details.add("labels", labels_of(endpoint.labels(), "\n"));
     if (!endpoint.named_ports().empty()) details.add("named ports", named_ports_of(endpoint, "\n"));
     details.add("identity", std::to_string(endpoint.identity()));
     details.add("port", std::to_string(endpoint.port()));
@@ -89,8 +95,9 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                  {.header = "NAMED PORTS", .optional = true}});
     for (const v1::Endpoint& endpoint : endpoints)
         table.add({endpoint.name(), endpoint.namespace_(), endpoint.network(), addresses_of(endpoint, ","),
-                   state_of(endpoint), std::uint64_t{endpoint.identity()}, endpoint.netns(),
-                   labels_of(endpoint.labels(), ","), named_ports_of(endpoint, ",")});
+                   state_of(endpoint), std::uint64_t{endpoint.identity()},
+                   endpoint.host() ? "host" : endpoint.netns(), labels_of(endpoint.labels(), ","),
+                   named_ports_of(endpoint, ",")});
     if (table.empty())
         context.remark("no endpoints; `weft endpoint add --help` says how to attach one");
     else
@@ -135,14 +142,15 @@ std::string netns_path(const std::string& given) {
 }
 
 Outcome<Exit> add(Context& context, const Arguments& arguments) {
-    if (!arguments.has("netns"))
+    if (!arguments.has("netns") && !arguments.has("host"))
         return refuse(Exit::usage, "endpoint add needs --netns: the container's network namespace, as a path or a "
-                                   "name that `ip netns` lists");
+                                   "name that `ip netns` lists; or --host, for an endpoint of the host's own");
     auto labels = parse_labels(arguments.all("label"));
     if (!labels) return pass_on(std::move(labels));
     v1::AddEndpointRequest request;
     request.set_name(arguments.get("NAME"));
-    request.set_netns(netns_path(arguments.get("netns")));
+    request.set_host(arguments.has("host"));
+    if (arguments.has("netns")) request.set_netns(netns_path(arguments.get("netns")));
     request.set_namespace_(arguments.get("namespace"));
     request.set_network(arguments.get("network"));
     request.set_ifname(arguments.get("ifname"));
@@ -153,6 +161,8 @@ Outcome<Exit> add(Context& context, const Arguments& arguments) {
         (*request.mutable_labels())[key] = value;
     for (const std::string& port : arguments.all("named-port"))
         request.add_named_ports(port);
+    for (const std::string& route : arguments.all("route"))
+        request.add_routes(route);
     auto client = context.connect();
     if (!client) return pass_on(std::move(client));
     const auto endpoint = client->add_endpoint(request);
@@ -186,8 +196,9 @@ Command endpoint_command() {
     const Operand existing{.name = "NAME", .help = "the endpoint's name", .completes = Completes::endpoint};
     return {
         .name = "endpoint",
-        .summary = "containers attached to the network",
+        .summary = "containers attached to the network, and the host itself",
         .examples = {{"weft endpoint add web-1 --netns web-1 --label app=web"},
+                     {"weft endpoint add host --host"},
                      {"weft endpoint list"},
                      {"weft endpoint delete web-1"}},
         .verbs =
@@ -214,10 +225,12 @@ Command endpoint_command() {
               .examples = {{"weft endpoint show web-1"}},
               .run = show},
              {.name = "add",
-              .summary = "attach a container",
+              .summary = "attach a container, or the host itself",
               .details = "Gives the container an interface with addresses and routes, sets its policy, and announces "
                          "it to other hosts. "
-                         "When the command returns, all of that is in force; when it fails, nothing of it is.",
+                         "When the command returns, all of that is in force; when it fails, nothing of it is. With "
+                         "--host the interface is the host's own, one for each network: the host's way to its "
+                         "containers, which policies never close.",
               .operands = {{.name = "NAME", .help = "a name of your choice, unique on this host"}},
               .options =
                   {{.name = "netns",
@@ -240,17 +253,28 @@ Command endpoint_command() {
                     .value = "A",
                     .repeatable = true},
                    {.name = "network", .help = "default: default", .value = "N", .completes = Completes::network},
-                   {.name = "ifname", .help = "the interface's name in the container; default: eth0", .value = "I"},
+                   {.name = "ifname",
+                    .help = "the interface's name in the container; default: eth0, with --host weft0",
+                    .value = "I"},
                    {.name = "mac",
                     .help = "the interface's MAC address; default: derived from its address",
-                    .value = "MAC"}},
+                    .value = "MAC"},
+                   {.name = "host",
+                    .help = "an endpoint of the host's own, without --netns, --namespace, --label and --named-port"},
+                   {.name = "route",
+                    .help = "with --host: what else than this host's blocks is reached by it, such as those of other "
+                            "hosts",
+                    .value = "PREFIX",
+                    .repeatable = true}},
               .examples = {{"weft endpoint add web-1 --netns web-1 --label app=web",
                             "the namespace that `ip netns add web-1` made"},
                            {"weft endpoint add db --netns /proc/4711/ns/net --namespace shop",
                             "the namespace of process 4711"},
                            {"weft endpoint add dns --netns dns --address 10.244.0.53 --address fd00:244::53"},
                            {"weft endpoint add dns --netns dns --named-port dns=53 --named-port dns=53/UDP",
-                            "what a policy's `port: dns` means there"}},
+                            "what a policy's `port: dns` means there"},
+                           {"weft endpoint add host --host --route 10.244.0.0/16 --route fd00:244::/48",
+                            "the host's own way to containers, those of other hosts included"}},
               .run = add},
              {.name = "delete",
               .summary = "detach a container",

@@ -106,6 +106,9 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                  {"ENDPOINTS HERE", align_right},
                  {.header = "HITS", .align = align_right, .optional = true},
                  {.header = "MODE", .optional = true}});
+    if (reply->has_host_access())
+        table.add({"host", "", "", reply->host_access().rule(), "Egress,Ingress", std::uint64_t{1}, "",
+                   reply->host_access().connections(), ""});
     for (const v1::Policy& policy : reply->policies()) {
         const bool in_namespace = is_network_policy(policy);
         table.add({in_namespace ? "network" : policy.tier(), in_namespace ? "" : std::to_string(policy.priority()),

@@ -37,6 +37,11 @@ std::string rules_of(const v1::PolicyJudgement& end, Style style) {
                  {"ACTION"},
                  {"WHAT BECOMES OF IT"}});
     for (const v1::MatchingRule& rule : end.rules()) {
+        if (rule.policy().empty()) {
+            table.add({"", "", "", Cell(rule.text(), Tone::good), Cell(rule.action(), Tone::good),
+                       Cell("decides", Tone::good)});
+            continue;
+        }
         const bool network_policy = rule.tier() == "network_policy";
         const std::string number = rule.number() == 0    ? "isolation"
                                    : rule.name().empty() ? std::to_string(rule.number())

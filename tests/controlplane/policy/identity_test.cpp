@@ -77,6 +77,23 @@ TEST(IdentityTable, TheWorldIsReserved) {
     EXPECT_EQ(table.size(), 1U);
 }
 
+TEST(IdentityTable, TheHostIsReservedAndOneWhereverItsAddressLies) {
+    Written written;
+    IdentityTable table(write_to(written));
+    const auto host = Identity::of(HashedLabels::of_host(), {net::Prefix::parse("10.0.0.0/8").value()});
+    EXPECT_EQ(host, Identity::of(HashedLabels::of_host(), {}));
+    EXPECT_NE(host, Identity{});
+    const auto acquired = table.acquire(host);
+    EXPECT_EQ(acquired.number, identity_host);
+    EXPECT_TRUE(acquired.first_use);
+    EXPECT_FALSE(table.acquire(host).first_use);
+    EXPECT_EQ(*table.find(identity_host), host);
+    EXPECT_FALSE(table.release(identity_host));
+    EXPECT_TRUE(table.release(identity_host));
+    EXPECT_EQ(table.find(identity_host), nullptr);
+    EXPECT_TRUE(written.empty()) << "no other run has to be told";
+}
+
 TEST(IdentityTable, DamagedTextIsRefused) {
     IdentityTable table;
     for (const char* text : {"", "x|", "|10.0.0.0/33", "|10.0.0.1/8", "|10.0.0.0/8,", "5ba7816bf8f01cfe"})

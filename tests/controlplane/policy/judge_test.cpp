@@ -12,6 +12,7 @@
 namespace weft::policy {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -96,6 +97,34 @@ TEST(Judge, RulesBehindTheOneThatDecidesLose) {
     EXPECT_EQ(decider.name, "well");
     EXPECT_EQ(judgement.matching.back().number, 0U) << "isolation";
     EXPECT_EQ(judgement.matching.back().action, Action::deny);
+}
+
+TEST(Judge, TheHostIsAllowedBeforeAnyPolicyIsAsked) {
+    const Policies policies(
+        cluster_policy("lock", "Admin", 1, "ingress: [{action: Deny, from: [{namespaces: {}}]}]") +
+        cluster_policy("audited", "Admin", 2, "egress: [{action: Deny, to: [{networks: [0.0.0.0/0]}]}]", true) +
+        network_policy("web", "podSelector: {}, policyTypes: [Ingress, Egress]"));
+    const End host{
+        .labels = HashedLabels::of_host(), .address = net::Address::parse("10.244.0.9").value(), .here = true};
+    End here = web;
+    here.here = true;
+    for (const Side side : sides) {
+        const Judgement judgement = policies.judge->judge(side, here, host, tcp, 80);
+        EXPECT_TRUE(judgement.allowed);
+        EXPECT_EQ(judgement.rule, "host access");
+        EXPECT_EQ(judgement.audited_rule, "");
+        EXPECT_EQ(judgement.matching.front().policy, nullptr);
+        EXPECT_THAT(texts(judgement), Contains("host access: decides"));
+        EXPECT_FALSE(policies.judge->judge(side, host, here, tcp, 80).selected);
+    }
+    EXPECT_THAT(texts(policies.judge->judge(Side::ingress, here, host, tcp, 80)),
+                ElementsAre("host access: decides", "ingress isolation of default/web: lower tier"));
+    EXPECT_THAT(texts(policies.judge->judge(Side::egress, here, host, tcp, 80)),
+                ElementsAre("host access: decides", "egress isolation of default/web: lower tier"))
+        << "what means an address does not mean the host";
+    const Judgement elsewhere = policies.ingress(web, host, tcp, 80);
+    EXPECT_FALSE(elsewhere.allowed) << "another host's endpoint";
+    EXPECT_EQ(elsewhere.rule, "ingress isolation of default/web");
 }
 
 TEST(Judge, APassLeavesItsTier) {

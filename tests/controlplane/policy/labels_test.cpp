@@ -108,6 +108,15 @@ TEST(HashedLabels, ForeignCommunitiesMeanNothing) {
                      .is_endpoint());
 }
 
+TEST(HashedLabels, TheHostIsNobodyToOthers) {
+    const HashedLabels host = HashedLabels::of_host();
+    EXPECT_TRUE(host.is_host());
+    EXPECT_FALSE(host.is_endpoint());
+    EXPECT_NE(host, HashedLabels());
+    EXPECT_FALSE(HashedLabels::from_communities(marker, host.to_communities(marker)).is_host());
+    EXPECT_FALSE(HashedLabels::from_text(host.to_text())->is_host());
+}
+
 TEST(HashedLabels, DamagedTextIsRefused) {
     for (const char* text : {".", "1", "zz", "5ba7816bf8f01cfe.", "5ba7816bf8f01cfe0", "0ba7816bf8f01cfe"})
         EXPECT_FALSE(HashedLabels::from_text(text)) << text;

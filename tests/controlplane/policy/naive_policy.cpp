@@ -269,6 +269,7 @@ std::string Policy::to_yaml() const {
 }
 
 Verdict Cluster::decide(const Question& question, bool with_audited) const {
+    if (question.local.endpoint && question.peer.host) return {true, "host access"};
     const auto of = [&](const char* tier) { return policies_of(*this, tier, question.local, with_audited); };
     if (const auto admin = ask_in_order(of("Admin"), *this, question); admin.decided) return admin.verdict;
     if (const auto isolated = ask_network_policies(of("NetworkPolicy"), *this, question); isolated.decided)

@@ -82,6 +82,7 @@ struct End {
     std::string name_space;
     Labels labels;
     std::vector<PortName> ports;
+    bool host = false; ///< the local end's own host
 };
 
 /// `by`: the rule that decided, as the engine calls it; empty: none.

@@ -242,6 +242,42 @@ std::string cluster_policy(std::string_view name, std::string_view spec, bool au
         name, audit, spec);
 }
 
+TEST(PolicyEngine, TheHostAndItsEndpointsAreOpenToEachOther) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.apply(policy("web", "policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: "
+                             "[10.244.0.9/32]}}]}]"));
+    const auto before = host.engine.in_use();
+    const auto entries = host.tables.policies;
+    EXPECT_EQ(host.engine.host_access_rule(), 0U);
+    ASSERT_TRUE(host.engine.set_endpoint("host", {.addresses = {address("10.244.0.9")}, .host = true}));
+    host.engine.set_local_route(host_route("10.244.0.9"), 2, "host");
+    EXPECT_EQ(host.engine.endpoint_identity("host"), identity_host);
+    EXPECT_EQ(host.tables.lookup(vni, address("10.244.0.9"))->identity, identity_host);
+    EXPECT_THAT(host.engine.describe(identity_host, {}), ElementsAre("host"));
+    EXPECT_TRUE(host.engine.endpoint_communities("host").empty());
+    EXPECT_FALSE(host.engine.namespaces().contains(""));
+    const std::uint32_t web = host.engine.endpoint_identity("web");
+    for (const auto direction : {fastpath::DIRECTION_INGRESS, fastpath::DIRECTION_EGRESS}) {
+        const auto found = host.tables.decide(direction, web, identity_host, tcp, 80);
+        EXPECT_EQ(found.verdict(), fastpath::VERDICT_ALLOW);
+        EXPECT_EQ(found.rule(), host.engine.host_access_rule());
+        const auto at_the_host = host.tables.decide(direction, identity_host, web, tcp, 80);
+        EXPECT_EQ(at_the_host.verdict(), fastpath::VERDICT_ALLOW);
+        EXPECT_EQ(at_the_host.rule(), 0U) << "no policy selects it";
+    }
+    EXPECT_EQ(host.engine.rule_text(host.engine.host_access_rule()), "host access");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    EXPECT_TRUE(host.admits("10.244.0.2", "10.244.0.9", icmp, 0)) << "who comes later too";
+    host.engine.erase_local_route(host_route("10.244.0.2"));
+    host.engine.erase_endpoint("db");
+    host.engine.erase_local_route(host_route("10.244.0.9"));
+    host.engine.erase_endpoint("host");
+    EXPECT_EQ(host.engine.in_use(), before);
+    EXPECT_EQ(host.tables.policies, entries);
+    EXPECT_EQ(host.tables.contradictions, 0U);
+}
+
 TEST(PolicyEngine, TiersAreAskedInTheirOrder) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
@@ -372,6 +408,7 @@ TEST(PolicyEngine, DescribesIdentitiesForPeople) {
     EXPECT_THAT(texts,
                 testing::UnorderedElementsAre("app=web", "namespace default", "1 unknown label", "in 10.0.0.0/8"));
     EXPECT_THAT(host.engine.describe(identity_world, {}), ElementsAre("world"));
+    EXPECT_THAT(host.engine.describe(identity_unknown, {}), ElementsAre("unknown"));
     EXPECT_TRUE(host.engine.describe(99999, {}).empty());
 }
 

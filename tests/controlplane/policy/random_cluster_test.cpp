@@ -3,7 +3,7 @@
 // decide as the naive evaluator does, for the reason that it gives, and audit as it does; and whoever asks beforehand
 // is told the same. When everything is gone, nothing is left.
 //
-//   host 0: endpoints ---- routes with communities ---- host 1: endpoints
+//   host 0: endpoints, its own ---- routes with communities ---- host 1: endpoints, its own
 //        \______________ default route: the world ______________/
 //
 // WEFT_SEED repeats a run, WEFT_CLUSTERS and WEFT_STEPS make it longer.
@@ -81,7 +81,7 @@ class RandomCluster {
     }
 
     void change() {
-        switch (up_to(12)) {
+        switch (up_to(13)) {
         case 0:
         case 1:
             add_pod();
@@ -104,6 +104,9 @@ class RandomCluster {
         case 7:
             toggle_announcement();
             break;
+        case 8:
+            toggle_host(up_to(2));
+            break;
         default:
             apply_policies();
             break;
@@ -118,6 +121,8 @@ class RandomCluster {
             } else {
                 remove_policy();
             }
+        for (unsigned i = 0; i < hosts_.size(); ++i)
+            if (has_own_[i]) toggle_host(i);
         for (Host& host : hosts_) {
             for (const auto& [name, labels] : cluster_.namespaces)
                 static_cast<void>(host.engine->remove_namespace(name));
@@ -395,6 +400,45 @@ class RandomCluster {
         }
     }
 
+    /// Of both families, in the blocks that endpoints' addresses are from and policies name.
+    static std::vector<net::Address> own_addresses(unsigned host) {
+        return {net::Address::v4(0x0af40000U + host * 256 + 200),
+                net::Address::parse("fd00:244:0:" + std::to_string(host) + "::").value().plus(200)};
+    }
+
+    static void attach_own(Host& host, unsigned number) {
+        LocalEndpoint own;
+        own.addresses = own_addresses(number);
+        own.host = true;
+        ASSERT_TRUE(host.engine->set_endpoint("host", own));
+        for (const net::Address& address : own.addresses)
+            host.engine->set_local_route({vni, net::Prefix::host(address)}, 2, "host");
+    }
+
+    /// The host gets an endpoint of its own, or loses it. What the other host hears of has no communities.
+    void toggle_host(unsigned number) {
+        Host& host = hosts_[number];
+        Host& other = hosts_[1 - number];
+        has_own_[number] = !has_own_[number];
+        if (has_own_[number]) {
+            attach_own(host, number);
+            announce_own(other, number);
+            return;
+        }
+        for (const net::Address& address : own_addresses(number)) {
+            host.engine->erase_local_route({vni, net::Prefix::host(address)});
+            other.engine->erase_remote_route({vni, net::Prefix::host(address)});
+        }
+        host.engine->erase_endpoint("host");
+    }
+
+    void announce_own(Host& to, unsigned number) {
+        const auto communities = hosts_[number].engine->endpoint_communities("host");
+        ASSERT_TRUE(communities.empty());
+        for (const net::Address& address : own_addresses(number))
+            to.engine->set_remote_route({vni, net::Prefix::host(address)}, tunnel + number, communities);
+    }
+
     void remove_pod() {
         if (pods_.empty()) return;
         const auto pod = std::next(pods_.begin(), up_to(static_cast<unsigned>(pods_.size())));
@@ -435,10 +479,12 @@ class RandomCluster {
         const unsigned number = &host == &hosts_[0] ? 0 : 1;
         for (const auto& [name, pod] : pods_)
             if (pod.host == number) attach(fresh, name, pod);
+        if (has_own_[number]) attach_own(fresh, number);
         for (const char* prefix : {"0.0.0.0/0", "::/0"})
             fresh.engine->set_remote_route({vni, net::Prefix::parse(prefix).value()}, tunnel + 9, {});
         for (const auto& [name, pod] : pods_)
             if (pod.host != number && pod.announced) announce(fresh, name, pod);
+        if (has_own_[1 - number]) announce_own(fresh, 1 - number);
         fresh.engine->sweep();
         ASSERT_EQ(fresh.tables->routes, host.tables->routes);
         ASSERT_EQ(fresh.tables->database, host.tables->database);
@@ -458,6 +504,10 @@ class RandomCluster {
             for (const net::Address& address : pod.addresses)
                 ends.push_back(
                     {name, {address, true, pod.name_space, pod.labels, pod.ports}, pod.host, pod.announced});
+        for (unsigned i = 0; i < hosts_.size(); ++i)
+            if (has_own_[i])
+                for (const net::Address& address : own_addresses(i))
+                    ends.push_back({fmt::format("host {}", i), {address, false, "", {}, {}, true}, i, true});
         for (const char* world : {"192.0.2.1", "192.0.2.200", "10.244.7.7", "2001:db8::1"})
             ends.push_back({world, {net::Address::parse(world).value(), false, "", {}, {}}, 0, true});
         return ends;
@@ -475,7 +525,8 @@ class RandomCluster {
                std::uint16_t port) {
         const Host& host = hosts_[local.host];
         naive::End seen = peer.end;
-        if (peer.host != local.host && !peer.announced) seen = {seen.address, false, "", {}, {}};
+        // Another host's own is an address.
+        if (peer.host != local.host && (!peer.announced || peer.end.host)) seen = {seen.address, false, "", {}, {}};
         const naive::Question question{ingress, local.end, seen, protocol.name, port};
         const naive::Verdict expected = cluster_.decide(question, false);
         const naive::Verdict would_be = cluster_.decide(question, true);
@@ -517,6 +568,7 @@ class RandomCluster {
     /// "ingress rule of cnp", "egress isolation", "default"
     static std::string kind_of(const std::string& rule) {
         if (rule.empty()) return "default";
+        if (rule == host_access) return rule;
         const std::string side = rule.substr(0, rule.find(' '));
         if (rule.contains("isolation")) return side + " isolation";
         const std::string policy = rule.substr(rule.rfind(' ') + 1);
@@ -535,6 +587,7 @@ class RandomCluster {
     std::array<Host, 2> hosts_;
     std::array<std::unique_ptr<Judge>, 2> judges_; ///< of each host, since the last change
     std::map<std::string, Pod> pods_;
+    std::array<bool, 2> has_own_{}; ///< by host: an endpoint of its own
     naive::Cluster cluster_;
 };
 
@@ -566,6 +619,7 @@ TEST(RandomCluster, TablesDecideAsTheNaiveEvaluator) {
         for (const char* what : {"isolation", "rule of np", "rule of cnp", "rule of anp", "rule of banp"})
             EXPECT_GT(tally.kinds[fmt::format("{} {}", side, what)], 0U) << side << " " << what;
     EXPECT_GT(tally.kinds["default"], 0U);
+    EXPECT_GT(tally.kinds[host_access], 0U);
     EXPECT_GT(tally.audited, 0U);
     // It takes an audited rule that passes on what the next one denies.
     if (clusters >= 500) {

@@ -126,6 +126,35 @@ TEST_F(Cli, EndpointAddAsksForWhatWasSaid) {
     EXPECT_EQ(weft({"endpoint", "add", "x", "--netns", "n", "--label", "bad"}).exit, Exit::usage);
 }
 
+TEST_F(Cli, TheHostsOwnEndpointNeedsNoNamespace) {
+    const Ended ended =
+        weft({"endpoint", "add", "host", "--host", "--route", "10.244.0.0/16", "--route", "fd00::/8"});
+    EXPECT_EQ(ended.exit, Exit::ok) << ended.err;
+    EXPECT_TRUE(agent.added.host());
+    EXPECT_EQ(agent.added.netns(), "");
+    EXPECT_EQ(agent.added.namespace_(), "");
+    ASSERT_EQ(agent.added.routes_size(), 2);
+    EXPECT_EQ(agent.added.routes(1), "fd00::/8");
+    EXPECT_EQ(weft({"endpoint", "add", "x", "--host", "--netns", "web-1"}).exit, Exit::ok) << "the agent refuses it";
+    EXPECT_EQ(agent.added.netns(), "/run/netns/web-1");
+
+    v1::Endpoint own = endpoint("host", "10.244.0.4", "");
+    own.set_host(true);
+    own.clear_labels();
+    own.clear_namespace_();
+    own.clear_netns();
+    own.set_ifname("weft0");
+    own.set_identity(1);
+    own.add_routes("10.244.0.0/16");
+    agent.endpoints = {own};
+    const std::string list = weft({"endpoint", "list"}).out;
+    EXPECT_NE(list.find("ready         1  host"), std::string::npos) << list;
+    const std::string shown = weft({"endpoint", "show", "host"}).out;
+    EXPECT_NE(shown.find("weft0 of the host"), std::string::npos) << shown;
+    EXPECT_NE(shown.find("10.244.0.0/16"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("labels"), std::string::npos) << shown;
+}
+
 TEST_F(Cli, WhatTheAgentRefusesIsPassedOn) {
     const Ended ended = weft({"endpoint", "delete", "nobody"});
     EXPECT_EQ(ended.exit, Exit::failed);
