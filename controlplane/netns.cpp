@@ -161,9 +161,9 @@ Result<void> add_default_route(nl_sock* socket, int index, net::Family family) {
 Result<void> add_host_route(nl_sock* socket, int index, const net::Prefix& prefix) {
     const Present present = find_routes(socket, index, prefix);
     if (present.foreign)
-        return fail(ErrorCode::exists,
-                    fmt::format("the host has another route to {} (ip route show {}): delete that, or leave this out",
-                                prefix.to_string(), prefix.to_string()));
+        return fail(ErrorCode::exists, fmt::format("the host has another route to {} (ip route show {}): delete "
+                                                   "that, or give the overlay other addresses",
+                                                   prefix.to_string(), prefix.to_string()));
     return present.ours ? Result<void>{} : add_route(socket, index, prefix, 0);
 }
 

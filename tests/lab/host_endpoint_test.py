@@ -109,6 +109,8 @@ def the_rule_is_named(lab):
             assert connects(lab, 'h1', lab.address('h1-e1'), PORT)
         assert int(host.weft_json('policy', 'list')['host_access']['connections']) == before + 1
         assert 'host access' in host.weft('policy', 'list')
+        sessions = host.weft_json('session', 'list', 'host', 'h1-e1', '--protocol', 'tcp')['sessions']
+        assert sessions and {session['rule'] for session in sessions} == {'host access'}, sessions
     fib = host.weft_json('route', 'list', '--view', 'fib')['routes']
     assert [route['labels'] for route in fib if route['prefix'] == f'{addresses(host)[0]}/32'] == [['host']], fib
 
