@@ -176,6 +176,23 @@ TEST(Explain, NamesAnUnknownNetwork) {
     EXPECT_NE(told->steps(0).detail().find("77"), std::string::npos);
 }
 
+TEST(Explain, NamesIdentitiesOfAFixedMeaning) {
+    Fixture fixture(TestHost::get().pool(), 64);
+    const World world{4, 4};
+    fastpath::TableUpdate update = world.tables();
+    for (auto& route : *update.mutable_routes())
+        if (route.prefix().address() == text_of(world.web_ip())) route.set_identity(WEFT_IDENTITY_HOST);
+    ASSERT_TRUE(fixture.apply(update));
+    fastpath::ExplainRequest request;
+    request.set_vni(World::vni);
+    request.set_source(text_of(world.web_ip()));
+    request.set_destination(text_of(world.address(9, 1)));
+    const auto reply = explain(fixture.tables(), request);
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_NE(reply->steps(1).detail().find("identity 1 (host)"), std::string::npos) << reply->steps(1).detail();
+    EXPECT_NE(reply->steps(2).detail().find("identity 3 (unknown)"), std::string::npos) << reply->steps(2).detail();
+}
+
 TEST(Explain, NamesTheAuditedRuleThatWouldDecideOtherwise) {
     Fixture fixture(TestHost::get().pool(), 64);
     const World world{4, 4};

@@ -104,6 +104,11 @@ void add_policy_cases(CaseList& list) {
     early.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.web_ip()));
     early.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
     list.add("NoMomentWithoutPolicy", {after(early, no_egress)});
+    // Nor is somebody without a route the world: `unknown` has an entry of its own, if any.
+    early.clear_policies();
+    list.add("UnknownIsNotTheWorld",
+             {after(both(early, both(deny_all, ingress(2, {{0, 0, VERDICT_ALLOW}}))), no_ingress),
+              after(ingress(3, {{0, 0, VERDICT_ALLOW}}), allowed)});
 }
 
 } // namespace weft::cases

@@ -38,8 +38,8 @@ std::string rules_of(const v1::PolicyJudgement& end, Style style) {
                  {"WHAT BECOMES OF IT"}});
     for (const v1::MatchingRule& rule : end.rules()) {
         if (rule.policy().empty()) {
-            table.add({"", "", "", Cell(rule.text(), Tone::good), Cell(rule.action(), Tone::good),
-                       Cell("decides", Tone::good)});
+            table.add({Cell("host", Tone::good), "", "", Cell(rule.text(), Tone::good),
+                       Cell(rule.action(), Tone::good), Cell("decides", Tone::good)});
             continue;
         }
         const bool network_policy = rule.tier() == "network_policy";

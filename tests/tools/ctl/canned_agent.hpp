@@ -57,6 +57,7 @@ class CannedAgent final : public v1::Agent::Service {
     std::vector<v1::RouteEvent> events;
     std::vector<v1::Peer> peers;
     std::vector<v1::Policy> policies;
+    std::optional<v1::RuleHits> host_access;
     std::vector<v1::CountersReply> counters; ///< one after the other; the last again and again
     v1::ExplainReply explanation;
     v1::ExplainPolicyReply policy_explanation;
@@ -172,6 +173,7 @@ class CannedAgent final : public v1::Agent::Service {
                 (request->name().empty() || request->name() == policy.name() ||
                  request->name() == policy.full_name()))
                 *reply->add_policies() = policy;
+        if (host_access) *reply->mutable_host_access() = *host_access;
         if (reply->policies().empty() && !request->name().empty())
             return {grpc::StatusCode::NOT_FOUND, "no policy is named " + full_name(*request)};
         return refusal;

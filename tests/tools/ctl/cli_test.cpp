@@ -345,6 +345,12 @@ TEST_F(Cli, PolicyShowHasHitsAsComments) {
     EXPECT_EQ(weft({"policy", "show", "shop/web", "-o", "json"}).json()["hits"][1]["denied"], 1234);
     EXPECT_EQ(weft({"policy", "list"}).out, "TIER     NAMESPACE  NAME  TYPES    RULES  ENDPOINTS HERE  HITS\n"
                                             "network  shop       web   Ingress      1               2  1246\n");
+    agent.host_access.emplace().set_rule("host access");
+    agent.host_access->set_connections(3);
+    EXPECT_EQ(weft({"policy", "list"}).out,
+              "TIER     NAMESPACE  NAME         TYPES           RULES  ENDPOINTS HERE  HITS\n"
+              "host     -          host access  Egress,Ingress      1               -     3\n"
+              "network  shop       web          Ingress             1               2  1246\n");
     policy.set_audit(true);
     policy.clear_hits();
     add("ingress rule 1 of shop/web", 0, 0, 7);

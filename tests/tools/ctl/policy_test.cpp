@@ -79,6 +79,24 @@ TEST_F(PolicyVerbs, ExplainShowsWhichRuleDecidesAndWhichLose) {
     EXPECT_EQ(weft({"policy", "explain", "web-1"}).exit, Exit::usage);
 }
 
+TEST_F(PolicyVerbs, ExplainShowsWhatTheHostIsAllowedBeforeAllTiers) {
+    auto& ingress = *agent.policy_explanation.mutable_ingress();
+    ingress.set_allowed(true);
+    ingress.set_rule("host access");
+    auto& rule = *ingress.add_rules();
+    rule.set_text("host access");
+    rule.set_action("allow");
+    rule.set_decides(true);
+    add_rule(ingress, "shop/web", "network_policy", 0, "deny", "lower tier");
+    agent.policy_explanation.set_allowed(true);
+    const std::string out = weft({"policy", "explain", "host", "web-1"}).out;
+    EXPECT_NE(out.find("TIER     POLICY    RULE         ACTION  WHAT BECOMES OF IT\n"
+                       "host     -         host access  allow   decides\n"
+                       "network  shop/web  isolation    deny    lower tier\n"),
+              std::string::npos)
+        << out;
+}
+
 v1::TestedConnection tested(const char* from, std::uint32_t port, bool ok, const char* verdict) {
     v1::TestedConnection made;
     made.set_from(from);
