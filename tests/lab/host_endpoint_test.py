@@ -177,4 +177,6 @@ harness.need_root()
 with_lab('host', {'hosts': 2, 'endpoints': 2}, deletion_leaves_neither_interface_nor_route, it_is_listed_as_the_hosts, what_cannot_be_is_refused,
          no_policy_stands_between_host_and_container, the_rule_is_named, containers_of_another_host_take_it_for_an_address, bulk_arrives_intact,
          it_outlives_the_agent, an_interface_that_is_deleted_comes_back, purge_takes_it_away, fastpaths=BOTH)
+with_lab('host, XDP, IPv6 underlay', {'hosts': 2, 'endpoints': 2, 'uplink_hook': 'xdp', 'ipv6_underlay': True}, it_is_listed_as_the_hosts,
+         containers_of_another_host_take_it_for_an_address, bulk_arrives_intact, fastpaths=('ebpf',))
 harness.finish()
