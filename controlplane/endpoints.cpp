@@ -151,6 +151,7 @@ Result<void> Endpoints::check_record(const std::string& key, const v1::Endpoint&
     const auto damaged = [](std::string what) { return fail(ErrorCode::invalid, std::move(what)); };
     if (endpoint.name() != key) return damaged(fmt::format("it names endpoint '{}'", endpoint.name()));
     if (endpoint.addresses().empty()) return damaged("it has no address");
+    if (endpoint.host() != endpoint.netns().empty()) return damaged("it is neither a container's nor the host's own");
     for (const auto& text : endpoint.addresses()) {
         const auto address = net::Address::parse(text);
         if (!address) return std::unexpected(address.error());

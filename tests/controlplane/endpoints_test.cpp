@@ -671,6 +671,8 @@ TEST_F(EndpointsTest, a_damaged_record_is_named_and_harms_no_other) {
     damage([](v1::Endpoint& endpoint) { endpoint.set_port(1); });
     damage([&](v1::Endpoint& endpoint) { endpoint.set_port(endpoints->find("web-1")->port()); });
     damage([](v1::Endpoint& endpoint) { endpoint.set_name("web-9"); });
+    damage([](v1::Endpoint& endpoint) { endpoint.set_host(true); });
+    damage([](v1::Endpoint& endpoint) { endpoint.clear_netns(); });
     ASSERT_TRUE(store->put("endpoint", "web-2", "\xff\xff"));
     start();
     EXPECT_TRUE(state("web-2").starts_with("waiting: its record")) << state("web-2");
