@@ -129,7 +129,8 @@ PolicyEntries::Peers PolicyEntries::peers_of(Side side, const Half& half) const 
         numbers.insert(numbers.end(), identities.begin(), identities.end());
     };
     for (const auto& [labels, shared] : groups_.label_sets())
-        if (rules_for(half.chain, side, labels, shared.groups, {}, host_access_) != PeerRules{}) append(shared.identities);
+        if (rules_for(half.chain, side, labels, shared.groups, {}, host_access_) != PeerRules{})
+            append(shared.identities);
     for (const auto& [cidrs, shared] : groups_.cidr_sets())
         if (means_any(half.chain, shared.groups)) append(shared.identities);
     for (const auto& [number, list] : half.entries)
