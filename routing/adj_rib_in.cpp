@@ -42,6 +42,14 @@ void AdjRibIn::tell_again() {
         tell(route);
 }
 
+void AdjRibIn::recount(const std::function<bool(const ReceivedRoute&)>& accepted) {
+    accepted_ = 0;
+    for (ReceivedRoute& route : routes_ | std::views::values) {
+        route.accepted = accepted(route);
+        accepted_ += std::size_t{route.accepted};
+    }
+}
+
 void AdjRibIn::tell(ReceivedRoute& route) {
     accepted_ -= std::size_t{route.accepted};
     route.accepted = events_.on_route(route);

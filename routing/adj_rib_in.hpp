@@ -3,8 +3,10 @@
 // routes networks took.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "routing/attribute.hpp"
 #include "routing/nlri.hpp"
@@ -36,8 +38,10 @@ class AdjRibIn {
     /// Withdraws what is stale.
     void sweep_stale();
 
-    /// Tells every route again: other networks may take them now.
+    /// Tells every route again: a new network may take it.
     void tell_again();
+    /// After a network went; what it had is withdrawn already.
+    void recount(const std::function<bool(const ReceivedRoute&)>& accepted);
 
     /// By NLRI key.
     [[nodiscard]] const std::map<Nlri, ReceivedRoute>& routes() const { return routes_; }

@@ -18,6 +18,8 @@ constexpr std::uint8_t connection_collision = 7;
 /// Two speakers that connect at the same moment may not see their two connections in the same order: so long, the one
 /// that was established first counts no more than the other, or each side would keep the one that the other closes.
 constexpr std::chrono::seconds collision_window{1};
+/// So long, the survivor of two connections has to tell again what came over the other.
+constexpr std::chrono::seconds collision_patience{10};
 constexpr std::chrono::seconds retry_max{30};
 /// Connections of one neighbour that may be on their way to a session at a time: one, and one more for a neighbour
 /// that restarts before we saw its last one end. Whoever has its address must not be able to take all our
@@ -25,8 +27,8 @@ constexpr std::chrono::seconds retry_max{30};
 constexpr std::ptrdiff_t opening_max = 2;
 constexpr std::chrono::seconds outgoing_open_timeout{240}; ///< RFC 4271 section 8.2.2 (OpenSent)
 
-bool collided(const Notification& notification) {
-    return notification.code == cease && notification.subcode == connection_collision;
+bool is_collision(const std::optional<Notification>& notification) {
+    return notification && notification->code == cease && notification->subcode == connection_collision;
 }
 
 boost::asio::ip::address to_asio(const net::Address& address) {
@@ -47,8 +49,8 @@ Peer::Peer(boost::asio::io_context& loop, NeighborConfig neighbor, bool dynamic,
     events_(std::move(events)),
     retry_timer_(loop),
     stale_timer_(loop),
-    routes_({.on_route = [this](const ReceivedRoute& route) { return events_.on_route(*this, route); },
-             .on_withdrawn = [this](const Nlri& key) { events_.on_withdrawn(*this, key); }}),
+    adj_rib_in_({.on_route = [this](const ReceivedRoute& route) { return events_.on_route(*this, route); },
+                 .on_withdrawn = [this](const Nlri& key) { events_.on_withdrawn(*this, key); }}),
     restarting_(config.restarting),
     remote_as_(neighbor_.remote_as) {}
 
@@ -202,10 +204,12 @@ void Peer::session_established(const std::shared_ptr<Session>& session) {
     const bool kept = restart && std::ranges::any_of(restart->families, [](const GracefulRestartFamily& family) {
                           return family.family == AddressFamily::l2vpn_evpn && family.forwarding_preserved;
                       });
-    if (!kept)
-        routes_.sweep_stale();
-    else if (routes_.stale() > 0) // until it says End-of-RIB
-        keep_stale(config_.restart_time_s, "did not say in time that it has told all its routes");
+    const bool collided = std::exchange(collided_, false);
+    if (!kept && !collided)
+        adj_rib_in_.sweep_stale();
+    else if (adj_rib_in_.stale() > 0) // until it says End-of-RIB
+        keep_stale(kept ? std::chrono::seconds(config_.restart_time_s) : collision_patience,
+                   "did not say in time that it has told all its routes");
     spdlog::info("BGP {}: established, AS {}, router id {}", neighbor_.address.to_string(), remote_as_,
                  net::Address::v4(remote_router_id_).to_string());
     events_.on_established(*this);
@@ -239,12 +243,12 @@ void Peer::receive(Update update) {
         spdlog::warn("BGP {}: UPDATE treated as withdrawal of {} routes: {}", neighbor_.address.to_string(),
                      update.withdrawn.size(), *update.treated_as_withdraw);
     for (const Nlri& nlri : update.withdrawn)
-        routes_.withdraw(nlri);
+        adj_rib_in_.withdraw(nlri);
     for (Nlri& nlri : update.announced)
-        routes_.announce(std::move(nlri), update.attributes);
+        adj_rib_in_.announce(std::move(nlri), update.attributes);
     if (update.end_of_rib == AddressFamily::l2vpn_evpn) {
         stale_timer_.cancel();
-        routes_.sweep_stale();
+        adj_rib_in_.sweep_stale();
         heard_end_of_rib_ = true;
         events_.on_end_of_rib(*this);
     }
@@ -256,26 +260,30 @@ void Peer::keep_or_withdraw(const SessionEnd& end) {
                              std::ranges::any_of(restart->families, [](const GracefulRestartFamily& family) {
                                  return family.family == AddressFamily::l2vpn_evpn;
                              });
-    // RFC 4724 section 4.1: who said a NOTIFICATION did not restart. Where two connections collided, neither side
-    // went away, and the other connection brings the same routes in a moment.
-    if (!can_restart || (end.notification && !collided(*end.notification))) {
-        routes_.withdraw_all();
-        return;
+    if (is_collision(end.notification)) {
+        // Neither side went away, whatever it says of restarts.
+        collided_ = true;
+        adj_rib_in_.mark_stale();
+        keep_stale(collision_patience, "no connection survived a collision");
+    } else if (can_restart && !end.notification) {
+        // RFC 4724 section 4.2: one restart is bridged. What the peer has not announced again since its last goes.
+        adj_rib_in_.sweep_stale();
+        adj_rib_in_.mark_stale();
+        spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), adj_rib_in_.stale(),
+                     restart->restart_time_s);
+        keep_stale(std::chrono::seconds(restart->restart_time_s), "did not come back in time");
+    } else {
+        adj_rib_in_.withdraw_all();
     }
-    // RFC 4724 section 4.2: one restart is bridged. What the peer has not announced again since its last goes.
-    if (!end.notification) routes_.sweep_stale();
-    routes_.mark_stale();
-    spdlog::info("BGP {}: keeps {} routes as stale for {} s", neighbor_.address.to_string(), routes_.stale(),
-                 restart->restart_time_s);
-    keep_stale(restart->restart_time_s, "did not come back in time");
 }
 
-void Peer::keep_stale(std::uint16_t seconds, std::string_view too_late) {
-    stale_timer_.expires_after(std::chrono::seconds(std::max<std::uint16_t>(seconds, 1)));
+void Peer::keep_stale(std::chrono::seconds time, const char* too_late) {
+    stale_timer_.expires_after(std::max(time, std::chrono::seconds(1)));
     stale_timer_.async_wait([this, too_late](boost::system::error_code error) {
         if (error) return;
+        collided_ = false;
         spdlog::warn("BGP {}: {}", neighbor_.address.to_string(), too_late);
-        routes_.sweep_stale();
+        adj_rib_in_.sweep_stale();
         events_.on_state(*this);
     });
 }
@@ -318,9 +326,9 @@ PeerStatus Peer::status() const {
     status.hold_time_s = established_ ? hold_time_s_ : 0;
     status.configured = fsm_config().capabilities;
     status.received = received_;
-    status.routes_received = routes_.routes().size();
-    status.routes_accepted = routes_.accepted();
-    status.routes_stale = routes_.stale();
+    status.routes_received = adj_rib_in_.routes().size();
+    status.routes_accepted = adj_rib_in_.accepted();
+    status.routes_stale = adj_rib_in_.stale();
     status.routes_advertised = established_ ? advertised_ : 0;
     status.updates_received = updates_received_;
     status.updates_sent = updates_sent_;

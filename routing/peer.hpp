@@ -47,17 +47,16 @@ class Peer {
 
     /// A dynamic peer without session or routes to keep.
     [[nodiscard]] bool forgettable() const {
-        return dynamic_ && !established_ && sessions_.empty() && routes_.routes().empty();
+        return dynamic_ && !established_ && sessions_.empty() && adj_rib_in_.routes().empty();
     }
 
     [[nodiscard]] const Negotiated& negotiated() const { return established_->fsm().negotiated(); }
 
     [[nodiscard]] const net::Address& address() const { return neighbor_.address; }
 
-    [[nodiscard]] const AdjRibIn& routes() const { return routes_; }
+    [[nodiscard]] AdjRibIn& adj_rib_in() { return adj_rib_in_; }
 
-    /// Networks came or went: on_route for every route.
-    void tell_routes_again() { routes_.tell_again(); }
+    [[nodiscard]] const AdjRibIn& adj_rib_in() const { return adj_rib_in_; }
 
     [[nodiscard]] bool heard_end_of_rib() const { return heard_end_of_rib_; }
 
@@ -86,7 +85,7 @@ class Peer {
     /// What becomes of the routes of a session that ended.
     void keep_or_withdraw(const SessionEnd& end);
     /// Sweeps stale routes when the time is over; `too_late`: what the log says then.
-    void keep_stale(std::uint16_t seconds, std::string_view too_late);
+    void keep_stale(std::chrono::seconds time, const char* too_late);
 
     boost::asio::io_context& loop_;
     NeighborConfig neighbor_;
@@ -98,9 +97,10 @@ class Peer {
     std::shared_ptr<boost::asio::ip::tcp::socket> connecting_;
     std::vector<std::shared_ptr<Session>> sessions_; ///< all that have not ended
     std::shared_ptr<Session> established_;
-    AdjRibIn routes_;
+    AdjRibIn adj_rib_in_;
     unsigned failures_ = 0;
     bool heard_end_of_rib_ = false;
+    bool collided_ = false; ///< routes are stale because two connections collided
     bool restarting_;
     bool stopped_ = false;
     std::uint32_t remote_as_ = 0;

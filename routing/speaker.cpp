@@ -72,6 +72,8 @@ class SpeakerImpl final : public Speaker {
     /// True: a network takes it.
     bool route_changed(Peer& peer, const ReceivedRoute& route);
     void route_withdrawn(Peer& peer, const Nlri& key);
+    /// A network does.
+    [[nodiscard]] bool takes(const ReceivedRoute& route) const;
     void peer_established(Peer& peer);
     void check_convergence();
     void converged();
@@ -246,6 +248,12 @@ void SpeakerImpl::route_withdrawn(Peer& peer, const Nlri& key) {
     schedule_flush();
 }
 
+bool SpeakerImpl::takes(const ReceivedRoute& route) const {
+    return import_route(route.nlri, route.attributes, self()) &&
+           std::ranges::any_of(networks_ | std::views::values,
+                               [&](const auto& network) { return matches_target(*route.attributes, network); });
+}
+
 EvpnPrefix SpeakerImpl::nlri_of(const NetworkConfig& network, const net::Prefix& prefix) const {
     EvpnPrefix nlri;
     nlri.rd = network.rd;
@@ -380,7 +388,7 @@ Result<void> SpeakerImpl::add_network(NetworkConfig network) {
     if (!networks_.emplace(vni, std::move(network)).second)
         return fail(ErrorCode::exists, fmt::format("a network with VNI {} exists already", vni.value()));
     for (const auto& peer : peers_ | std::views::values)
-        peer->tell_routes_again();
+        peer->adj_rib_in().tell_again();
     return {};
 }
 
@@ -395,7 +403,7 @@ Result<void> SpeakerImpl::remove_network(net::Vni vni) {
     loc_rib_.erase_network(vni);
     networks_.erase(vni);
     for (const auto& peer : peers_ | std::views::values)
-        peer->tell_routes_again();
+        peer->adj_rib_in().recount([this](const ReceivedRoute& route) { return takes(route); });
     schedule_flush();
     return {};
 }
@@ -452,7 +460,7 @@ void SpeakerImpl::for_each_route(RibView view, const RouteFilter& filter,
             }
             continue;
         }
-        for (const ReceivedRoute& route : peer->routes().routes() | std::views::values) {
+        for (const ReceivedRoute& route : peer->adj_rib_in().routes() | std::views::values) {
             const auto imported = import_route(route.nlri, route.attributes, self());
             std::optional<net::Vni> vni;
             for (const auto& [each, network] : networks_)

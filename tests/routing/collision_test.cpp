@@ -20,8 +20,12 @@ class CollisionTest : public SpeakerFixture {
 
     [[nodiscard]] PeerStatus peer() const { return host.speaker->peers()[0]; }
 
-    /// A connection that says what a neighbour says that restarted and kept forwarding.
-    std::unique_ptr<RawConnection> connection() {
+    using Restart = std::optional<GracefulRestart>;
+
+    /// What a neighbour says that restarted, and kept forwarding or did not.
+    static Restart restarted(bool kept) { return GracefulRestart{true, 120, {{AddressFamily::l2vpn_evpn, kept}}}; }
+
+    std::unique_ptr<RawConnection> connection(const Restart& restart = restarted(true)) {
         auto made = std::make_unique<RawConnection>(loop, address(2));
         made->connect(address(1), port());
         Open open;
@@ -29,7 +33,7 @@ class CollisionTest : public SpeakerFixture {
         open.hold_time_s = 90;
         open.router_id = 0x0a630002;
         open.capabilities.families = {AddressFamily::l2vpn_evpn};
-        open.capabilities.graceful_restart = GracefulRestart{true, 120, {{AddressFamily::l2vpn_evpn, true}}};
+        open.capabilities.graceful_restart = restart;
         made->say(open);
         made->say(Keepalive{});
         const auto established = peer().times_established;
@@ -83,6 +87,31 @@ TEST_F(CollisionTest, RoutesStayUntilTheSurvivorHasToldItsOwn) {
     EXPECT_TRUE(eventually([&] { return !host.has("10.244.2.1/32"); }));
     EXPECT_TRUE(host.has("10.244.2.2/32"));
     EXPECT_EQ(peer().routes_stale, 0U);
+}
+
+TEST_F(CollisionTest, RoutesStayWhateverTheNeighbourSaysOfRestarts) {
+    for (const Restart& restart : {Restart(), restarted(false)}) {
+        const auto loser = connection(restart);
+        announce(*loser, "10.244.2.1/32");
+        ASSERT_TRUE(eventually([&] { return host.has("10.244.2.1/32"); }));
+        const auto survivor = connection(restart);
+        ASSERT_TRUE(eventually([&] { return loser->read(), loser->closed; }));
+        EXPECT_EQ(peer().routes_stale, 1U);
+        survivor->say(encode_end_of_rib(AddressFamily::l2vpn_evpn, {}));
+        EXPECT_TRUE(eventually([&] { return !host.has("10.244.2.1/32"); }));
+        survivor->say(Notification{6, 2, {}});
+        ASSERT_TRUE(eventually([&] { return peer().state == "Active"; }));
+    }
+}
+
+TEST_F(CollisionTest, RoutesStayWhenTheNeighbourClosesTheLoser) {
+    const auto loser = connection();
+    announce(*loser, "10.244.2.1/32");
+    ASSERT_TRUE(eventually([&] { return host.has("10.244.2.1/32"); }));
+    loser->say(Notification{6, 7, {}});
+    ASSERT_TRUE(eventually([&] { return peer().state == "Active"; }));
+    EXPECT_TRUE(host.has("10.244.2.1/32"));
+    EXPECT_EQ(peer().routes_stale, 1U);
 }
 
 TEST_F(CollisionTest, AnyOtherLastWordWithdrawsRoutes) {
