@@ -55,7 +55,8 @@ void Agent::list_policies(const v1::ListPoliciesRequest& request, Done<v1::ListP
             auto& policy = *reply.add_policies() = to_api(status);
             if (hits != nullptr) add_hits(policy, status.rules, of_rules, policy_);
         }
-        if (const auto rule = policy_.host_access_rule(); hits != nullptr && rule != 0)
+        const bool all = request.namespace_().empty() && request.name().empty();
+        if (const auto rule = policy_.host_access_rule(); all && hits != nullptr && rule != 0)
             *reply.mutable_host_access() = hits_of(rule, of_rules, policy_);
         if (!request.name().empty() && reply.policies().empty())
             return done(

@@ -10,14 +10,14 @@ from lablib.program import Program
 
 LIMIT_S = 10
 
-# For each line, an address: a datagram to it every 0.5 ms until the next line.
+# For each line, an address: a datagram to it every 0.1 ms until the next line.
 SENDER = '''
 import select, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 target = None
 print("ready", flush=True)
 while True:
-    if select.select([sys.stdin], [], [], 0.0005 if target else None)[0]:
+    if select.select([sys.stdin], [], [], 0.0001 if target else None)[0]:
         target = sys.stdin.readline().strip()
         if not target:
             break

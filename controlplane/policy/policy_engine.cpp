@@ -292,8 +292,7 @@ unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
 std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
     const auto [number, first_use] = identities_.acquire(identity);
     if (first_use && number == identity_host) {
-        host_access_ = rules_.acquire(host_access).number;
-        entries_.set_host_access(host_access_);
+        entries_.set_host_access(rules_.acquire(host_access).number);
     }
     if (first_use) entries_.add_peer(number, *identities_.find(number));
     if (local && identity.labels.is_endpoint()) entries_.add_local(number);
@@ -305,7 +304,9 @@ void PolicyEngine::release(std::uint32_t number, bool local) {
     if (local && identity != nullptr && identity->labels.is_endpoint()) entries_.remove_local(number);
     if (!identities_.release(number)) return;
     entries_.remove_peer(number);
-    if (number == identity_host) rules_.release(std::exchange(host_access_, 0));
+    if (number != identity_host) return;
+    rules_.release(entries_.host_access());
+    entries_.set_host_access(0);
 }
 
 PolicyEngine::InUse PolicyEngine::in_use() const {

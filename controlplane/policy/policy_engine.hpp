@@ -117,7 +117,7 @@ class PolicyEngine {
     }
 
     /// The number of the rule that allows the host all; 0: no endpoint is the host's own.
-    [[nodiscard]] std::uint32_t host_access_rule() const { return host_access_; }
+    [[nodiscard]] std::uint32_t host_access_rule() const { return entries_.host_access(); }
 
     /// "ingress rule 1 of default/web"; empty for a number that means nothing.
     [[nodiscard]] std::string rule_text(std::uint32_t rule) const;
@@ -202,7 +202,6 @@ class PolicyEngine {
     LabelFilter filter_;
     std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
     NumberTable rules_{1};
-    std::uint32_t host_access_ = 0; ///< the rule's number while the host is a peer
     IdentityTable identities_;
     RouteTable routes_;
     std::map<RouteTable::Key, FibEntry> fib_;

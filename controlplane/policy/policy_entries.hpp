@@ -25,8 +25,10 @@ class PolicyEntries {
     void insert(const LoweredPolicy& policy);
     void erase(const LoweredPolicy& policy);
 
-    /// The number of the rule that allows the host all, before the host becomes a peer.
+    /// The number of the rule that allows the host all, before the host becomes a peer; 0: it is none any more.
     void set_host_access(std::uint32_t rule) { host_access_ = rule; }
+
+    [[nodiscard]] std::uint32_t host_access() const { return host_access_; }
 
     /// An identity came into use; it must stay where it is until it is removed.
     void add_peer(std::uint32_t number, const Identity& identity);
@@ -98,7 +100,7 @@ class PolicyEntries {
     PeerGroups groups_;
     std::set<const LoweredPolicy*, AskedBefore> policies_;
     std::map<std::uint32_t, Local> locals_;
-    std::uint32_t host_access_ = 0;              ///< 0: the host is no peer
+    std::uint32_t host_access_ = 0;
     std::set<std::uint32_t> new_peers_;          ///< since the last write
     bool stale_ = false;                         ///< any half is
     std::map<std::uint64_t, std::size_t> lists_; ///< that the sink has, and their uses

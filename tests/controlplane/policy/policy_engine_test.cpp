@@ -271,8 +271,14 @@ TEST(PolicyEngine, TheHostAndItsEndpointsAreOpenToEachOther) {
     EXPECT_TRUE(host.admits("10.244.0.2", "10.244.0.9", icmp, 0)) << "who comes later too";
     host.engine.erase_local_route(host_route("10.244.0.2"));
     host.engine.erase_endpoint("db");
+    ASSERT_TRUE(host.engine.set_endpoint("host-2", {.addresses = {address("10.245.0.9")}, .host = true}));
     host.engine.erase_local_route(host_route("10.244.0.9"));
     host.engine.erase_endpoint("host");
+    EXPECT_EQ(host.tables.decide(fastpath::DIRECTION_INGRESS, web, identity_host, tcp, 80).verdict(),
+              fastpath::VERDICT_ALLOW)
+        << "the host's endpoint of another network";
+    host.engine.erase_endpoint("host-2");
+    EXPECT_EQ(host.engine.host_access_rule(), 0U);
     EXPECT_EQ(host.engine.in_use(), before);
     EXPECT_EQ(host.tables.policies, entries);
     EXPECT_EQ(host.tables.contradictions, 0U);

@@ -513,11 +513,13 @@ class RandomCluster {
         return ends;
     }
 
+    static bool is_on_a_host(const NamedEnd& named) { return named.end.endpoint || named.end.host; }
+
     void check(const NamedEnd& from, const NamedEnd& to) {
         for (unsigned i = 0; i < 4; ++i) {
             const auto& [protocol, port] = services[up_to(std::size(services))];
-            if (from.end.endpoint) check(false, from, to, protocol, port);
-            if (to.end.endpoint) check(true, to, from, protocol, port);
+            if (is_on_a_host(from)) check(false, from, to, protocol, port);
+            if (is_on_a_host(to)) check(true, to, from, protocol, port);
         }
     }
 
