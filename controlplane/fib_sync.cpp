@@ -87,7 +87,20 @@ std::size_t FibSync::pending() const {
     return with_tables(*this, [](const auto&... table) { return (table.pending() + ...); }) + reset_rules_.size();
 }
 
+void FibSync::send_policies_of_endpoints() {
+    if (policies.refused().empty()) return;
+    std::set<std::uint32_t> identities;
+    endpoints.for_each_change([&](const fastpath::Endpoint& endpoint) { identities.insert(endpoint.identity()); });
+    if (identities.empty()) return;
+    verdict_lists.retry_refused();
+    policies.retry_refused([&](const std::string& text) {
+        fastpath::PolicyKey key;
+        return key.ParseFromString(text) && identities.contains(key.local_identity());
+    });
+}
+
 fastpath::TableUpdate FibSync::take_update() {
+    send_policies_of_endpoints();
     fastpath::TableUpdate update;
     host.take_changes([&](const auto& entry) { *update.mutable_host() = entry; }, [](std::uint32_t) {});
     networks.take_changes([&](const auto& entry) { *update.add_networks() = entry; },

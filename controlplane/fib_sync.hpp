@@ -80,9 +80,25 @@ class SyncedTable {
             }
     }
 
-    void retry_refused() {
-        for (const Key& key : std::exchange(refused_, {}))
+    /// Those that `wanted` agrees to.
+    template <class Wanted>
+    void retry_refused(Wanted wanted) {
+        std::erase_if(refused_, [&](const Key& key) {
+            if (!wanted(key)) return false;
             if (differs(key)) changed_.insert(key);
+            return true;
+        });
+    }
+
+    void retry_refused() {
+        retry_refused([](const Key&) { return true; });
+    }
+
+    /// Of what is to be sent, without what is to go.
+    template <class Visit>
+    void for_each_change(Visit visit) const {
+        for (const Key& key : changed_)
+            if (const auto* const entry = find(key)) visit(*entry);
     }
 
     /// Hands every difference to `upsert` or `remove` and remembers it as sent. What `may_go` denies stays for now.
@@ -190,6 +206,8 @@ class FibSync {
 
     void adopt(const fastpath::TableUpdate& tables);
     void sweep();
+    /// An endpoint goes with the policy of who it becomes, refused before or not: without it, it would be open.
+    void send_policies_of_endpoints();
     fastpath::TableUpdate take_update();
     void send();
     void answered(Result<void> applied, std::vector<fastpath::Done<void>> told);

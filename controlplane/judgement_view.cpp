@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/judgement_view.hpp"
 
-#include <algorithm>
+#include <map>
+#include <string_view>
+#include <tuple>
 
 namespace weft::agent {
 
@@ -84,22 +86,22 @@ void add_tested(v1::TestPolicyReply& reply, const policy::Expectation& expectati
 void add_change(v1::DiffPolicyReply& reply, const policy::PolicyChange& change,
                 const std::vector<std::string>& peer) {
     std::vector<v1::PolicyChange> made;
+    std::map<std::tuple<bool, std::string_view, std::string_view>, std::size_t> places;
     for (const policy::ChangedSpan& span : change.spans) {
-        auto same = std::ranges::find_if(made, [&](const v1::PolicyChange& each) {
-            return each.allowed() == span.allowed && each.rule_before() == span.rule_before &&
-                   each.rule_after() == span.rule_after;
-        });
-        if (same == made.end()) {
-            same = made.emplace(made.end());
-            same->set_direction(change.side == policy::Side::ingress ? "ingress" : "egress");
-            same->mutable_endpoints()->Assign(change.endpoints.begin(), change.endpoints.end());
-            same->mutable_peer()->Assign(peer.begin(), peer.end());
-            same->set_allowed(span.allowed);
-            same->set_rule_before(span.rule_before);
-            same->set_rule_after(span.rule_after);
+        const auto [place, added] =
+            places.try_emplace({span.allowed, span.rule_before, span.rule_after}, made.size());
+        if (added) made.emplace_back();
+        v1::PolicyChange& same = made[place->second];
+        if (added) {
+            same.set_direction(change.side == policy::Side::ingress ? "ingress" : "egress");
+            same.mutable_endpoints()->Assign(change.endpoints.begin(), change.endpoints.end());
+            same.mutable_peer()->Assign(peer.begin(), peer.end());
+            same.set_allowed(span.allowed);
+            same.set_rule_before(span.rule_before);
+            same.set_rule_after(span.rule_after);
         }
         for (auto& text : policy::port_texts(span.span))
-            same->add_ports(std::move(text));
+            same.add_ports(std::move(text));
     }
     for (v1::PolicyChange& each : made)
         if (reply.changes_size() < changes_max)

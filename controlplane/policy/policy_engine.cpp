@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "dataplane/api/verdict_wire.hpp"
+
 namespace weft::policy {
 
 namespace {
@@ -90,7 +92,8 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
             const PolicyName name = document.policy.name;
             policies[name] = lower(std::move(document));
         }
-        replace_policies(std::move(policies));
+        swap_policies(policies);
+        settle(policies);
     } else {
         return damaged();
     }
@@ -136,11 +139,11 @@ Result<std::vector<PolicyStatus>> PolicyEngine::apply(std::vector<PolicyDocument
         std::vector<Kept> items;
         for (const auto& [name, document] : changed)
             items.push_back({name.to_string(), document.yaml});
-        if (auto kept = sink_.keep(document_kind, items); !kept) return std::unexpected(std::move(kept).error());
         Policies policies;
         for (auto& [name, document] : changed)
             policies[name] = lower(std::move(document));
-        replace_policies(std::move(policies));
+        if (auto replaced = replace_policies(std::move(policies), items); !replaced)
+            return std::unexpected(std::move(replaced).error());
     }
     std::vector<PolicyStatus> statuses;
     for (const auto& [name, action] : done) {
@@ -163,10 +166,10 @@ Result<PolicyDocument> PolicyEngine::remove(const PolicyName& name) {
                     fmt::format("policy {}: there is none; weft policy list shows all", name.to_string()));
     PolicyDocument document = known->second->document;
     const Kept gone{name.to_string(), std::nullopt};
-    if (auto kept = sink_.keep(document_kind, {&gone, 1}); !kept) return std::unexpected(std::move(kept).error());
     Policies none;
     none[name] = nullptr;
-    replace_policies(std::move(none));
+    if (auto replaced = replace_policies(std::move(none), {&gone, 1}); !replaced)
+        return std::unexpected(std::move(replaced).error());
     return document;
 }
 
@@ -251,7 +254,37 @@ void PolicyEngine::give_back(const Applied& applied) {
         rules_.release(rule);
 }
 
-void PolicyEngine::replace_policies(Policies policies) {
+Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const Kept> items) {
+    if (auto kept = sink_.keep(document_kind, items); !kept) return kept;
+    swap_policies(policies);
+    auto fits = check_sizes(policies);
+    if (!fits) {
+        swap_policies(policies);
+        if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
+            fits = fail_in(std::move(kept), fits.error().message + "; it is stored, which cannot be undone");
+    }
+    settle(policies);
+    return fits;
+}
+
+std::vector<Kept> PolicyEngine::documents_of(const Policies& names) const {
+    std::vector<Kept> items;
+    for (const PolicyName& name : names | std::views::keys) {
+        const auto present = policies_.find(name);
+        items.push_back({name.to_string(),
+                         present != policies_.end() ? std::optional(present->second->document.yaml) : std::nullopt});
+    }
+    return items;
+}
+
+void PolicyEngine::settle(const Policies& out) {
+    // They are asked no more; until now, what stands in their place kept the numbers that both have.
+    for (const auto& [name, policy] : out)
+        if (policy) give_back(*policy);
+    write();
+}
+
+void PolicyEngine::swap_policies(Policies& policies) {
     std::vector<net::Prefix> added;
     std::vector<net::Prefix> removed;
     for (auto& [name, policy] : policies) {
@@ -275,10 +308,24 @@ void PolicyEngine::replace_policies(Policies policies) {
         for (auto& [endpoint_name, endpoint] : endpoints_)
             refresh_identities(endpoint_name, endpoint);
     entries_.write();
-    // What was replaced is asked no more; until now, what replaced it kept the numbers that both have.
-    for (const auto& [name, before] : policies)
-        if (before) give_back(*before);
-    write();
+}
+
+Result<void> PolicyEngine::check_sizes(const Policies& replaced) const {
+    const auto oversized = entries_.oversized();
+    if (!oversized) return {};
+    for (const auto& [name, endpoint] : endpoints_) {
+        if (std::ranges::count(endpoint.identities, oversized->local) == 0) continue;
+        for (const auto& [policy, before] : replaced)
+            if (const auto present = policies_.find(policy);
+                present != policies_.end() && present->second->lowered.selects(*endpoint.labels))
+                return fail(ErrorCode::invalid,
+                            fmt::format("policy {}: with it, the ports that policies tell apart for the {} of "
+                                        "endpoint {} make more than {} ranges, which no fast path takes: name fewer "
+                                        "ports, or wider ranges",
+                                        policy.to_string(), oversized->side == Side::ingress ? "ingress" : "egress",
+                                        name, fastpath::verdict_ranges_max));
+    }
+    return {}; // it was so before
 }
 
 unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
@@ -291,9 +338,7 @@ unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {
 
 std::uint32_t PolicyEngine::acquire(const Identity& identity, bool local) {
     const auto [number, first_use] = identities_.acquire(identity);
-    if (first_use && number == identity_host) {
-        entries_.set_host_access(rules_.acquire(host_access).number);
-    }
+    if (first_use && number == identity_host) entries_.set_host_access(rules_.acquire(host_access).number);
     if (first_use) entries_.add_peer(number, *identities_.find(number));
     if (local && identity.labels.is_endpoint()) entries_.add_local(number);
     return number;

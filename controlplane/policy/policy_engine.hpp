@@ -190,8 +190,17 @@ class PolicyEngine {
     /// All that routes tell of, by the CIDRs of present and proposed policies.
     [[nodiscard]] std::set<Identity> peers_with(std::span<const PolicyDocument> proposed) const;
     void give_back(const Applied& applied);
-    /// Puts policies in place of those of their names; none: takes that one away.
-    void replace_policies(Policies policies);
+    /// Keeps the items and puts policies in place of those of their names; none: takes that one away. What cannot be
+    /// kept, or no fast path takes, changes nothing.
+    [[nodiscard]] Result<void> replace_policies(Policies policies, std::span<const Kept> items);
+    /// As they are kept: those that are in place now.
+    [[nodiscard]] std::vector<Kept> documents_of(const Policies& names) const;
+    /// Exchanges them for those of their names.
+    void swap_policies(Policies& policies);
+    /// After the last swap; `out`: those that are not in force.
+    void settle(const Policies& out);
+    /// Fails if lists of an endpoint that a policy in place of `replaced` selects are too long.
+    [[nodiscard]] Result<void> check_sizes(const Policies& replaced) const;
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
     /// Brings the sink up to date, at the end of each change.
     void write();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "dataplane/api/verdict_wire.hpp"
+
 namespace weft::policy {
 
 namespace {
@@ -99,6 +101,7 @@ void PolicyEntries::write() {
     for (const std::uint64_t list : unused_lists_)
         if (lists_.at(list) == 0) {
             lists_.erase(list);
+            oversized_.erase(list);
             sink_.erase_list(list);
         }
     unused_lists_.clear();
@@ -179,6 +182,15 @@ std::uint64_t PolicyEntries::list_of(Place place, const HashedLabels& labels, Ha
     return list.number();
 }
 
+std::optional<PolicyEntries::Place> PolicyEntries::oversized() const {
+    if (oversized_.empty()) return std::nullopt;
+    for (const auto& [number, local] : locals_)
+        for (const Side side : sides)
+            for (const auto& [peer, list] : local.halves[static_cast<std::size_t>(side)].entries)
+                if (oversized_.contains(list)) return Place{side, number};
+    return std::nullopt;
+}
+
 std::size_t PolicyEntries::compiled() const {
     std::size_t count = 0;
     for (const auto& [number, local] : locals_)
@@ -211,7 +223,9 @@ PolicyEntries::Entries::iterator PolicyEntries::erase(Place place, Half& half, E
 }
 
 void PolicyEntries::publish(const fastpath::VerdictList& list) {
-    if (lists_.try_emplace(list.number(), 0).second) sink_.set_list(list);
+    if (!lists_.try_emplace(list.number(), 0).second) return;
+    if (static_cast<std::size_t>(list.ranges_size()) > fastpath::verdict_ranges_max) oversized_.insert(list.number());
+    sink_.set_list(list);
 }
 
 void PolicyEntries::release(std::uint64_t list) {

@@ -7,6 +7,7 @@
 //   identity that is new, or gone        ---> its own entry with each local identity
 #pragma once
 
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -18,6 +19,12 @@ namespace weft::policy {
 
 class PolicyEntries {
   public:
+    /// Where policy decides about somebody.
+    struct Place {
+        Side side = Side::ingress;
+        std::uint32_t local = 0; ///< identity
+    };
+
     /// The sink must live as long.
     explicit PolicyEntries(PolicySink& sink) : sink_(sink) {}
 
@@ -52,6 +59,9 @@ class PolicyEntries {
     /// Kept for peers that the same rules mean; about as many as there are entries.
     [[nodiscard]] std::size_t compiled() const;
 
+    /// Of an identity that has a list of more ranges than a fast path takes; since the last write().
+    [[nodiscard]] std::optional<Place> oversized() const;
+
   private:
     using Entries = std::map<std::uint32_t, std::uint64_t>; ///< by peer the list's number
 
@@ -71,11 +81,6 @@ class PolicyEntries {
     };
 
     /// What an entry stands under.
-    struct Place {
-        Side side = Side::ingress;
-        std::uint32_t local = 0;
-    };
-
     using Peers = std::vector<std::pair<std::uint32_t, const PeerGroups::Member*>>;
     /// Lists' numbers of peers that no rule means by their address, by what they are in by their labels: most of
     /// them.
@@ -103,6 +108,7 @@ class PolicyEntries {
     std::uint32_t host_access_ = 0;
     std::set<std::uint32_t> new_peers_;          ///< since the last write
     bool stale_ = false;                         ///< any half is
+    std::set<std::uint64_t> oversized_;          ///< of lists_
     std::map<std::uint64_t, std::size_t> lists_; ///< that the sink has, and their uses
     std::set<std::uint64_t> unused_lists_;       ///< that lost their last use since the last write
 };

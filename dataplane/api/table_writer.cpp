@@ -57,7 +57,7 @@ std::unexpected<Error> no_memory() {
 /// What an update lost, so that nothing which builds on it is applied to what was there before.
 struct TableWriter::Refused {
     std::set<std::uint64_t> verdict_lists;
-    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room
+    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room; or that an endpoint keeps
     std::set<std::uint32_t> endpoints;  ///< by port
     std::set<std::uint32_t> next_hops;
 };
@@ -240,7 +240,7 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
         if (!outcome.note(set_verdict_list(list))) refused.verdict_lists.insert(list.number());
     set_policies(update, refused, outcome);
     for (const auto& entry : update.endpoints())
-        if (!outcome.note(set_endpoint(entry, refused))) refused.endpoints.insert(entry.port());
+        if (!outcome.note(set_endpoint(entry, refused))) refuse_endpoint(entry.port(), refused);
     for (const auto& entry : update.next_hops())
         if (!outcome.note(set_next_hop(entry, refused))) refused.next_hops.insert(entry.id());
     set_routes(update, refused, outcome);
@@ -341,6 +341,13 @@ Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& r
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
     return keep_endpoint(message);
+}
+
+void TableWriter::refuse_endpoint(std::uint32_t port, Refused& refused) const {
+    refused.endpoints.insert(port);
+    // It goes on as who it was, whose policy must not go.
+    if (const auto present = endpoints_.find(port); present != endpoints_.end())
+        refused.identities.insert(present->second.identity());
 }
 
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {

@@ -79,6 +79,7 @@ class TableWriter {
     /// Keeps count of lists' policies, once the store has the rows.
     void count_policies(std::span<const PolicyRow> rows);
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
+    void refuse_endpoint(std::uint32_t port, Refused& refused) const;
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
     /// Checked but for what it leads to.
     Result<void> keep_endpoint(const Endpoint& message);

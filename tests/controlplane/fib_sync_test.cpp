@@ -261,6 +261,30 @@ TEST_F(FibSyncTest, sends_what_was_refused_again_when_it_changes_or_is_told_to) 
     EXPECT_TRUE(sync.in_sync());
 }
 
+TEST_F(FibSyncTest, sends_an_endpoint_with_the_policy_that_was_refused) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.policies_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "policies are full"})
+                                          : std::nullopt;
+    };
+    want_policy(sync, 0, 1);
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(sync.policies.refused().size(), 1U);
+    fast_path.updates.clear();
+    fastpath::Endpoint endpoint;
+    endpoint.set_port(1);
+    endpoint.set_identity(257);
+    sync.endpoints.set(1, endpoint);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.updates.at(0).policies_size(), 0) << "of somebody else";
+    endpoint.set_identity(256);
+    sync.endpoints.set(1, endpoint);
+    const auto refused = commit();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(fast_path.updates.at(1).policies_size(), 1) << "so that the fast path can refuse both";
+    EXPECT_FALSE(*refused);
+}
+
 TEST_F(FibSyncTest, keeps_a_next_hop_that_an_unswept_route_may_need) {
     constexpr std::uint32_t remote = FibSync::first_remote_next_hop;
     fastpath::NextHop hop;

@@ -346,6 +346,27 @@ TEST(Tables, PolicyOfAnIdentityChangesAsAWholeOrNotAtAll) {
     EXPECT_SAME_ENTRIES(before, writer.dump());
 }
 
+TEST(Tables, EndpointThatCannotChangeKeepsThePolicyOfWhoItIs) {
+    Writer writer;
+    TableUpdate before = world.tables();
+    before.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0, fastpath::VERDICT_DENY));
+    ASSERT_TRUE(writer.tables.apply(before));
+    // Every endpoint of db's identity becomes somebody whose policy is wrong, and nobody is db any more.
+    constexpr std::uint32_t somebody = 900;
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, somebody, 0,
+                                       {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}});
+    for (const auto& endpoint : before.endpoints())
+        if (endpoint.identity() == World::id_db) {
+            *update.add_endpoints() = endpoint;
+            update.mutable_endpoints(update.endpoints_size() - 1)->set_identity(somebody);
+        }
+    ASSERT_GT(update.endpoints_size(), 0);
+    for (const auto& entry : before.policies())
+        if (entry.key().local_identity() == World::id_db) *update.add_deleted_policies() = entry.key();
+    ASSERT_FALSE(writer.tables.apply(update));
+    EXPECT_SAME_ENTRIES(before, writer.dump());
+}
+
 TEST(Tables, MovedRouteFreesItsNextHop) {
     Writer writer;
     ASSERT_TRUE(writer.tables.apply(world.tables()));

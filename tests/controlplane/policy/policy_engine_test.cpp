@@ -186,6 +186,38 @@ TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
     EXPECT_TRUE(host.tables.policies.empty());
 }
 
+/// A policy that tells so many ports apart.
+std::string many_ports(std::string_view name, std::string_view pods, unsigned count) {
+    std::string ports;
+    for (unsigned i = 0; i < count; ++i)
+        ports += fmt::format("{}{{port: {}}}", i == 0 ? "" : ", ", 1 + 2 * i);
+    return policy(name, fmt::format("podSelector: {{{}}}, ingress: [{{ports: [{}]}}]", pods, ports));
+}
+
+TEST(PolicyEngine, MorePortsThanAFastPathTakesAreRefusedAndChangeNothing) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.add("db", {{"app", "db"}}, "10.244.0.2");
+    host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]"));
+    const auto database = host.tables.database;
+    const auto policies = host.tables.policies;
+    const auto in_use = host.engine.in_use();
+    const auto refused = host.engine.apply(policy("wide", "podSelector: {matchLabels: {app: db}}") +
+                                           many_ports("all-odd", "matchLabels: {app: web}", 4000));
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("policy default/all-odd: "));
+    EXPECT_THAT(refused.error().message, HasSubstr("ingress of endpoint web make more than 7168 ranges"));
+    EXPECT_EQ(host.tables.database, database);
+    EXPECT_EQ(host.tables.policies, policies);
+    EXPECT_EQ(host.engine.in_use(), in_use);
+    EXPECT_EQ(host.engine.list().size(), 1U);
+    EXPECT_EQ(host.tables.contradictions, 0U);
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.0.2", tcp, 1));
+    host.apply(many_ports("some-odd", "matchLabels: {app: web}", 3000));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 1));
+    host.apply(many_ports("of-nobody", "matchLabels: {app: none}", 4000));
+}
+
 TEST(PolicyEngine, AChangeTouchesOnlyWhatItChanges) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
