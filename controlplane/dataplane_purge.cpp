@@ -21,7 +21,7 @@ namespace {
 constexpr std::chrono::seconds answer_patience{5}; ///< with one that nobody programs any more
 constexpr std::chrono::seconds end_patience{20};
 
-using Interfaces = std::vector<InterfaceSettings>;
+using Interfaces = std::vector<Interface>;
 
 /// An answer shows as well that who listens there is a weft-dataplane, which may be ended.
 Result<fastpath::TableUpdate> ask_for_tables(const std::string& socket) {
@@ -86,7 +86,7 @@ bool purge_dataplane(const Config& config, const fastpath::PurgeReport& report) 
         keep(stored.error());
     else
         std::ranges::move(*stored, std::back_inserter(*taps));
-    for (const InterfaceSettings& tap : *taps)
+    for (const Interface& tap : *taps)
         if (const auto removed = remove_tap(tap); !removed)
             keep(removed.error());
         else if (*removed)

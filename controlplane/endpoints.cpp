@@ -24,14 +24,10 @@ constexpr const char* attaching = "attaching";
 constexpr const char* ready = "ready";
 constexpr const char* detaching = "detaching";
 
-/// Enough to find it by.
-InterfaceSettings settings_of(const v1::Endpoint& endpoint) {
+Interface interface_of(const v1::Endpoint& endpoint) {
     return {.netns = endpoint.netns(),
             .ifname = endpoint.ifname(),
-            .mac = net::Mac::parse(endpoint.mac()).value_or(net::Mac()),
-            .mtu = endpoint.mtu(),
-            .addresses = addresses_of(endpoint),
-            .routes = {}};
+            .mac = net::Mac::parse(endpoint.mac()).value_or(net::Mac())};
 }
 
 std::string device_text(const v1::Endpoint& endpoint) {
@@ -56,12 +52,12 @@ bool refused(const Result<void>& answer, bool ours_arrived) {
 
 } // namespace
 
-Result<std::vector<InterfaceSettings>> interfaces_of_endpoints(const Store& store) {
-    std::vector<InterfaceSettings> interfaces;
+Result<std::vector<Interface>> interfaces_of_endpoints(const Store& store) {
+    std::vector<Interface> interfaces;
     auto read = store.for_each(kind, [&](std::string_view, std::string_view value) {
         v1::Endpoint endpoint;
         if (endpoint.ParseFromArray(value.data(), static_cast<int>(value.size())))
-            interfaces.push_back(settings_of(endpoint));
+            interfaces.push_back(interface_of(endpoint));
     });
     if (!read) return std::unexpected(std::move(read).error());
     return interfaces;
@@ -116,7 +112,7 @@ Result<void> Endpoints::restore() {
     // Last, since what they had may be another's by now.
     for (const auto& [key, endpoint] : half_done) {
         spdlog::warn("endpoint {}: the agent ended while {}: removed", key, endpoint.state());
-        if (!interface_owner(endpoint)) remove_interface(settings_of(endpoint));
+        if (!interface_owner(endpoint)) remove_interface(interface_of(endpoint));
         forget(key);
     }
     retry_waiting();
@@ -126,7 +122,7 @@ Result<void> Endpoints::restore() {
 void Endpoints::take_up(v1::Endpoint endpoint) {
     const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
     if (network == config_.networks.end()) {
-        remove_interface(settings_of(endpoint));
+        remove_interface(interface_of(endpoint));
         const auto reason = fmt::format("its network {0} is not configured: start weftd with --network {0}={1}",
                                         endpoint.network(), endpoint.vni());
         endpoint.set_vni(0); // may be another network's by now
@@ -262,15 +258,18 @@ Result<void> Endpoints::check_routes(const v1::Endpoint& endpoint) const {
             return fail(ErrorCode::invalid,
                         fmt::format("route {}: the endpoint has no address of this family: give one with --address",
                                     route.to_string()));
-    if (std::ranges::any_of(interface_of(endpoint).routes, has_family)) return {};
+    if (std::ranges::any_of(settings_of(endpoint).routes, has_family)) return {};
     return fail(ErrorCode::invalid,
                 fmt::format("network {} has no block of this host, so that nothing would lead to the interface: give "
                             "--route, or weftd a --block",
                             endpoint.network()));
 }
 
-InterfaceSettings Endpoints::interface_of(const v1::Endpoint& endpoint) const {
-    InterfaceSettings settings = settings_of(endpoint);
+InterfaceSettings Endpoints::settings_of(const v1::Endpoint& endpoint) const {
+    InterfaceSettings settings{.interface = interface_of(endpoint),
+                               .mtu = endpoint.mtu(),
+                               .addresses = addresses_of(endpoint),
+                               .routes = {}};
     if (!endpoint.host()) return settings;
     const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
     if (network != config_.networks.end()) settings.routes = network->blocks;
@@ -341,7 +340,7 @@ void Endpoints::attach(const std::string& name, Attempt attempt, Attached done) 
 
 void Endpoints::connect(const std::string& name, Attempt attempt, Attached done) {
     const auto& endpoint = endpoints_.at(name);
-    if (auto configured = configure_interface(interface_of(endpoint)); !configured)
+    if (auto configured = configure_interface(settings_of(endpoint)); !configured)
         return undo(name, attempt, std::move(configured).error(), done);
     set_tables(endpoint);
     sync_.commit([this, name, attempt, done = std::move(done)](Result<void> applied) {
@@ -371,7 +370,7 @@ void Endpoints::configure_all() {
         enqueue([this, name] {
             auto& endpoint = endpoints_.at(name);
             if (endpoint.state() == ready)
-                if (auto configured = configure_interface(interface_of(endpoint)); !configured)
+                if (auto configured = configure_interface(settings_of(endpoint)); !configured)
                     wait_for_namespace(endpoint, configured.error().message);
             next();
         });
@@ -382,7 +381,7 @@ void Endpoints::undo(const std::string& name, Attempt attempt, Error error, cons
     auto& endpoint = endpoints_.at(name);
     spdlog::warn("endpoint {} not attached: {}", name, error.message);
     erase_tables(endpoint);
-    remove_interface(settings_of(endpoint));
+    remove_interface(interface_of(endpoint));
     if (attempt == Attempt::again) {
         endpoint.set_state("waiting: " + error.message);
         sync_.commit();
@@ -422,7 +421,7 @@ void Endpoints::detach(const std::string& name, Attached done) {
         // does not know of the interface.
         if (!applied) spdlog::warn("endpoint {}: {}", name, applied.error().message);
         const auto& gone = endpoints_.at(name);
-        remove_interface(settings_of(gone));
+        remove_interface(interface_of(gone));
         release_addresses(gone);
         detached(name, done);
     });

@@ -28,7 +28,7 @@
 namespace weft::agent {
 
 /// The interfaces of all endpoints that a database knows.
-[[nodiscard]] Result<std::vector<InterfaceSettings>> interfaces_of_endpoints(const Store& store);
+[[nodiscard]] Result<std::vector<Interface>> interfaces_of_endpoints(const Store& store);
 
 class Endpoints {
   public:
@@ -77,8 +77,7 @@ class Endpoints {
     [[nodiscard]] Result<void> check_host_unique(const v1::Endpoint& endpoint) const;
     /// Its routes can be used by addresses of its own, and there is one.
     [[nodiscard]] Result<void> check_routes(const v1::Endpoint& endpoint) const;
-    /// Its interface, with all that it is to have.
-    [[nodiscard]] InterfaceSettings interface_of(const v1::Endpoint& endpoint) const;
+    [[nodiscard]] InterfaceSettings settings_of(const v1::Endpoint& endpoint) const;
     /// Whose interface of its namespace and name it would be; null: nobody's.
     [[nodiscard]] const v1::Endpoint* interface_owner(const v1::Endpoint& endpoint) const;
     [[nodiscard]] Result<std::vector<net::Address>> take_addresses(const v1::AddEndpointRequest& request,
