@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/endpoint_request.hpp"
 
+#include <array>
 #include <regex>
 #include <set>
 
@@ -68,6 +69,31 @@ bool is_usable(const net::Address& address) {
            !address.is_link_local() && address != net::Address::v4(0xffffffff) && !mapped.contains(address);
 }
 
+/// Nor may a route lead to them.
+Result<void> check_unreserved(const net::Prefix& route) {
+    struct Range {
+        const char* prefix;
+        const char* what;
+    };
+
+    static constexpr std::array<Range, 10> reserved{{{"127.0.0.0/8", "loopback"},
+                                                     {"169.254.0.0/16", "link-local"},
+                                                     {"224.0.0.0/4", "multicast"},
+                                                     {"0.0.0.0/8", "reserved"},
+                                                     {"240.0.0.0/4", "reserved"},
+                                                     {"::1/128", "loopback"},
+                                                     {"fe80::/10", "link-local"},
+                                                     {"ff00::/8", "multicast"},
+                                                     {"::ffff:0:0/96", "IPv4-mapped"},
+                                                     {"::/128", "unspecified"}}};
+    for (const Range& each : reserved)
+        if (const auto range = *net::Prefix::parse(each.prefix); range.contains(route) || route.contains(range))
+            return fail(ErrorCode::invalid,
+                        fmt::format("route {}: it overlaps {} ({}): name the prefixes of the overlay",
+                                    route.to_string(), each.prefix, each.what));
+    return {};
+}
+
 /// What only a container can have.
 Result<void> check_host(const v1::AddEndpointRequest& request) {
     const auto excluded = [](const char* option, const char* why) {
@@ -90,9 +116,7 @@ Result<net::Prefix> read_route(const std::string& text) {
         return fail(
             ErrorCode::invalid,
             fmt::format("route {}: it would take all that the host sends: name the prefixes of the overlay", text));
-    if (!is_usable(prefix->address()))
-        return fail(ErrorCode::invalid,
-                    fmt::format("route {}: no global unicast addresses: name the prefixes of the overlay", text));
+    if (auto checked = check_unreserved(*prefix); !checked) return std::unexpected(std::move(checked).error());
     return prefix;
 }
 

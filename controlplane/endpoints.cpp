@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "controlplane/fast_path_wire.hpp"
+#include "controlplane/host_endpoint.hpp"
 #include "dataplane/api/netns_path.hpp"
 
 namespace weft::agent {
@@ -32,11 +33,6 @@ Interface interface_of(const v1::Endpoint& endpoint) {
 
 std::string device_text(const v1::Endpoint& endpoint) {
     return fastpath::device_text(endpoint.ifname(), endpoint.netns());
-}
-
-/// The host's own namespace is always there.
-Result<void> check_place(const v1::Endpoint& endpoint) {
-    return endpoint.host() ? Result<void>{} : check_netns(endpoint.netns());
 }
 
 /// Of its interface: IPv6 refuses one of less than 1,280. What the uplink does not carry then is told by ICMP.
@@ -136,7 +132,10 @@ void Endpoints::take_up(v1::Endpoint endpoint) {
         release_addresses(record);
         return shelve(v1::Endpoint(record), identified.error().message);
     }
-    if (auto exists = check_place(record); !exists) return wait_for_namespace(record, exists.error().message);
+    if (auto checked = check_place(record); !checked) {
+        if (record.host()) remove_interface(interface_of(record)); // it would lead where it was to lead before
+        return wait_for_namespace(record, checked.error().message);
+    }
     record.set_state(ready);
     set_port(record);
     set_tables(record);
@@ -198,10 +197,11 @@ Result<v1::Endpoint> Endpoints::prepare(const v1::AddEndpointRequest& request) {
     if (!addresses) return std::unexpected(std::move(addresses).error());
     for (const auto& address : *addresses)
         endpoint->add_addresses(address.to_string());
-    if (auto checked = check_routes(*endpoint); !checked) {
-        release_addresses(*endpoint);
-        return std::unexpected(std::move(checked).error());
-    }
+    if (endpoint->host())
+        if (auto checked = check_host_routes(*endpoint, config_, uplink_); !checked) {
+            release_addresses(*endpoint);
+            return std::unexpected(std::move(checked).error());
+        }
     endpoint->set_vni(network->vni.value());
     endpoint->set_mtu(mtu_of(*endpoint, uplink_));
     endpoint->set_state(attaching);
@@ -247,35 +247,15 @@ Result<void> Endpoints::check_host_unique(const v1::Endpoint& endpoint) const {
     return {};
 }
 
-Result<void> Endpoints::check_routes(const v1::Endpoint& endpoint) const {
-    if (!endpoint.host()) return {};
-    const auto addresses = addresses_of(endpoint);
-    const auto has_family = [&](const net::Prefix& prefix) {
-        return std::ranges::count(addresses, prefix.family(), &net::Address::family) > 0;
-    };
-    for (const auto& route : routes_of(endpoint))
-        if (!has_family(route))
-            return fail(ErrorCode::invalid,
-                        fmt::format("route {}: the endpoint has no address of this family: give one with --address",
-                                    route.to_string()));
-    if (std::ranges::any_of(settings_of(endpoint).routes, has_family)) return {};
-    return fail(ErrorCode::invalid,
-                fmt::format("network {} has no block of this host, so that nothing would lead to the interface: give "
-                            "--route, or weftd a --block",
-                            endpoint.network()));
+Result<void> Endpoints::check_place(const v1::Endpoint& endpoint) const {
+    return endpoint.host() ? check_host_routes(endpoint, config_, uplink_) : check_netns(endpoint.netns());
 }
 
 InterfaceSettings Endpoints::settings_of(const v1::Endpoint& endpoint) const {
-    InterfaceSettings settings{.interface = interface_of(endpoint),
-                               .mtu = endpoint.mtu(),
-                               .addresses = addresses_of(endpoint),
-                               .routes = {}};
-    if (!endpoint.host()) return settings;
-    const auto network = std::ranges::find(config_.networks, endpoint.network(), &NetworkSettings::name);
-    if (network != config_.networks.end()) settings.routes = network->blocks;
-    for (const auto& route : routes_of(endpoint))
-        if (std::ranges::count(settings.routes, route) == 0) settings.routes.push_back(route);
-    return settings;
+    return {.interface = interface_of(endpoint),
+            .mtu = endpoint.mtu(),
+            .addresses = addresses_of(endpoint),
+            .routes = endpoint.host() ? host_routes(endpoint, config_) : std::vector<net::Prefix>()};
 }
 
 const v1::Endpoint* Endpoints::interface_owner(const v1::Endpoint& endpoint) const {

@@ -75,8 +75,9 @@ class Endpoints {
     [[nodiscard]] Result<v1::Endpoint> prepare(const v1::AddEndpointRequest& request);
     [[nodiscard]] Result<void> check_unique(const v1::Endpoint& endpoint) const;
     [[nodiscard]] Result<void> check_host_unique(const v1::Endpoint& endpoint) const;
-    /// Its routes can be used by addresses of its own, and there is one.
-    [[nodiscard]] Result<void> check_routes(const v1::Endpoint& endpoint) const;
+    /// Can it be attached where it was? The host's own namespace is always there, but may have come to need what the
+    /// endpoint would lead elsewhere.
+    [[nodiscard]] Result<void> check_place(const v1::Endpoint& endpoint) const;
     [[nodiscard]] InterfaceSettings settings_of(const v1::Endpoint& endpoint) const;
     /// Whose interface of its namespace and name it would be; null: nobody's.
     [[nodiscard]] const v1::Endpoint* interface_owner(const v1::Endpoint& endpoint) const;

@@ -2,6 +2,7 @@
 #include "controlplane/uplink.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <vector>
 
@@ -34,7 +35,15 @@ std::optional<net::Address> address_in(const sockaddr& socket) {
 struct HostAddress {
     std::string interface;
     net::Address address;
+    unsigned prefix_length;
 };
+
+unsigned length_of(const net::Address& mask) {
+    unsigned length = 0;
+    for (const std::uint8_t byte : mask.bytes())
+        length += static_cast<unsigned>(std::popcount(byte));
+    return length;
+}
 
 /// This host's, in the kernel's order.
 std::vector<HostAddress> addresses_of_host() {
@@ -43,8 +52,10 @@ std::vector<HostAddress> addresses_of_host() {
     if (getifaddrs(&list) != 0) return all;
     const std::unique_ptr<ifaddrs, decltype([](ifaddrs* each) { freeifaddrs(each); })> owner(list);
     for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next)
-        if (const auto address = each->ifa_addr == nullptr ? std::nullopt : address_in(*each->ifa_addr))
-            all.push_back({each->ifa_name, *address});
+        if (const auto address = each->ifa_addr == nullptr ? std::nullopt : address_in(*each->ifa_addr)) {
+            const auto mask = each->ifa_netmask == nullptr ? std::nullopt : address_in(*each->ifa_netmask);
+            all.push_back({each->ifa_name, *address, mask ? length_of(*mask) : net::address_bits(address->family())});
+        }
     return all;
 }
 
@@ -57,6 +68,15 @@ std::optional<net::Address> address_of(const std::string& interface) {
         if (!found && !each.address.is_link_local()) found = each.address;
     }
     return found;
+}
+
+std::vector<net::Prefix> subnets_of(const std::string& interface) {
+    std::vector<net::Prefix> subnets;
+    for (const HostAddress& each : addresses_of_host())
+        if (const auto subnet = net::Prefix::make(each.address, each.prefix_length);
+            subnet && each.interface == interface && !each.address.is_link_local())
+            subnets.push_back(*subnet);
+    return subnets;
 }
 
 /// In this network namespace, which that of /sys need not be.
@@ -115,6 +135,7 @@ Result<Uplink> find_uplink(const Config& config) {
                         fmt::format("--uplink {}: it has no address: give it one, or name one with --vtep",
                                     uplink.interface));
         uplink.vtep = *address;
+        uplink.subnets = subnets_of(uplink.interface);
         const auto is_vtep = [&](const HostAddress& each) { return each.address == uplink.vtep; };
         if (config.vtep && std::ranges::none_of(addresses_of_host(), is_vtep))
             return fail(ErrorCode::invalid,

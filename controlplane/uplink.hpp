@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "controlplane/config.hpp"
 
@@ -15,6 +16,7 @@ inline constexpr std::uint32_t ipv6_mtu_min = 1280; ///< RFC 8200 section 5
 struct Uplink {
     std::string interface; ///< empty: single host
     net::Address vtep;
+    std::vector<net::Prefix> subnets; ///< of the interface's addresses, but for link-local ones
     net::Address router_id;
     net::Mac router_mac;
     std::uint32_t mtu = 1500;

@@ -393,6 +393,116 @@ TEST_F(EndpointsTest, the_hosts_own_leads_to_the_overlay_and_is_announced_as_nob
     EXPECT_FALSE(OwnHost::succeeds("ip link show dev weft0"));
 }
 
+v1::AddEndpointRequest host_request(const std::vector<const char*>& routes = {}) {
+    v1::AddEndpointRequest request;
+    request.set_name("host");
+    request.set_host(true);
+    for (const char* route : routes)
+        request.add_routes(route);
+    return request;
+}
+
+TEST_F(EndpointsTest, a_route_beside_the_hosts_own_is_let_be) {
+    const OwnHost host(fast_path);
+    OwnHost::run("ip link add other0 type veth peer name other1 && ip link set other0 up && ip link set other1 up");
+    OwnHost::run("ip route add 10.8.0.0/16 dev other0 metric 100 && ip route add blackhole 10.8.0.0/16 metric 200");
+    OwnHost::run("ip -6 route add fd08::/64 dev other0 metric 2000");
+    const auto attached = add(host_request({"10.8.0.0/16", "fd08::/64"}));
+    ASSERT_TRUE(attached) << attached.error().message;
+    EXPECT_TRUE(OwnHost::succeeds("ip route get 10.8.0.9 | grep weft0"));
+    EXPECT_TRUE(OwnHost::succeeds("ip -6 route get fd08::9 | grep weft0"));
+    OwnHost::run("ip route add 10.9.0.0/29 dev other0 metric 100 && ip route add unreachable 10.9.0.0/29 metric 50");
+    start();
+    endpoints->configure_all();
+    run();
+    EXPECT_EQ(state("host"), "ready");
+    for (const char* foreign : {"10.9.0.0/29 dev other0", "unreachable 10.9.0.0/29", "blackhole 10.8.0.0/16"})
+        EXPECT_TRUE(OwnHost::succeeds(std::string("ip route show | grep '^") + foreign + "'")) << foreign;
+}
+
+TEST_F(EndpointsTest, a_route_in_the_place_of_the_hosts_own_is_an_error_of_whichever_type) {
+    const OwnHost host(fast_path);
+    for (const std::string type : {"blackhole", "unreachable", "prohibit"})
+        for (const bool v6 : {false, true}) {
+            const std::string ip = v6 ? "ip -6" : "ip";
+            const std::string prefix = v6 ? "fd08::/64" : "10.8.0.0/16";
+            const std::string route = type + " " + prefix + (v6 ? " metric 256" : "");
+            OwnHost::run(ip + " route add " + route + " protocol bgp");
+            const auto refused = add(host_request({prefix.c_str()}));
+            ASSERT_FALSE(refused) << route;
+            EXPECT_EQ(refused.error().message, "endpoint host: weft0 of the host: the host has another route to " +
+                                                   prefix + ": " + ip + " route delete " + route +
+                                                   ", or give the overlay other addresses");
+            expect_nothing_left();
+            OwnHost::run(ip + " route delete " + route);
+        }
+    EXPECT_TRUE(add(host_request({"10.8.0.0/16", "fd08::/64"})));
+}
+
+TEST_F(EndpointsTest, what_an_operator_leads_to_the_hosts_own_stays) {
+    const OwnHost host(fast_path);
+    ASSERT_TRUE(add(host_request()));
+    OwnHost::run("ip route add 10.7.0.0/16 via 169.254.1.1 dev weft0 onlink");
+    OwnHost::run("ip -6 route add fd07::/64 via fe80::1 dev weft0");
+    EXPECT_TRUE(OwnHost::succeeds("ip route show exact 10.9.0.0/29 protocol 119 | grep weft0"));
+    config.networks[0].blocks = {*net::Prefix::parse("10.9.0.0/28"), *net::Prefix::parse("fd09::/60")};
+    start();
+    endpoints->configure_all();
+    run();
+    EXPECT_EQ(state("host"), "ready");
+    EXPECT_TRUE(OwnHost::succeeds("ip route show exact 10.7.0.0/16 | grep weft0"));
+    EXPECT_TRUE(OwnHost::succeeds("ip -6 route show exact fd07::/64 | grep weft0"));
+    EXPECT_FALSE(OwnHost::succeeds("ip route show exact 10.9.0.0/29 | grep weft0"));
+    EXPECT_FALSE(OwnHost::succeeds("ip -6 route show exact fd09::/64 | grep weft0"));
+    EXPECT_TRUE(OwnHost::succeeds("ip -6 route show exact fd09::/60 protocol 119 | grep weft0"));
+}
+
+TEST_F(EndpointsTest, each_family_of_the_hosts_own_has_a_way_or_it_waits) {
+    const OwnHost host(fast_path);
+    config.networks[0].blocks = {*net::Prefix::parse("10.9.0.0/29")};
+    start();
+    auto request = host_request();
+    request.add_addresses("10.9.0.2");
+    request.add_addresses("fd09::2");
+    const auto refused = add(request);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("address fd09::2: network default has no block of this host"),
+              std::string::npos)
+        << refused.error().message;
+    expect_nothing_left();
+    request.add_routes("fd09::/64");
+    ASSERT_TRUE(add(request));
+
+    config.networks[0].blocks = {*net::Prefix::parse("fd09::/64")};
+    start();
+    EXPECT_TRUE(state("host").starts_with("waiting: address 10.9.0.2: network default has no block of this host"))
+        << state("host");
+    EXPECT_EQ(announced(), 0U);
+    EXPECT_FALSE(OwnHost::succeeds("ip link show dev weft0"));
+    ASSERT_TRUE(remove("host"));
+    expect_nothing_left();
+}
+
+TEST_F(EndpointsTest, the_hosts_own_leads_nothing_of_the_underlay_to_itself) {
+    uplink.interface = "up0";
+    uplink.vtep = *net::Address::parse("10.5.0.1");
+    uplink.subnets = {*net::Prefix::parse("10.6.0.0/24")};
+    config.neighbors = {{.address = *net::Address::parse("fd05::7"), .description = ""}};
+    config.bgp_listen = {*net::Address::parse("0.0.0.0"), *net::Address::parse("fd04::4")};
+    for (const auto& [route, why] : {std::pair("10.5.0.0/16", "it would take this host's tunnel address 10.5.0.1"),
+                                     {"10.6.0.0/16", "it overlaps 10.6.0.0/24, a subnet of the uplink up0"},
+                                     {"10.6.0.128/25", "it overlaps 10.6.0.0/24, a subnet of the uplink up0"},
+                                     {"fd05::/64", "it would take the address of neighbor fd05::7"},
+                                     {"fd04::/64", "it would take fd04::4, which BGP listens on"}}) {
+        const auto refused = add(host_request({route}));
+        ASSERT_FALSE(refused) << route;
+        EXPECT_TRUE(refused.error().message.starts_with(std::string("endpoint host: route ") + route + ": " + why))
+            << refused.error().message;
+    }
+    expect_nothing_left();
+    uplink = {};
+}
+
 TEST_F(EndpointsTest, the_hosts_own_takes_no_name_and_no_route_that_the_host_uses) {
     const OwnHost host(fast_path);
     v1::AddEndpointRequest request;
@@ -442,8 +552,17 @@ TEST_F(EndpointsTest, refuses_what_the_hosts_own_cannot_have) {
                       ": it would take all that the host sends: name the prefixes of the overlay");
     EXPECT_NE(refusal([](auto& request) { request.add_routes("10.8.0.1/16"); }).find("did you mean 10.8.0.0/16"),
               std::string::npos);
-    EXPECT_NE(refusal([](auto& request) { request.add_routes("224.0.0.0/8"); }).find("no global unicast addresses"),
-              std::string::npos);
+    for (const auto& [route, why] : {std::pair("224.0.0.0/8", "224.0.0.0/4 (multicast)"),
+                                     {"0.0.0.0/1", "127.0.0.0/8 (loopback)"},
+                                     {"127.1.0.0/16", "127.0.0.0/8 (loopback)"},
+                                     {"168.0.0.0/6", "169.254.0.0/16 (link-local)"},
+                                     {"240.0.0.0/8", "240.0.0.0/4 (reserved)"},
+                                     {"::/8", "::1/128 (loopback)"},
+                                     {"::ffff:10.8.0.0/112", "::ffff:0:0/96 (IPv4-mapped)"},
+                                     {"fe00::/7", "fe80::/10 (link-local)"}})
+        EXPECT_EQ(refusal([&](auto& request) { request.add_routes(route); }),
+                  std::string("endpoint host: route ") + net::Prefix::parse(route)->to_string() + ": it overlaps " +
+                      why + ": name the prefixes of the overlay");
     EXPECT_NE(refusal([](auto& request) { request.set_ifname("weft12"); }).find("choose another, such as weft0"),
               std::string::npos);
     EXPECT_NE(refusal([](auto& request) {

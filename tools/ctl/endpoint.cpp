@@ -49,6 +49,8 @@ std::string details_of(const v1::Endpoint& endpoint, Style style) {
                                          endpoint.mac()));
     if (!endpoint.routes().empty())
         details.add("further routes", fmt::format("{}", fmt::join(endpoint.routes(), "\n")));
+    else if (endpoint.host())
+        details.add("further routes", "none; what goes to containers of other hosts, replies too, needs --route");
     if (!endpoint.host()) details.add("labels", labels_of(endpoint.labels(), "\n"));
     if (!endpoint.named_ports().empty()) details.add("named ports", named_ports_of(endpoint, "\n"));
     details.add("identity", std::to_string(endpoint.identity()));

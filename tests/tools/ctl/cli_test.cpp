@@ -153,6 +153,10 @@ TEST_F(Cli, TheHostsOwnEndpointNeedsNoNamespace) {
     EXPECT_NE(shown.find("weft0 of the host"), std::string::npos) << shown;
     EXPECT_NE(shown.find("10.244.0.0/16"), std::string::npos) << shown;
     EXPECT_EQ(shown.find("labels"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("replies"), std::string::npos) << shown;
+    agent.endpoints[0].clear_routes();
+    const std::string alone = weft({"endpoint", "show", "host"}).out;
+    EXPECT_NE(alone.find("containers of other hosts, replies too, needs --route"), std::string::npos) << alone;
 }
 
 TEST_F(Cli, WhatTheAgentRefusesIsPassedOn) {
