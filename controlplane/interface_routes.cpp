@@ -55,6 +55,11 @@ class RouteMessage {
         return prefix ? std::optional(*prefix) : std::nullopt;
     }
 
+    [[nodiscard]] std::uint32_t metric() const {
+        const nlattr* const told = nlmsg_find_attr(message_, sizeof(rtmsg), RTA_PRIORITY);
+        return told == nullptr ? 0 : nla_get_u32(told);
+    }
+
     /// By one of its next hops.
     [[nodiscard]] bool leads_to(int index) const {
         if (header().rtm_type != RTN_UNICAST) return false;
@@ -78,8 +83,7 @@ class RouteMessage {
             const int index = rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route.get(), 0));
             if (if_indextoname(static_cast<unsigned>(index), name) != nullptr) text += fmt::format(" dev {}", name);
         }
-        const std::uint32_t metric = rtnl_route_get_priority(route.get());
-        return metric == 0 ? text : fmt::format("{} metric {}", text, metric);
+        return metric() == 0 ? text : fmt::format("{} metric {}", text, metric());
     }
 
   private:
@@ -153,15 +157,15 @@ Result<bool> add_route(nl_sock* socket, int index, const net::Prefix& prefix, Ro
     return true;
 }
 
-/// Nothing was added to the prefix: does what is there lead to the interface as well?
-Result<void> check_led(nl_sock* socket, int index, const net::Prefix& prefix) {
+/// A route is in the place of ours: does it lead to the interface as well?
+Result<void> check_led(nl_sock* socket, int index, const net::Prefix& prefix, std::uint32_t metric) {
     bool led = false;
     std::string foreign;
     for_each_route(socket, prefix.family(), RTPROT_UNSPEC, [&](const RouteMessage& route) {
-        if (route.destination() != prefix) return;
+        if (route.metric() != metric || route.destination() != prefix) return;
         if (route.leads_to(index))
             led = true;
-        else if (foreign.empty()) // the first is the best
+        else
             foreign = route.to_string();
     });
     if (led) return {};
@@ -206,7 +210,7 @@ Result<void> set_host_routes(nl_sock* socket, int index, net::Family family,
         const auto added = add_route(socket, index, prefix, settings);
         if (!added) return std::unexpected(added.error());
         if (*added) continue;
-        if (auto led = check_led(socket, index, prefix); !led) return led;
+        if (auto led = check_led(socket, index, prefix, settings.metric); !led) return led;
     }
     return {};
 }

@@ -422,6 +422,7 @@ TEST_F(EndpointsTest, a_route_beside_the_hosts_own_is_let_be) {
 
 TEST_F(EndpointsTest, a_route_in_the_place_of_the_hosts_own_is_an_error_of_whichever_type) {
     const OwnHost host(fast_path);
+    OwnHost::run("ip link set lo up && ip -6 route add fd08::/64 dev lo metric 100"); // not in the way
     for (const std::string type : {"blackhole", "unreachable", "prohibit"})
         for (const bool v6 : {false, true}) {
             const std::string ip = v6 ? "ip -6" : "ip";

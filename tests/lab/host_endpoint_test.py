@@ -47,6 +47,13 @@ def has_interface(host):
     return attempt('ip', '-n', host.netns, 'link', 'show', 'dev', 'weft0').returncode == 0
 
 
+def the_underlay_is_not_led_to_it(lab):
+    host = lab.host('h1')
+    for route in ('10.99.0.0/25', 'fd99::/48'):
+        refused = host.try_weft('endpoint', 'add', 'host', '--host', '--route', route)
+        assert refused.returncode != 0 and f'route {route}: it overlaps' in refused.stderr and 'a subnet of the uplink' in refused.stderr, refused.stderr
+
+
 def deletion_leaves_neither_interface_nor_route(lab):
     host = lab.host('h1')
     before = links_and_routes(host)
@@ -174,7 +181,7 @@ def purge_takes_it_away(lab):
 
 
 harness.need_root()
-with_lab('host', {'hosts': 2, 'endpoints': 2}, deletion_leaves_neither_interface_nor_route, it_is_listed_as_the_hosts, what_cannot_be_is_refused,
+with_lab('host', {'hosts': 2, 'endpoints': 2}, the_underlay_is_not_led_to_it, deletion_leaves_neither_interface_nor_route, it_is_listed_as_the_hosts, what_cannot_be_is_refused,
          no_policy_stands_between_host_and_container, the_rule_is_named, containers_of_another_host_take_it_for_an_address, bulk_arrives_intact,
          it_outlives_the_agent, an_interface_that_is_deleted_comes_back, purge_takes_it_away, fastpaths=BOTH)
 with_lab('host, XDP, IPv6 underlay', {'hosts': 2, 'endpoints': 2, 'uplink_hook': 'xdp', 'ipv6_underlay': True}, it_is_listed_as_the_hosts,
