@@ -255,10 +255,46 @@ def attach_has_no_moment_without_policy(lab):
         namespaces.delete(lab.state, netns)
 
 
+def ports_of_every_other_number(priority, first):
+    """A policy of the admin tier for namespaces of team huge: 625 ports, between any two of which there is another."""
+    rules = [{'action': 'Deny', 'from': [{'namespaces': {}}],
+              'protocols': [{'tcp': {'destinationPort': {'number': first + 2 * (25 * rule + port)}}} for port in range(25)]} for rule in range(25)]
+    return {'apiVersion': 'policy.networking.k8s.io/v1alpha2', 'kind': 'ClusterNetworkPolicy', 'metadata': {'name': f'huge-{priority}'},
+            'spec': {'tier': 'Admin', 'priority': priority, 'subject': {'namespaces': {'matchLabels': {'team': 'huge'}}}, 'ingress': rules}}
+
+
+def what_is_too_large_opens_nothing(lab):
+    """Endpoints that come to need more than a fast path takes, by a change of labels or as new ones, are closed as before, or are not attached."""
+    host = lab.host('h2')
+    huge = [ports_of_every_other_number(priority, 1 + 1250 * priority) for priority in range(7)]
+    with policies(lab, ('deny', 'podSelector: {}'), hosts=['h2']):
+        host.weft('policy', 'apply', '-f', '-', text_input='\n---\n'.join(map(json.dumps, huge)))
+        netns = namespaces.add(lab.state, f'{lab.state.name}-late')
+        try:
+            forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
+            for words in (('namespace', 'set', 'default', 'team=huge'), ('endpoint', 'add', 'late', '--netns', netns)):
+                refused = host.try_weft(*words)
+                assert refused.returncode == 1 and 'too many ranges' in refused.stderr, refused
+            forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
+            for each in huge:
+                host.try_weft('policy', 'delete', f"cnp:{each['metadata']['name']}")
+            host.weft('endpoint', 'add', 'late', '--netns', netns)
+            host.weft('endpoint', 'delete', 'late')
+            wait_until(lambda: host.weft_json('status')['fast_path'].get('in_sync'), 'all of policy in force', 5)
+            forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
+        finally:
+            host.weft('namespace', 'set', 'default')
+            namespaces.delete(lab.state, netns)
+        too_large = host.try_weft('policy', 'apply', '-f', '-', text_input=HEAD.format('huge', 'default', 'podSelector: {}, ingress: [{ports: [%s]}]' % ', '.join(
+            f'{{port: {1 + 2 * port}}}' for port in range(4000))))
+        assert too_large.returncode == 1 and 'policy default/huge: ' in too_large.stderr and 'endpoint h2-e' in too_large.stderr, too_large.stderr
+        forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
+
+
 CASES = (without_policy_everybody_gets_through, labels_of_another_host_decide, egress_is_enforced_where_the_packet_starts, both_ends_are_asked,
          policies_add_up, relabelled_namespaces_are_noticed_across_hosts, blocks_mean_addresses, udp_is_not_tcp,
          established_connections_meet_a_new_policy, unsupported_fields_are_refused_by_their_path, explain_names_the_rule,
-         restarts_open_and_close_nothing, attach_has_no_moment_without_policy)
+         what_is_too_large_opens_nothing, restarts_open_and_close_nothing, attach_has_no_moment_without_policy)
 
 
 def listening(case):
