@@ -107,7 +107,7 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                  {.header = "HITS", .align = align_right, .optional = true},
                  {.header = "MODE", .optional = true}});
     if (reply->has_host_access())
-        table.add({"host", "", "", reply->host_access().rule(), "Egress,Ingress", std::uint64_t{1}, "",
+        table.add({"host", "", "", reply->host_access().rule(), "Ingress,Egress", std::uint64_t{1}, "",
                    reply->host_access().connections(), ""});
     for (const v1::Policy& policy : reply->policies()) {
         const bool in_namespace = is_network_policy(policy);
@@ -119,7 +119,12 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
                    Cell(policy.audit() ? "audit" : "", Tone::warning)});
     }
     if (table.empty())
-        context.remark("no policies: everything is allowed; `weft policy apply --help` says how to add one");
+        context.remark(
+            arguments.has("namespace")
+                ? fmt::format("no policies of namespace {}; those of all namespaces and of the cluster-wide "
+                              "tiers are listed without --namespace",
+                              arguments.get("namespace"))
+                : "no policies: everything is allowed; `weft policy apply --help` says how to add one");
     else
         context.print(table.render(context.style));
     return Exit::ok;

@@ -353,8 +353,13 @@ TEST_F(Cli, PolicyShowHasHitsAsComments) {
     agent.host_access->set_connections(3);
     EXPECT_EQ(weft({"policy", "list"}).out,
               "TIER     NAMESPACE  NAME         TYPES           RULES  ENDPOINTS HERE  HITS\n"
-              "host     -          host access  Egress,Ingress      1               -     3\n"
+              "host     -          host access  Ingress,Egress      1               -     3\n"
               "network  shop       web          Ingress             1               2  1246\n");
+    agent.host_access.reset();
+    agent.policies.clear();
+    EXPECT_NE(weft({"policy", "list"}).err.find("everything is allowed"), std::string::npos);
+    EXPECT_NE(weft({"policy", "list", "--namespace", "shop"}).err.find("no policies of namespace shop; those of all"),
+              std::string::npos);
     policy.set_audit(true);
     policy.clear_hits();
     add("ingress rule 1 of shop/web", 0, 0, 7);
