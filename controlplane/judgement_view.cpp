@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "controlplane/judgement_view.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <tuple>

@@ -107,11 +107,13 @@ Result<void> configure_here(const InterfaceSettings& settings) {
     rtnl_link_set_flags(change.get(), IFF_UP);
     if (const int status = rtnl_link_change(socket.get(), link.get(), change.get(), 0); status < 0)
         return fail_netlink("interface " + ifname, status);
-    for (const auto& address : settings.addresses) {
+    for (const auto& address : settings.addresses)
         if (auto added = add_address(socket.get(), index, address); !added) return added;
-        if (auto added = add_gateway_neighbour(socket.get(), index, address.family()); !added) return added;
-        auto routed = settings.is_hosts() ? set_host_routes(socket.get(), index, address.family(), settings.routes)
-                                          : add_default_route(socket.get(), index, address.family());
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        if (std::ranges::count(settings.addresses, family, &net::Address::family) == 0) continue;
+        if (auto added = add_gateway_neighbour(socket.get(), index, family); !added) return added;
+        auto routed = settings.is_hosts() ? set_host_routes(socket.get(), index, family, settings.routes)
+                                          : add_default_route(socket.get(), index, family);
         if (!routed) return routed;
     }
     return {};

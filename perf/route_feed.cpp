@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/program_options.hpp>
+#include <functional>
 #include <iostream>
 #include <sstream>
 
