@@ -18,6 +18,12 @@ std::map<Key, std::string> index(const Entries& entries, KeyOf key_of) {
     return has;
 }
 
+fastpath::PolicyKey policy_key(const std::string& text) {
+    fastpath::PolicyKey key;
+    key.ParseFromString(text);
+    return key;
+}
+
 } // namespace
 
 void FibSync::connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
@@ -87,20 +93,23 @@ std::size_t FibSync::pending() const {
     return with_tables(*this, [](const auto&... table) { return (table.pending() + ...); }) + reset_rules_.size();
 }
 
-void FibSync::send_policies_of_endpoints() {
+void FibSync::send_policies_of_changes() {
     if (policies.refused().empty()) return;
-    std::set<std::uint32_t> identities;
-    endpoints.for_each_change([&](const fastpath::Endpoint& endpoint) { identities.insert(endpoint.identity()); });
-    if (identities.empty()) return;
+    std::set<std::uint32_t> locals;
+    std::set<std::uint32_t> peers;
+    endpoints.for_each_change([&](const fastpath::Endpoint& endpoint) { locals.insert(endpoint.identity()); });
+    routes.for_each_change([&](const fastpath::Route& route) { peers.insert(route.identity()); });
+    for (const std::string& text : policies.refused())
+        if (const auto key = policy_key(text); peers.contains(key.peer_identity()))
+            locals.insert(key.local_identity());
+    if (locals.empty()) return;
     verdict_lists.retry_refused();
-    policies.retry_refused([&](const std::string& text) {
-        fastpath::PolicyKey key;
-        return key.ParseFromString(text) && identities.contains(key.local_identity());
-    });
+    policies.retry_refused(
+        [&](const std::string& text) { return locals.contains(policy_key(text).local_identity()); });
 }
 
 fastpath::TableUpdate FibSync::take_update() {
-    send_policies_of_endpoints();
+    send_policies_of_changes();
     fastpath::TableUpdate update;
     host.take_changes([&](const auto& entry) { *update.mutable_host() = entry; }, [](std::uint32_t) {});
     networks.take_changes([&](const auto& entry) { *update.add_networks() = entry; },

@@ -206,8 +206,9 @@ class FibSync {
 
     void adopt(const fastpath::TableUpdate& tables);
     void sweep();
-    /// An endpoint goes with the policy of who it becomes, refused before or not: without it, it would be open.
-    void send_policies_of_endpoints();
+    /// An endpoint goes with the policy of who it becomes, and a route with what policy says of whom it leads to,
+    /// refused before or not: without it, they would be open.
+    void send_policies_of_changes();
     fastpath::TableUpdate take_update();
     void send();
     void answered(Result<void> applied, std::vector<fastpath::Done<void>> told);

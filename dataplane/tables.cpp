@@ -290,6 +290,12 @@ Result<void> Tables::erase_routes(std::span<fastpath::RouteRow> rows) {
     return {};
 }
 
+Result<void> Tables::find_route(fastpath::RouteRow& row) const {
+    const bool v4 = row.prefix.address().is_v4();
+    row.before = to_route_value(v4 ? routes_v4_.find(key_v4(row)) : routes_v6_.find(key_v6(row)));
+    return {};
+}
+
 template <class Map, class Key>
 void Tables::erase_route(Map& routes, const Key& key, fastpath::RouteRow& row) {
     row.before = to_route_value(routes.find(key));

@@ -242,6 +242,13 @@ Result<void> MapStore::erase_routes(std::span<fastpath::RouteRow> rows) {
     return first;
 }
 
+Result<void> MapStore::find_route(fastpath::RouteRow& row) const {
+    const auto found = row.prefix.is_host() ? host_routes_.find(host_key(row)) : prefix_routes_.find(prefix_key(row));
+    if (!found) return std::unexpected(found.error());
+    row.before = found->value_or(weft_route_value{});
+    return {};
+}
+
 Result<void> MapStore::erase_next_hop(std::uint32_t id) {
     if (auto erased = next_hops_.erase(id); !erased) return without_value(std::move(erased));
     return told_.forget(WEFT_TOLD_NEXT_HOP, id);

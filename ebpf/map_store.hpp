@@ -54,6 +54,7 @@ class MapStore final : public fastpath::TableStore {
     Result<void> erase_policies(std::span<fastpath::PolicyRow> rows) override;
     Result<void> erase_verdicts(std::span<const fastpath::VerdictListRow> rows) override;
     Result<void> erase_network(std::uint32_t vni) override;
+    Result<void> find_route(fastpath::RouteRow& row) const override;
     Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const override;
     Result<void> for_each_verdict(const std::function<void(const fastpath::VerdictRow&)>& visit) const override;
     Result<void> for_each_policy(const std::function<void(const fastpath::PolicyRow&)>& visit) const override;

@@ -71,6 +71,9 @@ class TableStore {
     virtual Result<void> erase_verdicts(std::span<const VerdictListRow> rows) = 0;
     virtual Result<void> erase_network(std::uint32_t vni) = 0;
 
+    /// Tells what stands under the row's key.
+    virtual Result<void> find_route(RouteRow& row) const = 0;
+
     /// In no order. They fail when the store cannot be read.
     virtual Result<void> for_each_vtep(const std::function<void(const weft_address&)>& visit) const = 0;
     virtual Result<void> for_each_verdict(const std::function<void(const VerdictRow&)>& visit) const = 0;

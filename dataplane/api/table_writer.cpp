@@ -58,8 +58,16 @@ std::unexpected<Error> no_memory() {
 struct TableWriter::Refused {
     std::set<std::uint64_t> verdict_lists;
     std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room; or that an endpoint keeps
+    std::set<std::pair<std::uint32_t, std::uint32_t>> pairs; ///< that have no policy for it: local identity, peer
+    std::set<std::uint32_t> peers;      ///< of endpoints that are here, to whom they would be as anybody
+    std::set<std::uint32_t> kept_peers; ///< to whom a route leads on that was to change
     std::set<std::uint32_t> endpoints;  ///< by port
     std::set<std::uint32_t> next_hops;
+
+    /// A route stays as it is, and so does policy about whom it leads to.
+    void keep(const weft_route_value& route) {
+        if (route.next_hop != 0) kept_peers.insert(route.identity);
+    }
 };
 
 /// Keeps the first error.
@@ -89,8 +97,8 @@ class TableWriter::RouteBatch {
   public:
     using Store = Result<void> (TableStore::*)(std::span<RouteRow>);
 
-    RouteBatch(TableWriter& writer, Outcome& outcome, Store store) :
-        writer_(writer), outcome_(outcome), store_(store) {
+    RouteBatch(TableWriter& writer, Refused& refused, Outcome& outcome, Store store) :
+        writer_(writer), refused_(refused), outcome_(outcome), store_(store) {
         rows_.reserve(size_max);
         owners_.reserve(size_max);
     }
@@ -106,7 +114,10 @@ class TableWriter::RouteBatch {
         if (rows_.empty()) return;
         outcome_.note((writer_.store_.*store_)(rows_));
         for (std::size_t i = 0; i < rows_.size(); ++i) {
-            if (rows_[i].refused) continue;
+            if (rows_[i].refused) {
+                refused_.keep(rows_[i].before);
+                continue;
+            }
             const auto& [network, next_hop] = owners_[i];
             if (next_hop != nullptr) {
                 ++next_hop->routes;
@@ -125,6 +136,7 @@ class TableWriter::RouteBatch {
     static constexpr std::size_t size_max = 1024;
 
     TableWriter& writer_;
+    Refused& refused_;
     Outcome& outcome_;
     Store store_;
     std::vector<RouteRow> rows_;
@@ -241,10 +253,11 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
     set_policies(update, refused, outcome);
     for (const auto& entry : update.endpoints())
         if (!outcome.note(set_endpoint(entry, refused))) refuse_endpoint(entry.port(), refused);
+    refuse_peers(refused);
     for (const auto& entry : update.next_hops())
         if (!outcome.note(set_next_hop(entry, refused))) refused.next_hops.insert(entry.id());
     set_routes(update, refused, outcome);
-    delete_routes(update, outcome);
+    delete_routes(update, refused, outcome);
     outcome.each(update.deleted_next_hops(), [&](std::uint32_t id) { return delete_next_hop(id); });
     outcome.each(update.deleted_endpoints(), [&](std::uint32_t port) { return delete_endpoint(port); });
     delete_policies(update, refused, outcome);
@@ -326,6 +339,9 @@ void TableWriter::set_policies(const TableUpdate& update, Refused& refused, Outc
         else
             refused.identities.insert(identity);
     }
+    for (const auto& entry : update.policies())
+        if (refused.identities.contains(entry.key().local_identity()))
+            refused.pairs.emplace(entry.key().local_identity(), entry.key().peer_identity());
 }
 
 void TableWriter::count_policies(std::span<const PolicyRow> rows) {
@@ -348,6 +364,15 @@ void TableWriter::refuse_endpoint(std::uint32_t port, Refused& refused) const {
     // It goes on as who it was, whose policy must not go.
     if (const auto present = endpoints_.find(port); present != endpoints_.end())
         refused.identities.insert(present->second.identity());
+}
+
+void TableWriter::refuse_peers(Refused& refused) const {
+    if (refused.pairs.empty()) return;
+    std::set<std::uint32_t> here;
+    for (const Endpoint& message : endpoints_ | std::views::values)
+        here.insert(message.identity());
+    for (const auto& [local, peer] : refused.pairs)
+        if (peer != WEFT_IDENTITY_ANY && here.contains(local)) refused.peers.insert(peer);
 }
 
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
@@ -496,12 +521,14 @@ Result<void> TableWriter::refresh_next_hops() {
     return outcome.take();
 }
 
-void TableWriter::set_routes(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
-    RouteBatch batch(*this, outcome, &TableStore::set_routes);
+void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome) {
+    RouteBatch batch(*this, refused, outcome, &TableStore::set_routes);
     const auto add = [&](const Route& route) -> Result<void> {
         auto prefix = to_prefix(route.prefix());
         if (!prefix) return fail_in(std::move(prefix), "route");
         const auto refuse = [&](const std::string& why) {
+            RouteRow present{.vni = route.vni(), .prefix = *prefix};
+            if (store_.find_route(present)) refused.keep(present.before);
             return fail(ErrorCode::invalid,
                         fmt::format("route {} of VNI {}: {}", prefix->to_string(), route.vni(), why));
         };
@@ -511,6 +538,8 @@ void TableWriter::set_routes(const TableUpdate& update, const Refused& refused, 
         if (network == networks_.end()) return refuse("no network has this VNI");
         const auto next_hop = next_hops_.find(route.next_hop());
         if (next_hop == next_hops_.end()) return refuse(fmt::format("no next hop {}", route.next_hop()));
+        if (refused.peers.contains(route.identity()))
+            return refuse(fmt::format("the policy about identity {} was refused", route.identity()));
         batch.add({.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}},
                   network->second, &next_hop->second);
         return {};
@@ -523,8 +552,8 @@ void TableWriter::set_routes(const TableUpdate& update, const Refused& refused, 
     batch.flush();
 }
 
-void TableWriter::delete_routes(const TableUpdate& update, Outcome& outcome) {
-    RouteBatch batch(*this, outcome, &TableStore::erase_routes);
+void TableWriter::delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome) {
+    RouteBatch batch(*this, refused, outcome, &TableStore::erase_routes);
     for (const auto& key : update.deleted_routes()) {
         auto prefix = to_prefix(key.prefix());
         if (!prefix) {
@@ -561,7 +590,8 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
 void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
     std::vector<PolicyRow> rows;
     for (const auto& key : update.deleted_policies())
-        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()))
+        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()) &&
+            !refused.kept_peers.contains(key.peer_identity()))
             rows.push_back(to_row(key));
     if (rows.empty()) return;
     outcome.note(store_.erase_policies(rows));

@@ -80,12 +80,13 @@ class TableWriter {
     void count_policies(std::span<const PolicyRow> rows);
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
     void refuse_endpoint(std::uint32_t port, Refused& refused) const;
+    void refuse_peers(Refused& refused) const;
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
     /// Checked but for what it leads to.
     Result<void> keep_endpoint(const Endpoint& message);
     Result<void> keep_next_hop(const NextHop& message);
-    void set_routes(const TableUpdate& update, const Refused& refused, Outcome& outcome);
-    void delete_routes(const TableUpdate& update, Outcome& outcome);
+    void set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
+    void delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
     Result<void> delete_next_hop(std::uint32_t id);
     Result<void> delete_endpoint(std::uint32_t port);
     void delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome);

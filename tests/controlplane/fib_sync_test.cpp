@@ -13,11 +13,12 @@
 namespace weft::agent {
 namespace {
 
-void want_route(FibSync& sync, const char* prefix, std::uint32_t next_hop) {
+void want_route(FibSync& sync, const char* prefix, std::uint32_t next_hop, std::uint32_t identity = 0) {
     fastpath::Route route;
     route.set_vni(4000);
     *route.mutable_prefix() = wire(*net::Prefix::parse(prefix));
     route.set_next_hop(next_hop);
+    route.set_identity(identity);
     const auto key = FibSync::key_of(4000, route.prefix());
     sync.routes.set(key, std::move(route));
 }
@@ -282,6 +283,27 @@ TEST_F(FibSyncTest, sends_an_endpoint_with_the_policy_that_was_refused) {
     const auto refused = commit();
     ASSERT_TRUE(refused);
     EXPECT_EQ(fast_path.updates.at(1).policies_size(), 1) << "so that the fast path can refuse both";
+    EXPECT_FALSE(*refused);
+}
+
+TEST_F(FibSyncTest, sends_a_route_with_the_policy_that_was_refused) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.policies_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "policies are full"})
+                                          : std::nullopt;
+    };
+    want_policy(sync, 0, 1);
+    want_policy(sync, 300, 1);
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(sync.policies.refused().size(), 2U);
+    fast_path.updates.clear();
+    want_route(sync, "10.0.0.1/32", 5, 301);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.updates.at(0).policies_size(), 0) << "about somebody else";
+    want_route(sync, "10.0.0.2/32", 5, 300);
+    const auto refused = commit();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(fast_path.updates.at(1).policies_size(), 2) << "all of the local identity's, not half of it";
     EXPECT_FALSE(*refused);
 }
 

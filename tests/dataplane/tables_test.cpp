@@ -367,6 +367,38 @@ TEST(Tables, EndpointThatCannotChangeKeepsThePolicyOfWhoItIs) {
     EXPECT_SAME_ENTRIES(before, writer.dump());
 }
 
+TEST(Tables, RouteWaitsForThePolicyAboutWhomItLeadsTo) {
+    Writer writer;
+    TableUpdate before = world.tables();
+    before.MergeFrom(
+        World::policy(fastpath::DIRECTION_INGRESS, World::id_web, World::id_cache, fastpath::VERDICT_DENY));
+    ASSERT_TRUE(writer.tables.apply(before));
+    // To db the stranger would be anybody. The policy that nobody here has does not keep the newcomer out.
+    constexpr std::uint32_t stranger = 900;
+    constexpr std::uint32_t newcomer = 901;
+    const std::vector<World::Said> wrong = {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}};
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, World::id_db, stranger, wrong);
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, 902, newcomer, wrong));
+    World::add_route(update, world.address(7, 1), 32, World::to_d, stranger);
+    World::add_route(update, world.address(7, 2), 32, World::to_d, newcomer);
+    // Who was cache becomes the stranger, and nobody is cache any more.
+    update.MergeFrom(world.route(world.cache_ip(), World::to_d, stranger));
+    *update.add_deleted_policies() = before.policies(before.policies_size() - 1).key();
+    const auto applied = writer.tables.apply(update);
+    ASSERT_FALSE(applied);
+    EXPECT_NE(applied.error().message.find("255"), std::string::npos) << applied.error().message;
+    World::add_route(before, world.address(7, 2), 32, World::to_d, newcomer);
+    EXPECT_SAME_ENTRIES(before, writer.dump()); // cache goes on as cache, with what policy says of it
+    // Sent once more, with a list that can be.
+    update.mutable_policies()->DeleteSubrange(0, 2);
+    update.clear_verdict_lists();
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, stranger, fastpath::VERDICT_DENY));
+    ASSERT_TRUE(writer.tables.apply(update));
+    const TableUpdate after = writer.dump();
+    EXPECT_EQ(std::ranges::count(after.routes(), stranger, &fastpath::Route::identity), 2);
+    EXPECT_EQ(after.policies_size(), 1);
+}
+
 TEST(Tables, MovedRouteFreesItsNextHop) {
     Writer writer;
     ASSERT_TRUE(writer.tables.apply(world.tables()));

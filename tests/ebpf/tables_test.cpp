@@ -421,6 +421,28 @@ TEST_F(EbpfTables, PolicyOfAnIdentityFitsAsAWholeOrNotAtAll) {
     EXPECT_EQ(difference(tables->dump().value(), expected), "");
 }
 
+TEST_F(EbpfTables, RouteGoesOnAsItWasWhenPolicyAboutWhomItWouldLeadToHasNoRoom) {
+    const auto tables = open(unpinned({{"policies", 2}}));
+    constexpr std::uint32_t subnet = 900;
+    constexpr std::uint32_t stranger = 901;
+    const auto denied = [](std::uint32_t local, std::uint32_t peer) {
+        return World::policy(fastpath::DIRECTION_INGRESS, local, peer, fastpath::VERDICT_DENY);
+    };
+    TableUpdate before = world.tables();
+    World::add_route(before, world.address(7, 0), 24, World::to_d, subnet);
+    before.MergeFrom(denied(World::id_web, World::id_cache));
+    before.MergeFrom(denied(World::id_web, subnet));
+    before.mutable_verdict_lists()->DeleteSubrange(1, 1); // the same
+    ASSERT_TRUE(tables->apply(before));
+    TableUpdate update = denied(World::id_db, stranger);
+    update.MergeFrom(world.route(world.cache_ip(), World::to_d, stranger));
+    World::add_route(update, world.address(7, 0), 24, World::to_d, stranger);
+    for (const auto& policy : before.policies())
+        *update.add_deleted_policies() = policy.key();
+    EXPECT_FALSE(tables->apply(update));
+    EXPECT_EQ(difference(tables->dump().value(), before), "");
+}
+
 TEST_F(EbpfTables, MessageThatIsTooLongIsRefusedByName) {
     const auto tables = open(unpinned());
     ASSERT_TRUE(tables->apply(world.tables()));
