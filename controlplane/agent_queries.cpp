@@ -147,7 +147,7 @@ void Agent::status(Done<v1::StatusReply> done) {
 Result<v1::ListEndpointsReply> Agent::list_endpoints(const v1::ListEndpointsRequest& request) const {
     v1::ListEndpointsReply reply;
     for (const auto& [name, endpoint] : endpoints_->all())
-        if (request.name().empty() || request.name() == name) *reply.add_endpoints() = endpoint;
+        if (request.name().empty() || request.name() == name) *reply.add_endpoints() = endpoints_->shown(endpoint);
     if (!request.name().empty() && reply.endpoints().empty())
         return fail(ErrorCode::not_found,
                     fmt::format("no endpoint is named {}: weft endpoint list shows them", request.name()));

@@ -344,6 +344,13 @@ bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
            });
 }
 
+v1::Endpoint Endpoints::shown(const v1::Endpoint& endpoint) const {
+    v1::Endpoint shown = endpoint;
+    if (endpoint.state() == ready && sync_.endpoints.refused().contains(endpoint.port()))
+        shown.set_state("outdated: the fast path refuses what it became, and keeps it as it was (weft status)");
+    return shown;
+}
+
 void Endpoints::configure_all() {
     for (const auto& [name, endpoint] : endpoints_) {
         if (endpoint.state() != ready) continue;

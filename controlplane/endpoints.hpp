@@ -67,6 +67,9 @@ class Endpoints {
 
     [[nodiscard]] const std::map<std::string, v1::Endpoint>& all() const { return endpoints_; }
 
+    /// With the state that operators see: one that the fast path has not as it became is not ready.
+    [[nodiscard]] v1::Endpoint shown(const v1::Endpoint& endpoint) const;
+
     [[nodiscard]] std::uint64_t addresses_used(const std::string& network) const { return pool_.used(network); }
 
   private:

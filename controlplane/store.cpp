@@ -166,17 +166,13 @@ Result<void> Store::check_place() const {
 }
 
 Result<void> Store::put(std::string_view kind, std::string_view key, std::string_view value) {
-    if (auto there = check_place(); !there) return there;
-    Statement statement(database_.get(), put_row, {kind, key, value});
-    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "write");
-    return {};
+    const Change row{std::string(key), std::string(value)};
+    return change_rows(kind, {&row, 1});
 }
 
 Result<void> Store::erase(std::string_view kind, std::string_view key) {
-    if (auto there = check_place(); !there) return there;
-    Statement statement(database_.get(), erase_row, {kind, key});
-    if (statement.step() != SQLITE_DONE) return fail_database(database_.get(), path_, "delete");
-    return {};
+    const Change row{std::string(key), std::nullopt};
+    return change_rows(kind, {&row, 1});
 }
 
 Result<void> Store::change_rows(std::string_view kind, std::span<const Change> changes) {

@@ -62,16 +62,6 @@ void LocRib::erase_network(net::Vni vni) {
         }
 }
 
-void LocRib::set_stale(const Key& key, const net::Address& peer, const Nlri& nlri_key, bool stale) {
-    const auto entry = entries_.find(key);
-    if (entry == entries_.end()) return;
-    for (Candidate& candidate : entry->second.candidates)
-        if (is(candidate, peer, nlri_key)) {
-            candidate.stale = stale;
-            changed_.insert(key);
-        }
-}
-
 std::vector<NetworkPath> LocRib::best_of(const std::vector<Candidate>& candidates) {
     std::vector<NetworkPath> best;
     if (candidates.empty()) return best;

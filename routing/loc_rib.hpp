@@ -20,7 +20,6 @@ class LocRib {
     void set(const Key& key, Candidate candidate);
     void erase(const Key& key, const net::Address& peer, const Nlri& nlri_key);
     void erase_network(net::Vni vni);
-    void set_stale(const Key& key, const net::Address& peer, const Nlri& nlri_key, bool stale);
 
     /// What changed since the last call; only prefixes whose best paths differ.
     [[nodiscard]] RouteUpdate take_update();

@@ -275,6 +275,8 @@ def what_is_too_large_opens_nothing(lab):
             for words in (('namespace', 'set', 'default', 'team=huge'), ('endpoint', 'add', 'late', '--netns', netns)):
                 refused = host.try_weft(*words)
                 assert refused.returncode == 1 and 'too many ranges' in refused.stderr, refused
+            states = [endpoint['state'] for endpoint in host.weft_json('endpoint', 'list')['endpoints']]
+            assert states and all(state.startswith('outdated: ') for state in states), states
             forbidden(lab, 'h2', 'ingress_policy', 'h1-e1')
             for each in huge:
                 host.try_weft('policy', 'delete', f"cnp:{each['metadata']['name']}")
