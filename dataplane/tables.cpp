@@ -280,6 +280,11 @@ void Tables::set_route(Map& routes, const Key& key, fastpath::RouteRow& row) {
     routes.insert(key, as_value(row.value), retired_);
 }
 
+Result<void> Tables::wait_for_readers() {
+    quiescence_.wait();
+    return {};
+}
+
 Result<void> Tables::erase_routes(std::span<fastpath::RouteRow> rows) {
     for (auto& row : rows) {
         if (row.prefix.address().is_v4())

@@ -124,6 +124,7 @@ class Tables : private fastpath::TableStore {
     Result<void> set_next_hop(std::uint32_t id, const weft_next_hop& next_hop,
                               const fastpath::NextHop& message) override;
     Result<void> set_routes(std::span<fastpath::RouteRow> rows) override;
+    Result<void> wait_for_readers() override;
     Result<void> erase_routes(std::span<fastpath::RouteRow> rows) override;
     Result<void> erase_next_hop(std::uint32_t id) override;
     Result<void> erase_vtep(const weft_address& address) override;

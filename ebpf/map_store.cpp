@@ -228,6 +228,8 @@ Result<void> MapStore::set_routes(std::span<fastpath::RouteRow> rows) {
     return done;
 }
 
+Result<void> MapStore::wait_for_readers() { return wait_for_packets_under_way(); }
+
 Result<void> MapStore::erase_routes(std::span<fastpath::RouteRow> rows) {
     Result<void> first;
     for (auto& row : rows) {

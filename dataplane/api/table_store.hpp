@@ -62,6 +62,9 @@ class TableStore {
     /// In their order; a row that is refused keeps no other out. The error is the first one's.
     virtual Result<void> set_routes(std::span<RouteRow> rows) = 0;
 
+    /// Returns when no packet is under way any more that met the tables as they were before the call.
+    virtual Result<void> wait_for_readers() = 0;
+
     virtual Result<void> erase_routes(std::span<RouteRow> rows) = 0;
     virtual Result<void> erase_next_hop(std::uint32_t id) = 0;
     virtual Result<void> erase_vtep(const weft_address& address) = 0;

@@ -378,6 +378,7 @@ void TableWriter::refuse_peers(Refused& refused) const {
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
     const std::string what = name_of(message);
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
+    if (message.identity() == WEFT_IDENTITY_ANY) return fail(ErrorCode::invalid, what + ": identity 0 is nobody's");
     if (message.port() > port_id_max)
         return fail(ErrorCode::invalid, fmt::format("{}: ports are 1 to {}", what, port_id_max));
     const auto network = networks_.find(message.vni());
@@ -594,6 +595,11 @@ void TableWriter::delete_policies(const TableUpdate& update, const Refused& refu
             !refused.kept_peers.contains(key.peer_identity()))
             rows.push_back(to_row(key));
     if (rows.empty()) return;
+    // A packet that met an endpoint or a route as it was before asks for the policy of before.
+    const bool others_met = update.endpoints_size() + update.deleted_endpoints_size() + update.routes_size() +
+                                update.deleted_routes_size() >
+                            0;
+    if (others_met && !outcome.note(store_.wait_for_readers())) return;
     outcome.note(store_.erase_policies(rows));
     count_policies(rows);
 }

@@ -132,16 +132,16 @@ WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint
     const uint32_t protocol_port = flow->protocol << 16 | port;
     /* The local side of a key is who the endpoint is; the peer's is what the FIB says. */
     if (sender) {
-        const struct weft_policy_key key =
-            weft_policy_key_of(WEFT_EGRESS, sender->identity, decision->destination.identity);
+        const uint32_t identity = weft_identity_of(sender);
+        if (identity == WEFT_IDENTITY_ANY) return decision->reason = WEFT_DROP_endpoint_not_ready;
+        const struct weft_policy_key key = weft_policy_key_of(WEFT_EGRESS, identity, decision->destination.identity);
         weft_ask_policy(view, &key, protocol_port, &decision->egress);
         if (weft_policy_denies(decision->egress)) return decision->reason = WEFT_DROP_egress_policy;
     }
     if (to->kind == WEFT_NEXT_HOP_LOCAL) {
-        const struct weft_endpoint* const receiver = weft_find_endpoint(view, to->port);
-        if (!receiver) return decision->reason = WEFT_DROP_endpoint_not_ready;
-        const struct weft_policy_key key =
-            weft_policy_key_of(WEFT_INGRESS, receiver->identity, decision->source.identity);
+        const uint32_t identity = weft_identity_of(weft_find_endpoint(view, to->port));
+        if (identity == WEFT_IDENTITY_ANY) return decision->reason = WEFT_DROP_endpoint_not_ready;
+        const struct weft_policy_key key = weft_policy_key_of(WEFT_INGRESS, identity, decision->source.identity);
         weft_ask_policy(view, &key, protocol_port, &decision->ingress);
         if (weft_policy_denies(decision->ingress)) return decision->reason = WEFT_DROP_ingress_policy;
     }

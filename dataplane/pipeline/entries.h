@@ -62,6 +62,12 @@ struct weft_route_value {
     uint32_t identity;
 };
 
+/* WEFT_IDENTITY_ANY: there is no endpoint, or it goes just now. Read once, since eBPF's endpoints are overwritten in
+ * place, with zeros when they go. */
+WEFT_INLINE uint32_t weft_identity_of(const struct weft_endpoint* endpoint) {
+    return endpoint ? *(const volatile uint32_t*)&endpoint->identity : (uint32_t)WEFT_IDENTITY_ANY;
+}
+
 WEFT_INLINE int weft_endpoint_owns(const struct weft_endpoint* endpoint, const struct weft_address* address) {
     for (int i = 0; i < WEFT_ENDPOINT_ADDRESSES; i++)
         if (i < endpoint->address_count && weft_address_equal(&endpoint->addresses[i], address)) return 1;

@@ -182,6 +182,7 @@ std::vector<Refusal> refusals() {
         {"NetworkZero", changed([](auto& u) { u.add_networks()->set_vni(0); }), "VNI"},
         {"NetworkBeyond24Bits", changed([](auto& u) { u.add_networks()->set_vni(1U << 24); }), "VNI"},
         {"EndpointOnPortZero", endpoint_with([](auto& e) { e.set_port(0); }), "late on port 0"},
+        {"EndpointOfNobody", endpoint_with([](auto& e) { e.set_identity(0); }), "late on port 60: identity 0"},
         {"EndpointWithoutNetwork", endpoint_with([](auto& e) { e.set_vni(77); }), "77"},
         {"EndpointWithShortMac", endpoint_with([](auto& e) { e.set_mac("12345"); }), "6 bytes"},
         {"EndpointWithOddAddress", endpoint_with([](auto& e) { e.set_addresses(0, "123"); }), "late"},
@@ -628,6 +629,45 @@ TEST(Tables, ReadersSeeOneRouteOrTheOther) {
     writer.quiescence.unregister_worker(0);
     EXPECT_EQ(wrong, 0U);
     EXPECT_GT(reads, 600U);
+}
+
+TEST(Tables, ReaderWhoMetAnEndpointFindsItsPolicy) {
+    Writer writer;
+    // Web is one or the other by turns, and policy denies both all; of who nobody is, no policy stays.
+    constexpr std::array<std::uint32_t, 2> identities = {900, 901};
+    std::array<TableUpdate, 2> turns;
+    for (const std::size_t turn : {0U, 1U}) {
+        turns[turn] = World::policy(fastpath::DIRECTION_EGRESS, identities[turn], 0, fastpath::VERDICT_DENY);
+        World::add_endpoint(turns[turn], World::web, "web", world.web_mac, world.web_ip(), identities[turn]);
+        auto& gone = *turns[turn].add_deleted_policies();
+        gone.set_direction(fastpath::DIRECTION_EGRESS);
+        gone.set_local_identity(identities[1 - turn]);
+    }
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    ASSERT_TRUE(writer.tables.apply(turns[0]));
+    std::atomic<bool> stop = false;
+    std::uint64_t open = 0;
+    std::uint64_t reads = 0;
+    writer.quiescence.register_worker(0);
+    writer.quiescence.online(0);
+    std::thread reader([&] {
+        while (!stop.load(std::memory_order_relaxed)) {
+            const Endpoint* const endpoint = writer.tables.endpoint(World::web);
+            // What a burst does before it asks for policy.
+            for (std::uint32_t packet = 0; packet < 32; ++packet)
+                static_cast<void>(writer.tables.is_vtep(weft_address_v4(world.cache_ip().data())));
+            open += writer.tables.verdicts(weft_policy_key_of(WEFT_EGRESS, endpoint->identity, 0)) == nullptr ? 1 : 0;
+            ++reads;
+            writer.quiescence.quiescent(0);
+        }
+        writer.quiescence.offline(0);
+    });
+    for (std::size_t turn = 1; turn < 5000; ++turn)
+        ASSERT_TRUE(writer.tables.apply(turns[turn % 2]));
+    stop = true;
+    reader.join();
+    writer.quiescence.unregister_worker(0);
+    EXPECT_EQ(open, 0U) << "of " << reads;
 }
 
 } // namespace

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// decision.h with tables of its own: what endpoints are that go while a packet is under way.
+#include <gtest/gtest.h>
+
+#include "dataplane/pipeline/decision.h"
+
+namespace {
+
+constexpr std::uint32_t here = 7;     // port and next hop of the endpoint
+constexpr std::uint32_t outside = 30; // a next hop to another host
+
+} // namespace
+
+struct weft_view {
+    weft_next_hop local{};
+    weft_next_hop vtep{};
+    weft_endpoint endpoint{};
+};
+
+// Everybody's address is the number of the next hop that leads there.
+static inline weft_route_value weft_find_route(const weft_view*, uint32_t, const weft_address* address) {
+    return {.next_hop = address->words[3], .identity = 900};
+}
+
+static inline const weft_next_hop* weft_find_next_hop(const weft_view* view, uint32_t id) {
+    return id == here ? &view->local : &view->vtep;
+}
+
+static inline const weft_endpoint* weft_find_endpoint(const weft_view* view, uint32_t) { return &view->endpoint; }
+
+static inline uint64_t weft_find_verdicts(const weft_view*, const weft_policy_key*) { return 0; }
+
+static inline const weft_verdict_block* weft_find_verdict_block(const weft_view*, uint64_t, uint32_t) {
+    return nullptr;
+}
+
+namespace {
+
+weft_drop_reason decide(std::uint32_t from, std::uint32_t to, std::uint32_t identity) {
+    weft_view view;
+    view.local.kind = WEFT_NEXT_HOP_LOCAL;
+    view.local.port = here;
+    view.vtep.kind = WEFT_NEXT_HOP_VTEP;
+    view.endpoint.port = here;
+    view.endpoint.identity = identity;
+    weft_flow flow{};
+    flow.source.words[3] = from;
+    flow.destination.words[3] = to;
+    flow.protocol = WEFT_PROTO_UDP;
+    weft_decision decision;
+    return weft_decide(&view, 4000, &flow, from == here ? &view.endpoint : nullptr, &decision);
+}
+
+TEST(Decision, NobodysPolicyAllowsEverything) {
+    EXPECT_EQ(decide(here, outside, 256), WEFT_DROP_none);
+    EXPECT_EQ(decide(outside, here, 256), WEFT_DROP_none);
+}
+
+TEST(Decision, EndpointThatIsBeingOverwrittenIsNotOpen) {
+    EXPECT_EQ(decide(here, outside, 0), WEFT_DROP_endpoint_not_ready);
+    EXPECT_EQ(decide(outside, here, 0), WEFT_DROP_endpoint_not_ready);
+}
+
+} // namespace
