@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// decision.h with tables of its own: what endpoints are that go while a packet is under way.
+// decision.h with tables of its own, which change while a packet is under way.
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "dataplane/pipeline/decision.h"
@@ -11,10 +13,14 @@ constexpr std::uint32_t outside = 30; // a next hop to another host
 
 } // namespace
 
+enum class Policy { none, comes_between };
+
 struct weft_view {
     weft_next_hop local{};
     weft_next_hop vtep{};
     weft_endpoint endpoint{};
+    Policy policy = Policy::none;
+    mutable bool asked_for_anybody = false;
 };
 
 // Everybody's address is the number of the next hop that leads there.
@@ -28,21 +34,39 @@ static inline const weft_next_hop* weft_find_next_hop(const weft_view* view, uin
 
 static inline const weft_endpoint* weft_find_endpoint(const weft_view* view, uint32_t) { return &view->endpoint; }
 
-static inline uint64_t weft_find_verdicts(const weft_view*, const weft_policy_key*) { return 0; }
+// Anybody may do nothing, and the pair, whose entry comes between two questions, everything; lists are named by
+// verdict.
+static inline uint64_t weft_find_verdicts(const weft_view* view, const weft_policy_key* key) {
+    if (view->policy == Policy::none) return 0;
+    if (key->peer_identity != WEFT_IDENTITY_ANY) return view->asked_for_anybody ? WEFT_ALLOW : 0;
+    view->asked_for_anybody = true;
+    return WEFT_DENY;
+}
 
-static inline const weft_verdict_block* weft_find_verdict_block(const weft_view*, uint64_t, uint32_t) {
-    return nullptr;
+static inline const weft_verdict_block* weft_find_verdict_block(const weft_view*, uint64_t list, uint32_t) {
+    static const std::array<weft_verdict_block, 3> blocks = [] {
+        std::array<weft_verdict_block, 3> made{};
+        for (std::uint32_t verdict = 0; verdict < made.size(); ++verdict) {
+            made[verdict].blocks = 1;
+            for (auto& range : made[verdict].ranges)
+                range = {.first = WEFT_NO_RANGE, .value = {.verdict = verdict, .rule = 1, .audited_rule = 0}};
+            made[verdict].ranges[0].first = 0;
+        }
+        return made;
+    }();
+    return &blocks.at(list);
 }
 
 namespace {
 
-weft_drop_reason decide(std::uint32_t from, std::uint32_t to, std::uint32_t identity) {
+weft_drop_reason decide(std::uint32_t from, std::uint32_t to, std::uint32_t identity, Policy policy = Policy::none) {
     weft_view view;
     view.local.kind = WEFT_NEXT_HOP_LOCAL;
     view.local.port = here;
     view.vtep.kind = WEFT_NEXT_HOP_VTEP;
     view.endpoint.port = here;
     view.endpoint.identity = identity;
+    view.policy = policy;
     weft_flow flow{};
     flow.source.words[3] = from;
     flow.destination.words[3] = to;
@@ -59,6 +83,11 @@ TEST(Decision, NobodysPolicyAllowsEverything) {
 TEST(Decision, EndpointThatIsBeingOverwrittenIsNotOpen) {
     EXPECT_EQ(decide(here, outside, 0), WEFT_DROP_endpoint_not_ready);
     EXPECT_EQ(decide(outside, here, 0), WEFT_DROP_endpoint_not_ready);
+}
+
+TEST(Decision, EntryOfThePairThatHasJustComeHolds) {
+    EXPECT_EQ(decide(here, outside, 256, Policy::comes_between), WEFT_DROP_none);
+    EXPECT_EQ(decide(outside, here, 256, Policy::comes_between), WEFT_DROP_none);
 }
 
 } // namespace
