@@ -517,9 +517,9 @@ void Endpoints::refresh(const std::string& name) {
     const auto found = endpoints_.find(name);
     if (found == endpoints_.end()) return;
     found->second.set_identity(policy_.endpoint_identity(name));
-    if (found->second.state() != ready) return;
-    set_tables(found->second);
-    announce(found->second);
+    // Also while it is being attached or detached: policy of who it was goes.
+    if (sync_.endpoints.find(found->second.port()) != nullptr) set_tables(found->second);
+    if (found->second.state() == ready) announce(found->second);
 }
 
 void Endpoints::ports_gone(const std::set<std::uint32_t>& ports) {

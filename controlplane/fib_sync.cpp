@@ -10,6 +10,8 @@ namespace weft::agent {
 
 namespace {
 
+constexpr std::uint32_t anybody = 0; ///< as a policy entry's peer: who has none of their own
+
 template <class Key, class Entries, class KeyOf>
 std::map<Key, std::string> index(const Entries& entries, KeyOf key_of) {
     std::map<Key, std::string> has;
@@ -29,6 +31,7 @@ fastpath::PolicyKey policy_key(const std::string& text) {
 void FibSync::connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables) {
     fast_path_ = &fast_path;
     in_flight_ = false;
+    doubtful_ = false;
     retry_refused();
     adopt(tables);
     commit();
@@ -82,6 +85,7 @@ void FibSync::sweep_routes() {
 }
 
 void FibSync::retry_refused() {
+    if (doubtful_ && fast_path_ != nullptr && !in_flight_) return take_stock([this] { answered({}, {}); });
     with_tables(*this, [](auto&... table) { (table.retry_refused(), ...); });
 }
 
@@ -97,19 +101,45 @@ void FibSync::send_policies_of_changes() {
     if (policies.refused().empty()) return;
     std::set<std::uint32_t> locals;
     std::set<std::uint32_t> peers;
-    endpoints.for_each_change([&](const fastpath::Endpoint& endpoint) { locals.insert(endpoint.identity()); });
+    endpoints.for_each_change([&](const fastpath::Endpoint& endpoint) {
+        locals.insert(endpoint.identity());
+        peers.insert(endpoint.identity());
+    });
     routes.for_each_change([&](const fastpath::Route& route) { peers.insert(route.identity()); });
+    if (peers.empty()) return;
+    // What is to go waits for those who keep it.
+    const auto is_wanted = [this](const std::string& text) { return policies.find(text) != nullptr; };
     for (const std::string& text : policies.refused())
-        if (const auto key = policy_key(text); peers.contains(key.peer_identity()))
+        if (const auto key = policy_key(text);
+            is_wanted(text) && (key.peer_identity() == anybody || peers.contains(key.peer_identity())))
             locals.insert(key.local_identity());
-    if (locals.empty()) return;
-    verdict_lists.retry_refused();
-    policies.retry_refused(
-        [&](const std::string& text) { return locals.contains(policy_key(text).local_identity()); });
+    verdict_lists.retry_refused([this](std::uint64_t number) { return verdict_lists.find(number) != nullptr; });
+    policies.retry_refused([&](const std::string& text) {
+        return is_wanted(text) && locals.contains(policy_key(text).local_identity());
+    });
+}
+
+void FibSync::keep_policies_of_refused() {
+    std::set<std::uint32_t> locals;
+    std::set<std::uint32_t> peers;
+    endpoints.for_each_kept([&](const fastpath::Endpoint& endpoint) { locals.insert(endpoint.identity()); });
+    routes.for_each_kept([&](const fastpath::Route& route) { peers.insert(route.identity()); });
+    if (locals.empty() && peers.empty()) return;
+    // Of who is still wanted elsewhere, what policy says is known: there nothing goes that should stay.
+    for (const auto& [port, entry] : endpoints.desired())
+        locals.erase(entry.first.identity());
+    for (const auto& [key, entry] : routes.desired())
+        peers.erase(entry.first.identity());
+    policies.hold([&](const std::string& text) {
+        const auto key = policy_key(text);
+        return locals.contains(key.local_identity()) || peers.contains(key.peer_identity());
+    });
+    verdict_lists.hold([](std::uint64_t) { return true; });
 }
 
 fastpath::TableUpdate FibSync::take_update() {
     send_policies_of_changes();
+    keep_policies_of_refused();
     fastpath::TableUpdate update;
     host.take_changes([&](const auto& entry) { *update.mutable_host() = entry; }, [](std::uint32_t) {});
     networks.take_changes([&](const auto& entry) { *update.add_networks() = entry; },
@@ -163,15 +193,23 @@ void FibSync::send() {
             spdlog::error("the fast path refused: {}", applied.error().message);
         last_refusal_ = applied.error().message;
         // The rest it has taken; which is which, it knows itself.
-        auto* const fast_path = fast_path_;
-        if (fast_path == nullptr) return answered(std::move(applied), told);
-        fast_path->dump([this, fast_path, applied, told](Result<fastpath::TableUpdate> tables) {
-            if (tables && fast_path_ == fast_path) {
+        if (fast_path_ == nullptr) return answered(std::move(applied), told);
+        take_stock([this, applied, told] { answered(applied, told); });
+    });
+}
+
+void FibSync::take_stock(std::function<void()> then) {
+    in_flight_ = true;
+    auto* const fast_path = fast_path_;
+    fast_path->dump([this, fast_path, then = std::move(then)](const Result<fastpath::TableUpdate>& tables) {
+        if (fast_path_ == fast_path) {
+            doubtful_ = !tables;
+            if (tables) {
                 adopt(*tables);
                 with_tables(*this, [](auto&... table) { (table.hold_refused(), ...); });
             }
-            answered(applied, told);
-        });
+        }
+        then();
     });
 }
 
@@ -181,7 +219,7 @@ void FibSync::answered(Result<void> applied, std::vector<fastpath::Done<void>> t
     if (!applied && applied.error().code == ErrorCode::unavailable) reset_rules_.insert(sent.begin(), sent.end());
     for (const auto& done : told)
         done(applied);
-    if (fast_path_ != nullptr && !in_flight_ && pending() > 0) send();
+    if (fast_path_ != nullptr && !in_flight_ && (pending() > 0 || !waiting_.empty())) send();
 }
 
 } // namespace weft::agent

@@ -255,7 +255,10 @@ void PolicyEngine::give_back(const Applied& applied) {
 }
 
 Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const Kept> items) {
-    if (auto kept = sink_.keep(document_kind, items); !kept) return kept;
+    if (auto kept = sink_.keep(document_kind, items); !kept) {
+        give_back(policies);
+        return kept;
+    }
     swap_policies(policies);
     auto fits = check_sizes(policies);
     if (!fits) {
@@ -277,10 +280,14 @@ std::vector<Kept> PolicyEngine::documents_of(const Policies& names) const {
     return items;
 }
 
-void PolicyEngine::settle(const Policies& out) {
-    // They are asked no more; until now, what stands in their place kept the numbers that both have.
+void PolicyEngine::give_back(const Policies& out) {
     for (const auto& [name, policy] : out)
         if (policy) give_back(*policy);
+}
+
+void PolicyEngine::settle(const Policies& out) {
+    // They are asked no more; until now, what stands in their place kept the numbers that both have.
+    give_back(out);
     write();
 }
 

@@ -190,6 +190,7 @@ class PolicyEngine {
     /// All that routes tell of, by the CIDRs of present and proposed policies.
     [[nodiscard]] std::set<Identity> peers_with(std::span<const PolicyDocument> proposed) const;
     void give_back(const Applied& applied);
+    void give_back(const Policies& out);
     /// Keeps the items and puts policies in place of those of their names; none: takes that one away. What cannot be
     /// kept, or no fast path takes, changes nothing.
     [[nodiscard]] Result<void> replace_policies(Policies policies, std::span<const Kept> items);

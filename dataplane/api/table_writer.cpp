@@ -54,17 +54,21 @@ std::unexpected<Error> no_memory() {
 
 } // namespace
 
-/// What an update lost, so that nothing which builds on it is applied to what was there before.
+/// What an update lost, so that nothing which builds on it is applied to what was there before; and what goes on as
+/// it was, whose policy must not go.
 struct TableWriter::Refused {
     std::set<std::uint64_t> verdict_lists;
-    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room; or that an endpoint keeps
-    std::set<std::pair<std::uint32_t, std::uint32_t>> pairs; ///< that have no policy for it: local identity, peer
-    std::set<std::uint32_t> peers;      ///< of endpoints that are here, to whom they would be as anybody
-    std::set<std::uint32_t> kept_peers; ///< to whom a route leads on that was to change
+    std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room
+    std::set<std::uint32_t> peers;      ///< about whom such policy of an endpoint that is here speaks
+    bool anybody = false;               ///< such policy speaks about everybody
     std::set<std::uint32_t> endpoints;  ///< by port
     std::set<std::uint32_t> next_hops;
+    std::set<std::uint32_t> kept_locals; ///< that an endpoint stays
+    std::set<std::uint32_t> kept_peers;  ///< that a route still leads to
 
-    /// A route stays as it is, and so does policy about whom it leads to.
+    /// Would it be as anybody to some endpoint, for want of policy about it?
+    [[nodiscard]] bool is_stranger(std::uint32_t identity) const { return anybody || peers.contains(identity); }
+
     void keep(const weft_route_value& route) {
         if (route.next_hop != 0) kept_peers.insert(route.identity);
     }
@@ -251,15 +255,16 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
     for (const auto& list : update.verdict_lists())
         if (!outcome.note(set_verdict_list(list))) refused.verdict_lists.insert(list.number());
     set_policies(update, refused, outcome);
+    refuse_peers(update, refused);
     for (const auto& entry : update.endpoints())
         if (!outcome.note(set_endpoint(entry, refused))) refuse_endpoint(entry.port(), refused);
-    refuse_peers(refused);
     for (const auto& entry : update.next_hops())
         if (!outcome.note(set_next_hop(entry, refused))) refused.next_hops.insert(entry.id());
     set_routes(update, refused, outcome);
     delete_routes(update, refused, outcome);
     outcome.each(update.deleted_next_hops(), [&](std::uint32_t id) { return delete_next_hop(id); });
-    outcome.each(update.deleted_endpoints(), [&](std::uint32_t port) { return delete_endpoint(port); });
+    for (const std::uint32_t port : update.deleted_endpoints())
+        if (!outcome.note(delete_endpoint(port))) refuse_endpoint(port, refused);
     delete_policies(update, refused, outcome);
     delete_verdict_lists(update, outcome);
     outcome.each(update.deleted_networks(), [&](std::uint32_t vni) { return delete_network(vni); });
@@ -339,9 +344,6 @@ void TableWriter::set_policies(const TableUpdate& update, Refused& refused, Outc
         else
             refused.identities.insert(identity);
     }
-    for (const auto& entry : update.policies())
-        if (refused.identities.contains(entry.key().local_identity()))
-            refused.pairs.emplace(entry.key().local_identity(), entry.key().peer_identity());
 }
 
 void TableWriter::count_policies(std::span<const PolicyRow> rows) {
@@ -351,28 +353,36 @@ void TableWriter::count_policies(std::span<const PolicyRow> rows) {
     }
 }
 
+void TableWriter::refuse_peers(const TableUpdate& update, Refused& refused) const {
+    if (refused.identities.empty()) return;
+    std::set<std::uint32_t> here;
+    for (const Endpoint& message : endpoints_ | std::views::values)
+        here.insert(message.identity());
+    for (const auto& entry : update.policies()) {
+        const std::uint32_t local = entry.key().local_identity();
+        if (!refused.identities.contains(local) || !here.contains(local)) continue;
+        refused.peers.insert(entry.key().peer_identity());
+        refused.anybody |= entry.key().peer_identity() == WEFT_IDENTITY_ANY;
+    }
+}
+
 Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
     const std::string what = name_of(message);
     if (refused.identities.contains(message.identity()))
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
+    const auto present = endpoints_.find(message.port());
+    const bool is_known = present != endpoints_.end() && present->second.identity() == message.identity();
+    if (!is_known && refused.is_stranger(message.identity()))
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: the policy about identity {} was refused", what, message.identity()));
     return keep_endpoint(message);
 }
 
 void TableWriter::refuse_endpoint(std::uint32_t port, Refused& refused) const {
     refused.endpoints.insert(port);
-    // It goes on as who it was, whose policy must not go.
     if (const auto present = endpoints_.find(port); present != endpoints_.end())
-        refused.identities.insert(present->second.identity());
-}
-
-void TableWriter::refuse_peers(Refused& refused) const {
-    if (refused.pairs.empty()) return;
-    std::set<std::uint32_t> here;
-    for (const Endpoint& message : endpoints_ | std::views::values)
-        here.insert(message.identity());
-    for (const auto& [local, peer] : refused.pairs)
-        if (peer != WEFT_IDENTITY_ANY && here.contains(local)) refused.peers.insert(peer);
+        refused.kept_locals.insert(present->second.identity());
 }
 
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
@@ -539,8 +549,12 @@ void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcom
         if (network == networks_.end()) return refuse("no network has this VNI");
         const auto next_hop = next_hops_.find(route.next_hop());
         if (next_hop == next_hops_.end()) return refuse(fmt::format("no next hop {}", route.next_hop()));
-        if (refused.peers.contains(route.identity()))
-            return refuse(fmt::format("the policy about identity {} was refused", route.identity()));
+        if (refused.is_stranger(route.identity())) {
+            RouteRow present{.vni = route.vni(), .prefix = *prefix};
+            if (auto found = store_.find_route(present); !found) return fail_in(std::move(found), "route");
+            if (present.before.next_hop == 0 || present.before.identity != route.identity())
+                return refuse(fmt::format("the policy about identity {} was refused", route.identity()));
+        }
         batch.add({.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}},
                   network->second, &next_hop->second);
         return {};
@@ -592,7 +606,7 @@ void TableWriter::delete_policies(const TableUpdate& update, const Refused& refu
     std::vector<PolicyRow> rows;
     for (const auto& key : update.deleted_policies())
         if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()) &&
-            !refused.kept_peers.contains(key.peer_identity()))
+            !refused.kept_locals.contains(key.local_identity()) && !refused.kept_peers.contains(key.peer_identity()))
             rows.push_back(to_row(key));
     if (rows.empty()) return;
     // A packet that met an endpoint or a route as it was before asks for the policy of before.

@@ -78,9 +78,9 @@ class TableWriter {
     void set_policies(const TableUpdate& update, Refused& refused, Outcome& outcome);
     /// Keeps count of lists' policies, once the store has the rows.
     void count_policies(std::span<const PolicyRow> rows);
+    void refuse_peers(const TableUpdate& update, Refused& refused) const;
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
     void refuse_endpoint(std::uint32_t port, Refused& refused) const;
-    void refuse_peers(Refused& refused) const;
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
     /// Checked but for what it leads to.
     Result<void> keep_endpoint(const Endpoint& message);

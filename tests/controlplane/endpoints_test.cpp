@@ -230,6 +230,26 @@ TEST_F(EndpointsTest, relabelled_namespaces_are_announced_again) {
     });
 }
 
+TEST_F(EndpointsTest, who_becomes_another_while_it_is_attached_has_policy) {
+    ASSERT_TRUE(policy->apply("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\n"));
+    bool relabelled = false;
+    fast_path.refuse = [&](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        if (update.endpoints_size() == 0 || std::exchange(relabelled, true)) return std::nullopt;
+        EXPECT_TRUE(policy->set_namespace("default", {{"team", "a"}}));
+        for (const auto& name : tables->take_changed_endpoints())
+            endpoints->refresh(name);
+        sync->commit();
+        return std::nullopt;
+    };
+    ASSERT_TRUE(add("web-1", web.path()));
+    ASSERT_TRUE(relabelled);
+    const auto identity = endpoints->find("web-1")->identity();
+    EXPECT_EQ(state("web-1"), "ready");
+    EXPECT_EQ(fast_path.endpoints.begin()->second.identity(), identity);
+    ASSERT_EQ(fast_path.policies.size(), 1U);
+    EXPECT_EQ(fast_path.policies.begin()->second.key().local_identity(), identity);
+}
+
 TEST_F(EndpointsTest, refuses_labels_that_cannot_be) {
     v1::AddEndpointRequest request;
     request.set_name("web-1");

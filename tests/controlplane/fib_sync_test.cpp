@@ -47,6 +47,21 @@ void want_policy(FibSync& sync, std::uint32_t peer, std::uint64_t list) {
     sync.policies.set(key, std::move(entry));
 }
 
+void forget_policy(FibSync& sync, std::uint32_t peer) {
+    fastpath::PolicyKey key;
+    key.set_direction(fastpath::DIRECTION_INGRESS);
+    key.set_local_identity(256);
+    key.set_peer_identity(peer);
+    sync.policies.erase(key.SerializeAsString());
+}
+
+void want_endpoint(FibSync& sync, std::uint32_t identity) {
+    fastpath::Endpoint endpoint;
+    endpoint.set_port(1);
+    endpoint.set_identity(identity);
+    sync.endpoints.set(1, endpoint);
+}
+
 class FibSyncTest : public testing::Test {
   protected:
     void connect() {
@@ -201,6 +216,13 @@ TEST_F(FibSyncTest, numbers_of_rules_are_reset_once_the_fast_path_says_so) {
     EXPECT_EQ(reset(fast_path.updates.back()), (std::vector<std::uint32_t>{5}));
 }
 
+TEST_F(FibSyncTest, answers_who_came_while_an_update_was_under_way_and_changed_nothing) {
+    connect();
+    want_route(sync, "10.0.0.1/32", 5);
+    sync.commit();
+    EXPECT_TRUE(commit());
+}
+
 TEST_F(FibSyncTest, fails_who_waits_when_the_fast_path_dies) {
     connect();
     want_route(sync, "10.0.0.1/32", 5);
@@ -268,18 +290,14 @@ TEST_F(FibSyncTest, sends_an_endpoint_with_the_policy_that_was_refused) {
         return update.policies_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "policies are full"})
                                           : std::nullopt;
     };
-    want_policy(sync, 0, 1);
+    want_policy(sync, 300, 1);
     ASSERT_TRUE(commit());
     ASSERT_EQ(sync.policies.refused().size(), 1U);
     fast_path.updates.clear();
-    fastpath::Endpoint endpoint;
-    endpoint.set_port(1);
-    endpoint.set_identity(257);
-    sync.endpoints.set(1, endpoint);
+    want_endpoint(sync, 257);
     ASSERT_TRUE(commit());
     EXPECT_EQ(fast_path.updates.at(0).policies_size(), 0) << "of somebody else";
-    endpoint.set_identity(256);
-    sync.endpoints.set(1, endpoint);
+    want_endpoint(sync, 256);
     const auto refused = commit();
     ASSERT_TRUE(refused);
     EXPECT_EQ(fast_path.updates.at(1).policies_size(), 1) << "so that the fast path can refuse both";
@@ -292,8 +310,8 @@ TEST_F(FibSyncTest, sends_a_route_with_the_policy_that_was_refused) {
         return update.policies_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "policies are full"})
                                           : std::nullopt;
     };
-    want_policy(sync, 0, 1);
     want_policy(sync, 300, 1);
+    want_policy(sync, 302, 1);
     ASSERT_TRUE(commit());
     ASSERT_EQ(sync.policies.refused().size(), 2U);
     fast_path.updates.clear();
@@ -305,6 +323,78 @@ TEST_F(FibSyncTest, sends_a_route_with_the_policy_that_was_refused) {
     ASSERT_TRUE(refused);
     EXPECT_EQ(fast_path.updates.at(1).policies_size(), 2) << "all of the local identity's, not half of it";
     EXPECT_FALSE(*refused);
+}
+
+TEST_F(FibSyncTest, an_endpoint_that_cannot_change_keeps_the_policy_of_who_it_is) {
+    connect();
+    want_policy(sync, 300, 1);
+    want_endpoint(sync, 256);
+    ASSERT_TRUE(commit());
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.endpoints_size() > 0 ? std::optional(Error{ErrorCode::invalid, "no"}) : std::nullopt;
+    };
+    want_endpoint(sync, 257);
+    ASSERT_TRUE(commit());
+    forget_policy(sync, 300);
+    sync.verdict_lists.erase(1);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.policies.size(), 1U);
+    want_route(sync, "10.0.0.1/32", 5, 300); // about whom it is
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.policies.size(), 1U);
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+    EXPECT_FALSE(sync.in_sync());
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    sync.retry_refused();
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.endpoints.at(1).identity(), 257U);
+    EXPECT_TRUE(fast_path.policies.empty());
+    EXPECT_TRUE(sync.in_sync());
+}
+
+TEST_F(FibSyncTest, a_route_that_cannot_change_keeps_the_policy_about_whom_it_leads_to) {
+    connect();
+    want_policy(sync, 300, 1);
+    want_policy(sync, 302, 1);
+    want_route(sync, "10.0.0.1/32", 5, 300);
+    want_route(sync, "10.0.0.2/32", 5, 302);
+    want_route(sync, "10.0.0.3/32", 5, 302);
+    ASSERT_TRUE(commit());
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"}) : std::nullopt;
+    };
+    want_route(sync, "10.0.0.1/32", 5, 301);
+    want_route(sync, "10.0.0.2/32", 5, 301);
+    ASSERT_TRUE(commit());
+    forget_policy(sync, 300);
+    forget_policy(sync, 302); // which policy says, since others are 302 as well
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(fast_path.policies.size(), 1U);
+    EXPECT_EQ(fast_path.policies.begin()->second.key().peer_identity(), 300U);
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    sync.retry_refused();
+    ASSERT_TRUE(commit());
+    EXPECT_TRUE(fast_path.policies.empty());
+    EXPECT_TRUE(sync.in_sync());
+}
+
+TEST_F(FibSyncTest, asks_again_when_the_fast_path_could_not_say_what_it_refused) {
+    connect();
+    fast_path.can_tell = false;
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"}) : std::nullopt;
+    };
+    want_route(sync, "10.0.0.1/32", 5);
+    ASSERT_TRUE(commit());
+    EXPECT_FALSE(sync.in_sync());
+    fast_path.can_tell = true;
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    for (int tries = 0; tries < 2; ++tries) { // once to learn it, once to send it
+        sync.retry_refused();
+        ASSERT_TRUE(commit());
+    }
+    EXPECT_EQ(fast_path.routes.size(), 1U);
+    EXPECT_TRUE(sync.in_sync());
 }
 
 TEST_F(FibSyncTest, keeps_a_next_hop_that_an_unswept_route_may_need) {

@@ -21,6 +21,7 @@ class MemoryFastPath final : public fastpath::FastPath {
     std::function<std::optional<Error>(const fastpath::TableUpdate&)> refuse = [](const auto&) {
         return std::nullopt;
     };
+    bool can_tell = true;                       ///< what it has
     std::vector<fastpath::TableUpdate> updates; ///< all that came
 
     std::map<std::uint32_t, fastpath::Port> ports;
@@ -84,7 +85,10 @@ class MemoryFastPath final : public fastpath::FastPath {
     }
 
     void dump(fastpath::Done<fastpath::TableUpdate> done) override {
-        due_.push_back([this, done = std::move(done)] { done(tables()); });
+        due_.push_back([this, done = std::move(done)] {
+            if (can_tell) return done(tables());
+            done(fail(ErrorCode::exhausted, "no memory to tell"));
+        });
     }
 
     void counters(fastpath::Done<fastpath::CountersReply> done) override {

@@ -400,6 +400,21 @@ TEST(Tables, RouteWaitsForThePolicyAboutWhomItLeadsTo) {
     EXPECT_EQ(after.policies_size(), 1);
 }
 
+TEST(Tables, NobodyNewComesWithoutThePolicyAboutEverybody) {
+    Writer writer;
+    TableUpdate expected = world.tables();
+    ASSERT_TRUE(writer.tables.apply(expected));
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0,
+                                       {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}});
+    World::add_route(update, world.address(7, 1), 32, World::to_d, 900);
+    World::add_endpoint(update, 60, "late", world.web_mac, world.address(7, 2), 901);
+    update.MergeFrom(world.route(world.cache_ip(), World::to_d, World::id_cache)); // known, and moved
+    ASSERT_FALSE(writer.tables.apply(update));
+    for (auto& route : *expected.mutable_routes())
+        if (route.identity() == World::id_cache) route.set_next_hop(World::to_d);
+    EXPECT_SAME_ENTRIES(expected, writer.dump());
+}
+
 TEST(Tables, MovedRouteFreesItsNextHop) {
     Writer writer;
     ASSERT_TRUE(writer.tables.apply(world.tables()));

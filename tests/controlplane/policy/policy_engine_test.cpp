@@ -168,6 +168,7 @@ TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
     const auto database = host.tables.database;
     const auto policies = host.tables.policies.size();
     const unsigned writes = host.tables.writes;
+    const auto in_use = host.engine.in_use();
     host.tables.refuse_to_keep = "disk is full";
     const auto refused = [](const auto& result) { return result ? std::string("accepted") : result.error().message; };
     EXPECT_EQ(refused(host.engine.apply(policy("other", "podSelector: {}, policyTypes: [Egress]"))), "disk is full");
@@ -178,6 +179,7 @@ TEST(PolicyEngine, WhatCannotBeKeptIsRefusedAndChangesNothing) {
     EXPECT_EQ(host.tables.policies.size(), policies);
     EXPECT_EQ(host.tables.writes, writes);
     EXPECT_EQ(host.tables.database, database);
+    EXPECT_EQ(host.engine.in_use(), in_use);
     EXPECT_TRUE(host.engine.namespaces().contains("shop"));
     EXPECT_TRUE(host.tables.changed_endpoints.empty());
     host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]")); // unchanged, so nothing is to be kept
