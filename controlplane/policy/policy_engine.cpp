@@ -259,8 +259,9 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         give_back(policies);
         return kept;
     }
+    const auto oversized = entries_.oversized();
     swap_policies(policies);
-    auto fits = check_sizes(policies);
+    auto fits = check_sizes(policies, oversized);
     if (!fits) {
         swap_policies(policies);
         if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
@@ -317,22 +318,28 @@ void PolicyEngine::swap_policies(Policies& policies) {
     entries_.write();
 }
 
-Result<void> PolicyEngine::check_sizes(const Policies& replaced) const {
-    const auto oversized = entries_.oversized();
-    if (!oversized) return {};
-    for (const auto& [name, endpoint] : endpoints_) {
-        if (std::ranges::count(endpoint.identities, oversized->local) == 0) continue;
-        for (const auto& [policy, before] : replaced)
-            if (const auto present = policies_.find(policy);
-                present != policies_.end() && present->second->lowered.selects(*endpoint.labels))
-                return fail(ErrorCode::invalid,
-                            fmt::format("policy {}: with it, the ports that policies tell apart for the {} of "
-                                        "endpoint {} make more than {} ranges, which no fast path takes: name fewer "
-                                        "ports, or wider ranges",
-                                        policy.to_string(), oversized->side == Side::ingress ? "ingress" : "egress",
-                                        name, fastpath::verdict_ranges_max));
+Result<void> PolicyEngine::check_sizes(const Policies& replaced, const std::set<PolicyEntries::Place>& before) const {
+    for (const auto& place : entries_.oversized()) {
+        if (before.contains(place)) continue;
+        const auto endpoint = std::ranges::find_if(endpoints_, [&](const auto& each) {
+            return std::ranges::count(each.second.identities, place.local) > 0;
+        });
+        assert(endpoint != endpoints_.end());
+        // One that selects it now; where none does, it is what is gone that kept the list short.
+        const auto selects = [&](const auto& each) {
+            const auto present = policies_.find(each.first);
+            return present != policies_.end() && present->second->lowered.selects(*endpoint->second.labels);
+        };
+        const auto selecting = std::ranges::find_if(replaced, selects);
+        const auto& policy = selecting != replaced.end() ? selecting->first : replaced.begin()->first;
+        return fail(ErrorCode::invalid,
+                    fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make "
+                                "more than {} ranges, which no fast path takes: name fewer ports, or wider ranges",
+                                policy.to_string(), selecting != replaced.end() ? "with" : "without",
+                                place.side == Side::ingress ? "ingress" : "egress", endpoint->first,
+                                fastpath::verdict_ranges_max));
     }
-    return {}; // it was so before
+    return {};
 }
 
 unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {

@@ -201,7 +201,8 @@ class PolicyEngine {
     /// After the last swap; `out`: those that are not in force.
     void settle(const Policies& out);
     /// Fails if lists of an endpoint that a policy in place of `replaced` selects are too long.
-    [[nodiscard]] Result<void> check_sizes(const Policies& replaced) const;
+    [[nodiscard]] Result<void> check_sizes(const Policies& replaced,
+                                           const std::set<PolicyEntries::Place>& before) const;
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
     /// Brings the sink up to date, at the end of each change.
     void write();

@@ -182,13 +182,14 @@ std::uint64_t PolicyEntries::list_of(Place place, const HashedLabels& labels, Ha
     return list.number();
 }
 
-std::optional<PolicyEntries::Place> PolicyEntries::oversized() const {
-    if (oversized_.empty()) return std::nullopt;
+std::set<PolicyEntries::Place> PolicyEntries::oversized() const {
+    std::set<Place> places;
+    if (oversized_.empty()) return places;
     for (const auto& [number, local] : locals_)
         for (const Side side : sides)
             for (const auto& [peer, list] : local.halves[static_cast<std::size_t>(side)].entries)
-                if (oversized_.contains(list)) return Place{side, number};
-    return std::nullopt;
+                if (oversized_.contains(list)) places.insert({side, number});
+    return places;
 }
 
 std::size_t PolicyEntries::compiled() const {

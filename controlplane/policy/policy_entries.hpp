@@ -7,7 +7,7 @@
 //   identity that is new, or gone        ---> its own entry with each local identity
 #pragma once
 
-#include <optional>
+#include <compare>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -23,6 +23,8 @@ class PolicyEntries {
     struct Place {
         Side side = Side::ingress;
         std::uint32_t local = 0; ///< identity
+
+        friend auto operator<=>(const Place&, const Place&) = default;
     };
 
     /// The sink must live as long.
@@ -59,8 +61,8 @@ class PolicyEntries {
     /// Kept for peers that the same rules mean; about as many as there are entries.
     [[nodiscard]] std::size_t compiled() const;
 
-    /// Of an identity that has a list of more ranges than a fast path takes; since the last write().
-    [[nodiscard]] std::optional<Place> oversized() const;
+    /// Where, since the last write(), a list has more ranges than a fast path takes.
+    [[nodiscard]] std::set<Place> oversized() const;
 
   private:
     using Entries = std::map<std::uint32_t, std::uint64_t>; ///< by peer the list's number

@@ -218,6 +218,13 @@ TEST(PolicyEngine, MorePortsThanAFastPathTakesAreRefusedAndChangeNothing) {
     host.apply(many_ports("some-odd", "matchLabels: {app: web}", 3000));
     EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 1));
     host.apply(many_ports("of-nobody", "matchLabels: {app: none}", 4000));
+    // What came to be too much in another way is no fault of the next policy, and hides none.
+    host.add("none", {{"app", "none"}}, "10.244.0.3");
+    host.apply(policy("wide", "podSelector: {}, ingress: [{}]"));
+    const auto hidden = host.engine.apply(many_ports("all-odd", "matchLabels: {app: web}", 4000));
+    ASSERT_FALSE(hidden);
+    EXPECT_THAT(hidden.error().message,
+                HasSubstr("with it, the ports that policies tell apart for the ingress of endpoint web"));
 }
 
 TEST(PolicyEngine, AChangeTouchesOnlyWhatItChanges) {
