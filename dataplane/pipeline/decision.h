@@ -99,8 +99,7 @@ WEFT_STAGE void weft_ask_policy(const struct weft_view* view, const struct weft_
         struct weft_policy_key anybody = *key;
         anybody.peer_identity = WEFT_IDENTITY_ANY;
         list = weft_find_verdicts(view, &anybody);
-        /* Before anybody's entry changes, those who shall not be as anybody get one of their own: perhaps just now.
-         */
+        /* Who shall not be as anybody gets an entry before anybody's changes: perhaps just now. */
         const uint64_t own = weft_find_verdicts(view, key);
         if (own) list = own;
     }
