@@ -111,8 +111,7 @@ WEFT_STAGE void weft_ask_policy(const struct weft_view* view, const struct weft_
         value->verdict = WEFT_DENY;
 }
 
-/* `sender`: the endpoint that the packet came from, if it is the flow's source and lives here; its egress policy is
- * asked even while no route leads to it. */
+/* `sender`: the endpoint that the packet came from, if it is the flow's source and lives here. */
 WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint32_t vni,
                                               const struct weft_flow* flow, const struct weft_endpoint* sender,
                                               struct weft_decision* decision) {
@@ -125,6 +124,10 @@ WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint
     if (!from) decision->source.identity = WEFT_IDENTITY_UNKNOWN;
     if (!to) return decision->reason = WEFT_DROP_no_route;
     if (to->kind == WEFT_NEXT_HOP_DROP) return decision->reason = WEFT_DROP_blackhole;
+    /* An endpoint comes before its routes and goes behind them: without them its neighbours would take it for
+     * another. */
+    if (sender && (!from || from->kind != WEFT_NEXT_HOP_LOCAL || from->port != sender->port))
+        return decision->reason = WEFT_DROP_endpoint_not_ready;
     if (!sender && from && from->kind == WEFT_NEXT_HOP_LOCAL) {
         sender = weft_find_endpoint(view, from->port);
         if (!sender) return decision->reason = WEFT_DROP_endpoint_not_ready;

@@ -98,17 +98,14 @@ void add_policy_cases(CaseList& list) {
     fastpath::TableUpdate deleted;
     *deleted.add_deleted_policies() = deny_all.policies(0).key();
     list.add("DeletionEndsEnforcement", {after(deny_all, no_ingress), after(deleted, allowed)});
-    // Policy holds before the endpoint's own route is there.
-    fastpath::TableUpdate early = World::policy(DIRECTION_EGRESS, World::id_web, 0, VERDICT_DENY);
+    // Before its own route is there, and behind it, an endpoint would be another to its neighbours.
+    fastpath::TableUpdate early;
     early.add_deleted_routes()->set_vni(World::vni);
     early.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.web_ip()));
     early.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
-    list.add("NoMomentWithoutPolicy", {after(early, no_egress)});
-    // Nor is somebody without a route the world: `unknown` has an entry of its own, if any.
-    early.clear_policies();
-    list.add("UnknownIsNotTheWorld",
-             {after(both(early, both(deny_all, ingress(2, {{0, 0, VERDICT_ALLOW}}))), no_ingress),
-              after(ingress(3, {{0, 0, VERDICT_ALLOW}}), allowed)});
+    list.add("NoMomentWithoutRoute",
+             {after(early, drops(World::web, w.from_web(to_db), WEFT_DROP_endpoint_not_ready)),
+              after(w.tables(), allowed)});
 }
 
 } // namespace weft::cases
