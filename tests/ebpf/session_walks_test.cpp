@@ -153,19 +153,24 @@ TEST_F(EbpfSessionWalks, FlushOfNothingOutdatesNothing) {
     EXPECT_TRUE(exists(1));
 }
 
+// The worker begins at once, so a walk may be over before this thread has asked for more. One that lets nobody in is
+// told of first, however often it is tried.
 TEST_F(EbpfSessionWalks, OthersAreAnsweredBetweenSlices) {
-    for (std::uint32_t number = 1; number <= 20 * SessionWalk::slice; ++number)
-        open(number);
     std::string heard;
-    fast_path_->sessions(of_network(0, 0), [&](auto part) { heard += part.value().last() ? 'c' : '.'; });
-    fast_path_->info([&](auto) { heard += 'i'; });
-    fastpath::FlushSessionsRequest all;
-    fast_path_->flush_sessions(all, [&](auto flushed) { heard += flushed.value() > 0 ? 'f' : 'F'; });
-    fast_path_->info([&](auto) { heard += 'i'; });
-    loop_.restart();
-    loop_.run();
+    for (int attempt = 0; attempt < 50 && !heard.starts_with("ii"); ++attempt) {
+        heard.clear();
+        for (std::uint32_t number = 1; number <= 20 * SessionWalk::slice; ++number)
+            open(number);
+        fast_path_->sessions(of_network(0, 0), [&](auto part) { heard += part.value().last() ? 'c' : '.'; });
+        fast_path_->info([&](auto) { heard += 'i'; });
+        fastpath::FlushSessionsRequest all;
+        fast_path_->flush_sessions(all, [&](auto flushed) { heard += flushed.value() > 0 ? 'f' : 'F'; });
+        fast_path_->info([&](auto) { heard += 'i'; });
+        loop_.restart();
+        loop_.run();
+        ASSERT_EQ(std::set<char>(heard.begin(), heard.end()), (std::set<char>{'c', 'f', 'i'}));
+    }
     EXPECT_EQ(heard.substr(0, 2), "ii") << heard;
-    EXPECT_EQ(std::set<char>(heard.begin(), heard.end()), (std::set<char>{'c', 'f', 'i'}));
 }
 
 TEST_F(EbpfSessionWalks, AreAnsweredBeforeItEnds) {
