@@ -98,6 +98,10 @@ void Agent::status(Done<v1::StatusReply> done) {
             fmt::format("database {} lacks {} row{} that could not be written: see whether its disk is "
                         "full",
                         store_.path(), owed, owed == 1 ? "" : "s"));
+    for (const auto& [endpoint, side] : policy_.oversized())
+        reply.add_warnings(fmt::format("the {} of endpoint {} is closed to some or all: policy has become {} for it",
+                                       side == policy::Side::ingress ? "ingress" : "egress", endpoint,
+                                       policy::too_large));
     if (sync_.refused() > 0)
         reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
                                        sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));

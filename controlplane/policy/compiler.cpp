@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "controlplane/policy/verdict_number.hpp"
+#include "dataplane/api/verdict_wire.hpp"
+
 namespace weft::policy {
 
 namespace {
@@ -74,6 +77,14 @@ void for_each_rule(const Chain& chain, const PeerGroups::Groups& groups, Found f
     }
 }
 
+/// By no rule.
+fastpath::VerdictList deny_all() {
+    fastpath::VerdictList list;
+    list.add_ranges()->set_verdict(fastpath::VERDICT_DENY);
+    list.set_number(verdict_number(list));
+    return list;
+}
+
 } // namespace
 
 Chain make_chain(std::span<const LoweredPolicy* const> policies, Side side) {
@@ -135,7 +146,8 @@ fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels&
         if (!each.policy->audit) paint(enforced, *each.rule, ports);
         if (chain.audit) paint(audited, *each.rule, ports);
     });
-    return to_verdict_list(enforced, chain.audit ? audited : enforced, chain.default_rule);
+    auto list = to_verdict_list(enforced, chain.audit ? audited : enforced, chain.default_rule);
+    return static_cast<std::size_t>(list.ranges_size()) <= fastpath::verdict_ranges_max ? list : deny_all();
 }
 
 std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local, const PeerRules& peer,
@@ -149,6 +161,11 @@ std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabel
         if (matches) found.push_back(each);
     });
     return found;
+}
+
+bool is_too_large(const fastpath::VerdictList& list) {
+    const auto& first = list.ranges(0);
+    return list.ranges_size() == 1 && first.verdict() == fastpath::VERDICT_DENY && first.rule() == 0;
 }
 
 bool allows_all_by_default(const fastpath::VerdictList& list) {

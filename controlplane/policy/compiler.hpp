@@ -57,6 +57,7 @@ struct PeerRules {
 /// Does any rule of the chain mean any of the groups?
 [[nodiscard]] bool means_any(const Chain& chain, const PeerGroups::Groups& groups);
 
+/// What has more ranges than a fast path takes denies all.
 [[nodiscard]] fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels& local,
                                             const PeerRules& peer);
 
@@ -64,6 +65,12 @@ struct PeerRules {
 /// whether or not one before them has decided.
 [[nodiscard]] std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local,
                                               const PeerRules& peer, std::uint32_t point);
+
+/// Does it deny all because it has too many ranges?
+[[nodiscard]] bool is_too_large(const fastpath::VerdictList& list);
+
+/// The same, for people.
+inline constexpr const char* too_large = "more ranges than a fast path takes";
 
 /// What holds where nothing is said.
 [[nodiscard]] bool allows_all_by_default(const fastpath::VerdictList& list);

@@ -139,10 +139,11 @@ Judgement Judge::judge(Side side, const End& local, const End& peer, std::uint8_
         half, side, local.labels,
         Identity::of(stranger ? HashedLabels() : peer.labels, cidrs_.around(net::Prefix::host(peer.address))));
     const std::uint32_t point = port_point(protocol, port);
-    const fastpath::VerdictRange& range = range_at(list(half, side, local.labels, rules), point);
+    const fastpath::VerdictList& verdicts = list(half, side, local.labels, rules);
+    const fastpath::VerdictRange& range = range_at(verdicts, point);
     Judgement judgement{.selected = !chain.rules.empty(),
                         .allowed = range.verdict() == fastpath::VERDICT_ALLOW,
-                        .rule = text_of(range.rule()),
+                        .rule = is_too_large(verdicts) ? too_large : text_of(range.rule()),
                         .audited_rule = text_of(range.audited_rule()),
                         .matching = {}};
     if (rules.host_access != 0) judgement.matching.push_back({.name = {}, .text = host_access});

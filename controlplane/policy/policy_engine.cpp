@@ -259,9 +259,9 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         give_back(policies);
         return kept;
     }
-    const auto oversized = entries_.oversized();
+    const auto before = oversized();
     swap_policies(policies);
-    auto fits = check_sizes(policies, oversized);
+    auto fits = check_sizes(policies, before);
     if (!fits) {
         swap_policies(policies);
         if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
@@ -318,17 +318,26 @@ void PolicyEngine::swap_policies(Policies& policies) {
     entries_.write();
 }
 
-Result<void> PolicyEngine::check_sizes(const Policies& replaced, const std::set<PolicyEntries::Place>& before) const {
-    for (const auto& place : entries_.oversized()) {
+PolicyEngine::Places PolicyEngine::oversized() const {
+    Places places;
+    const auto identities = entries_.oversized();
+    if (identities.empty()) return places;
+    for (const auto& [name, endpoint] : endpoints_)
+        for (const Side side : sides)
+            if (std::ranges::any_of(endpoint.identities,
+                                    [&](std::uint32_t identity) { return identities.contains({side, identity}); }))
+                places.insert({name, side});
+    return places;
+}
+
+Result<void> PolicyEngine::check_sizes(const Policies& replaced, const Places& before) const {
+    for (const auto& place : oversized()) {
         if (before.contains(place)) continue;
-        const auto endpoint = std::ranges::find_if(endpoints_, [&](const auto& each) {
-            return std::ranges::count(each.second.identities, place.local) > 0;
-        });
-        assert(endpoint != endpoints_.end());
+        const auto& [endpoint, side] = place;
         // One that selects it now; where none does, it is what is gone that kept the list short.
         const auto selects = [&](const auto& each) {
             const auto present = policies_.find(each.first);
-            return present != policies_.end() && present->second->lowered.selects(*endpoint->second.labels);
+            return present != policies_.end() && present->second->lowered.selects(*endpoints_.at(endpoint).labels);
         };
         const auto selecting = std::ranges::find_if(replaced, selects);
         const auto& policy = selecting != replaced.end() ? selecting->first : replaced.begin()->first;
@@ -336,7 +345,7 @@ Result<void> PolicyEngine::check_sizes(const Policies& replaced, const std::set<
                     fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make "
                                 "more than {} ranges, which no fast path takes: name fewer ports, or wider ranges",
                                 policy.to_string(), selecting != replaced.end() ? "with" : "without",
-                                place.side == Side::ingress ? "ingress" : "egress", endpoint->first,
+                                side == Side::ingress ? "ingress" : "egress", endpoint,
                                 fastpath::verdict_ranges_max));
     }
     return {};

@@ -116,6 +116,10 @@ class PolicyEngine {
         return routes_.longest_match(vni, address);
     }
 
+    /// Where policy has become more than a fast path takes, by labels that came later: there it denies all.
+    using Places = std::set<std::pair<std::string, Side>>; ///< by the endpoint's name
+    [[nodiscard]] Places oversized() const;
+
     /// The number of the rule that allows the host all; 0: no endpoint is the host's own.
     [[nodiscard]] std::uint32_t host_access_rule() const { return entries_.host_access(); }
 
@@ -200,9 +204,8 @@ class PolicyEngine {
     void swap_policies(Policies& policies);
     /// After the last swap; `out`: those that are not in force.
     void settle(const Policies& out);
-    /// Fails if lists of an endpoint that a policy in place of `replaced` selects are too long.
-    [[nodiscard]] Result<void> check_sizes(const Policies& replaced,
-                                           const std::set<PolicyEntries::Place>& before) const;
+    /// Fails if policies in place of `replaced` have become too large where those of `before` were not.
+    [[nodiscard]] Result<void> check_sizes(const Policies& replaced, const Places& before) const;
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
     /// Brings the sink up to date, at the end of each change.
     void write();

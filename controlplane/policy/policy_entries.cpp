@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "dataplane/api/verdict_wire.hpp"
-
 namespace weft::policy {
 
 namespace {
@@ -101,7 +99,6 @@ void PolicyEntries::write() {
     for (const std::uint64_t list : unused_lists_)
         if (lists_.at(list) == 0) {
             lists_.erase(list);
-            oversized_.erase(list);
             sink_.erase_list(list);
         }
     unused_lists_.clear();
@@ -184,11 +181,11 @@ std::uint64_t PolicyEntries::list_of(Place place, const HashedLabels& labels, Ha
 
 std::set<PolicyEntries::Place> PolicyEntries::oversized() const {
     std::set<Place> places;
-    if (oversized_.empty()) return places;
+    if (!lists_.contains(too_large_)) return places;
     for (const auto& [number, local] : locals_)
         for (const Side side : sides)
             for (const auto& [peer, list] : local.halves[static_cast<std::size_t>(side)].entries)
-                if (oversized_.contains(list)) places.insert({side, number});
+                if (list == too_large_) places.insert({side, number});
     return places;
 }
 
@@ -225,7 +222,7 @@ PolicyEntries::Entries::iterator PolicyEntries::erase(Place place, Half& half, E
 
 void PolicyEntries::publish(const fastpath::VerdictList& list) {
     if (!lists_.try_emplace(list.number(), 0).second) return;
-    if (static_cast<std::size_t>(list.ranges_size()) > fastpath::verdict_ranges_max) oversized_.insert(list.number());
+    if (is_too_large(list)) too_large_ = list.number();
     sink_.set_list(list);
 }
 

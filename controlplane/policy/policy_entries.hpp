@@ -61,7 +61,7 @@ class PolicyEntries {
     /// Kept for peers that the same rules mean; about as many as there are entries.
     [[nodiscard]] std::size_t compiled() const;
 
-    /// Where, since the last write(), a list has more ranges than a fast path takes.
+    /// Where, since the last write(), a list would have more ranges than a fast path takes, and denies all.
     [[nodiscard]] std::set<Place> oversized() const;
 
   private:
@@ -110,7 +110,7 @@ class PolicyEntries {
     std::uint32_t host_access_ = 0;
     std::set<std::uint32_t> new_peers_;          ///< since the last write
     bool stale_ = false;                         ///< any half is
-    std::set<std::uint64_t> oversized_;          ///< of lists_
+    std::uint64_t too_large_ = 0;                ///< the list in place of those that are
     std::map<std::uint64_t, std::size_t> lists_; ///< that the sink has, and their uses
     std::set<std::uint64_t> unused_lists_;       ///< that lost their last use since the last write
 };

@@ -106,12 +106,14 @@ std::string describe(const weft_next_hop* next_hop, const weft_view& view) {
 }
 
 std::string describe(weft_policy_value value) {
-    if (value.rule == 0) return "no policy decides: allowed";
+    if (value.rule == 0)
+        return weft_policy_denies(value) ? "denied: policy is more than a fast path takes"
+                                         : "no policy decides: allowed";
     return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
 }
 
 std::string describe(std::uint32_t identity) {
-    static constexpr std::array<const char*, 4> reserved{"", " (host)", " (world)", " (unknown)"};
+    static constexpr std::array<const char*, 4> reserved{" (nobody)", " (host)", " (world)", " (unknown)"};
     return fmt::format("identity {}{}", identity, identity < reserved.size() ? reserved.at(identity) : "");
 }
 

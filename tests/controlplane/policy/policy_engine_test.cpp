@@ -218,13 +218,48 @@ TEST(PolicyEngine, MorePortsThanAFastPathTakesAreRefusedAndChangeNothing) {
     host.apply(many_ports("some-odd", "matchLabels: {app: web}", 3000));
     EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 1));
     host.apply(many_ports("of-nobody", "matchLabels: {app: none}", 4000));
-    // What came to be too much in another way is no fault of the next policy, and hides none.
+    // What comes to be too much by labels is closed; it is no fault of the next policy, and hides none.
+    EXPECT_TRUE(host.engine.oversized().empty());
     host.add("none", {{"app", "none"}}, "10.244.0.3");
+    EXPECT_EQ(host.engine.oversized(), (PolicyEngine::Places{{"none", Side::ingress}}));
+    EXPECT_FALSE(host.admits("10.244.0.3", "10.244.0.2", tcp, 1));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.0.2", tcp, 1));
     host.apply(policy("wide", "podSelector: {}, ingress: [{}]"));
     const auto hidden = host.engine.apply(many_ports("all-odd", "matchLabels: {app: web}", 4000));
     ASSERT_FALSE(hidden);
     EXPECT_THAT(hidden.error().message,
                 HasSubstr("with it, the ports that policies tell apart for the ingress of endpoint web"));
+}
+
+TEST(PolicyEngine, PeerWhoseLabelsMakeTooMuchIsClosedAndNobodyElse) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    for (const auto& [label, first] : {std::pair{"a", 1U}, std::pair{"b", 6001U}}) {
+        std::string ports;
+        for (unsigned i = 0; i < 3000; ++i)
+            ports += fmt::format("{}{{port: {}}}", i == 0 ? "" : ", ", first + 2 * i);
+        host.apply(policy(label, fmt::format("podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{from: "
+                                             "[{{podSelector: {{matchLabels: {{{}: '1'}}}}}}], ports: [{}]}}]",
+                                             label, ports)));
+    }
+    host.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"a", "1"}}));
+    EXPECT_TRUE(host.engine.oversized().empty());
+    host.engine.set_remote_route(host_route("10.244.1.2"), 70000, communities({{"a", "1"}, {"b", "1"}}));
+    EXPECT_EQ(host.engine.oversized(), (PolicyEngine::Places{{"web", Side::ingress}}));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.1", tcp, 1));
+    EXPECT_FALSE(host.admits("10.244.0.1", "10.244.1.2", tcp, 1));
+    const auto told = host.engine.judge()->judge({.source = host.engine.end_at(vni, address("10.244.1.2")),
+                                                  .destination = host.engine.end_at(vni, address("10.244.0.1")),
+                                                  .protocol = tcp,
+                                                  .port = 1});
+    EXPECT_FALSE(told.allowed());
+    EXPECT_EQ(told.ingress.rule, too_large);
+    // Policies that have nothing to do with it change, and it ends as it began.
+    host.apply(policy("more", "podSelector: {}, ingress: [{ports: [{port: 2}]}]"));
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.1", tcp, 2));
+    host.engine.set_remote_route(host_route("10.244.1.2"), 70000, communities({{"b", "1"}}));
+    EXPECT_TRUE(host.engine.oversized().empty());
+    EXPECT_TRUE(host.admits("10.244.0.1", "10.244.1.2", tcp, 6001));
 }
 
 TEST(PolicyEngine, AChangeTouchesOnlyWhatItChanges) {
