@@ -225,8 +225,8 @@ void Agent::watch_ports() {
                 if (!gone.empty()) endpoints_->ports_gone(gone);
             });
             sync_.retry_refused();
-            sync_.commit();
         }
+        sync_.commit();
         watch_ports();
     });
 }

@@ -347,7 +347,7 @@ bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
 v1::Endpoint Endpoints::shown(const v1::Endpoint& endpoint) const {
     v1::Endpoint shown = endpoint;
     if (endpoint.state() == ready && sync_.endpoints.refused().contains(endpoint.port()))
-        shown.set_state("outdated: the fast path refuses what it became, and keeps it as it was (weft status)");
+        shown.set_state("refused: nothing passes until the fast path takes what it became (weft status)");
     return shown;
 }
 

@@ -85,7 +85,6 @@ void FibSync::sweep_routes() {
 }
 
 void FibSync::retry_refused() {
-    if (doubtful_ && fast_path_ != nullptr && !in_flight_) return take_stock([this] { answered({}, {}); });
     with_tables(*this, [](auto&... table) { (table.retry_refused(), ...); });
 }
 
@@ -107,39 +106,16 @@ void FibSync::send_policies_of_changes() {
     });
     routes.for_each_change([&](const fastpath::Route& route) { peers.insert(route.identity()); });
     if (peers.empty()) return;
-    // What is to go waits for those who keep it.
-    const auto is_wanted = [this](const std::string& text) { return policies.find(text) != nullptr; };
     for (const std::string& text : policies.refused())
-        if (const auto key = policy_key(text);
-            is_wanted(text) && (key.peer_identity() == anybody || peers.contains(key.peer_identity())))
+        if (const auto key = policy_key(text); key.peer_identity() == anybody || peers.contains(key.peer_identity()))
             locals.insert(key.local_identity());
-    verdict_lists.retry_refused([this](std::uint64_t number) { return verdict_lists.find(number) != nullptr; });
-    policies.retry_refused([&](const std::string& text) {
-        return is_wanted(text) && locals.contains(policy_key(text).local_identity());
-    });
-}
-
-void FibSync::keep_policies_of_refused() {
-    std::set<std::uint32_t> locals;
-    std::set<std::uint32_t> peers;
-    endpoints.for_each_kept([&](const fastpath::Endpoint& endpoint) { locals.insert(endpoint.identity()); });
-    routes.for_each_kept([&](const fastpath::Route& route) { peers.insert(route.identity()); });
-    if (locals.empty() && peers.empty()) return;
-    // Of who is still wanted elsewhere, what policy says is known: there nothing goes that should stay.
-    for (const auto& [port, entry] : endpoints.desired())
-        locals.erase(entry.first.identity());
-    for (const auto& [key, entry] : routes.desired())
-        peers.erase(entry.first.identity());
-    policies.hold([&](const std::string& text) {
-        const auto key = policy_key(text);
-        return locals.contains(key.local_identity()) || peers.contains(key.peer_identity());
-    });
-    verdict_lists.hold([](std::uint64_t) { return true; });
+    verdict_lists.retry_refused();
+    policies.retry_refused(
+        [&](const std::string& text) { return locals.contains(policy_key(text).local_identity()); });
 }
 
 fastpath::TableUpdate FibSync::take_update() {
     send_policies_of_changes();
-    keep_policies_of_refused();
     fastpath::TableUpdate update;
     host.take_changes([&](const auto& entry) { *update.mutable_host() = entry; }, [](std::uint32_t) {});
     networks.take_changes([&](const auto& entry) { *update.add_networks() = entry; },
@@ -181,20 +157,24 @@ void FibSync::commit(fastpath::Done<void> done) {
 }
 
 void FibSync::send() {
+    if (doubtful_) return take_stock([this] { answered({}, {}); });
     if (pending() == 0) {
         for (const auto& done : std::exchange(waiting_, {}))
             done({});
         return;
     }
     in_flight_ = true;
-    fast_path_->apply(take_update(), [this, told = std::exchange(waiting_, {})](Result<void> applied) {
-        if (applied || applied.error().code == ErrorCode::unavailable) return answered(std::move(applied), told);
+    fast_path_->apply(take_update(), [this, told = std::exchange(waiting_, {})](Result<void> applied) mutable {
+        if (!applied && applied.error().code == ErrorCode::unavailable) {
+            waiting_.insert(waiting_.begin(), told.begin(), told.end());
+            return disconnected(applied.error().message);
+        }
+        if (applied) return answered(std::move(applied), std::move(told));
         if (last_refusal_ != applied.error().message)
             spdlog::error("the fast path refused: {}", applied.error().message);
         last_refusal_ = applied.error().message;
         // The rest it has taken; which is which, it knows itself.
-        if (fast_path_ == nullptr) return answered(std::move(applied), told);
-        take_stock([this, applied, told] { answered(applied, told); });
+        take_stock([this, applied = std::move(applied), told = std::move(told)] { answered(applied, told); });
     });
 }
 
@@ -207,19 +187,20 @@ void FibSync::take_stock(std::function<void()> then) {
             if (tables) {
                 adopt(*tables);
                 with_tables(*this, [](auto&... table) { (table.hold_refused(), ...); });
+            } else {
+                with_tables(*this, [](auto&... table) { (table.doubt(), ...); });
             }
         }
         then();
     });
 }
 
-void FibSync::answered(Result<void> applied, std::vector<fastpath::Done<void>> told) {
+void FibSync::answered(const Result<void>& applied, const std::vector<fastpath::Done<void>>& told) {
     in_flight_ = false;
-    const auto sent = std::exchange(reset_rules_sent_, {});
-    if (!applied && applied.error().code == ErrorCode::unavailable) reset_rules_.insert(sent.begin(), sent.end());
+    reset_rules_sent_.clear();
     for (const auto& done : told)
         done(applied);
-    if (fast_path_ != nullptr && !in_flight_ && (pending() > 0 || !waiting_.empty())) send();
+    if (fast_path_ != nullptr && !in_flight_ && !doubtful_ && (pending() > 0 || !waiting_.empty())) send();
 }
 
 } // namespace weft::agent

@@ -80,6 +80,12 @@ class SyncedTable {
             }
     }
 
+    /// Whether what was sent last has arrived, nobody knows.
+    void doubt() {
+        for (const Key& key : sent_)
+            acknowledged_.erase(key);
+    }
+
     /// Those that `wanted` agrees to.
     template <class Wanted>
     void retry_refused(Wanted wanted) {
@@ -92,24 +98,6 @@ class SyncedTable {
 
     void retry_refused() {
         retry_refused([](const Key&) { return true; });
-    }
-
-    /// What is to go, and `stays` agrees to, is not sent, as if it had been refused.
-    template <class Stays>
-    void hold(Stays stays) {
-        std::erase_if(changed_, [&](const Key& key) {
-            if (desired_.contains(key) || !acknowledged_.contains(key) || !stays(key)) return false;
-            refused_.insert(key);
-            return true;
-        });
-    }
-
-    /// Of what the fast path refuses to change or to erase, as it has it.
-    template <class Visit>
-    void for_each_kept(Visit visit) const {
-        for (const Key& key : refused_)
-            if (const auto has = acknowledged_.find(key); has != acknowledged_.end())
-                if (Entry entry; entry.ParseFromString(has->second)) visit(entry);
     }
 
     /// Of what is to be sent, without what is to go.
@@ -209,10 +197,10 @@ class FibSync {
     /// Why the fast path last refused something.
     [[nodiscard]] const std::string& last_refusal() const { return last_refusal_; }
 
-    [[nodiscard]] bool in_sync() const { return idle() && refused() == 0 && !doubtful_; }
+    [[nodiscard]] bool in_sync() const { return idle() && refused() == 0; }
 
     /// Connected, and nothing under way: what is acknowledged is what the fast path has.
-    [[nodiscard]] bool idle() const { return fast_path_ != nullptr && !in_flight_ && pending() == 0; }
+    [[nodiscard]] bool idle() const { return fast_path_ != nullptr && !in_flight_ && !doubtful_ && pending() == 0; }
 
   private:
     /// What `use` makes of all tables.
@@ -227,17 +215,15 @@ class FibSync {
     /// An endpoint goes with the policy of who it becomes, and both it and a route with what policy says about whom
     /// they become, refused before or not: without it, they would be open.
     void send_policies_of_changes();
-    /// What goes on as it was, since the change of it was refused, does so under the policy of who it was.
-    void keep_policies_of_refused();
     /// Asks the fast path what it has, and takes what it was sent and has not as refused.
     void take_stock(std::function<void()> then);
     fastpath::TableUpdate take_update();
     void send();
-    void answered(Result<void> applied, std::vector<fastpath::Done<void>> told);
+    void answered(const Result<void>& applied, const std::vector<fastpath::Done<void>>& told);
 
     fastpath::FastPath* fast_path_ = nullptr;
     bool in_flight_ = false;
-    bool doubtful_ = false; ///< it refused something, and could not say what
+    bool doubtful_ = false; ///< it refused something, and could not say what: nothing is sent until it can
     bool swept_ = false;
     std::string last_refusal_;
     std::set<std::uint32_t> reset_rules_;

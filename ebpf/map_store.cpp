@@ -236,12 +236,10 @@ Result<void> MapStore::erase_routes(std::span<fastpath::RouteRow> rows) {
         auto erased =
             row.prefix.is_host() ? host_routes_.erase(host_key(row)) : prefix_routes_.erase(prefix_key(row));
         row.refused = !erased;
-        if (erased) {
+        if (erased)
             row.before = erased->value_or(weft_route_value{});
-            continue;
-        }
-        static_cast<void>(find_route(row)); // it is still there
-        if (first) first = std::unexpected(std::move(erased).error());
+        else if (first)
+            first = std::unexpected(std::move(erased).error());
     }
     return first;
 }

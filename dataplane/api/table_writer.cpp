@@ -54,8 +54,7 @@ std::unexpected<Error> no_memory() {
 
 } // namespace
 
-/// What an update lost, so that nothing which builds on it is applied to what was there before; and what goes on as
-/// it was, whose policy must not go.
+/// What an update lost, so that nothing which builds on it is applied to what was there before.
 struct TableWriter::Refused {
     std::set<std::uint64_t> verdict_lists;
     std::set<std::uint32_t> identities; ///< whose policy has a wrong entry, or no room
@@ -63,15 +62,10 @@ struct TableWriter::Refused {
     bool anybody = false;               ///< such policy speaks about everybody
     std::set<std::uint32_t> endpoints;  ///< by port
     std::set<std::uint32_t> next_hops;
-    std::set<std::uint32_t> kept_locals; ///< that an endpoint stays
-    std::set<std::uint32_t> kept_peers;  ///< that a route still leads to
+    bool stays = false; ///< somebody is who it was, so that no policy may go
 
     /// Would it be as anybody to some endpoint, for want of policy about it?
     [[nodiscard]] bool is_stranger(std::uint32_t identity) const { return anybody || peers.contains(identity); }
-
-    void keep(const weft_route_value& route) {
-        if (route.next_hop != 0) kept_peers.insert(route.identity);
-    }
 };
 
 /// Keeps the first error.
@@ -118,11 +112,11 @@ class TableWriter::RouteBatch {
         if (rows_.empty()) return;
         outcome_.note((writer_.store_.*store_)(rows_));
         for (std::size_t i = 0; i < rows_.size(); ++i) {
+            const auto& [network, next_hop] = owners_[i];
             if (rows_[i].refused) {
-                refused_.keep(rows_[i].before);
+                refused_.stays |= next_hop == nullptr || rows_[i].before.next_hop != 0;
                 continue;
             }
-            const auto& [network, next_hop] = owners_[i];
             if (next_hop != nullptr) {
                 ++next_hop->routes;
                 ++network->routes;
@@ -257,14 +251,14 @@ void TableWriter::apply_entries(const TableUpdate& update, Outcome& outcome) {
     set_policies(update, refused, outcome);
     refuse_peers(update, refused);
     for (const auto& entry : update.endpoints())
-        if (!outcome.note(set_endpoint(entry, refused))) refuse_endpoint(entry.port(), refused);
+        if (!outcome.note(set_endpoint(entry, refused))) refuse_endpoint(entry, refused);
     for (const auto& entry : update.next_hops())
         if (!outcome.note(set_next_hop(entry, refused))) refused.next_hops.insert(entry.id());
     set_routes(update, refused, outcome);
     delete_routes(update, refused, outcome);
     outcome.each(update.deleted_next_hops(), [&](std::uint32_t id) { return delete_next_hop(id); });
     for (const std::uint32_t port : update.deleted_endpoints())
-        if (!outcome.note(delete_endpoint(port))) refuse_endpoint(port, refused);
+        refused.stays |= !outcome.note(delete_endpoint(port));
     delete_policies(update, refused, outcome);
     delete_verdict_lists(update, outcome);
     outcome.each(update.deleted_networks(), [&](std::uint32_t vni) { return delete_network(vni); });
@@ -358,16 +352,20 @@ void TableWriter::refuse_peers(const TableUpdate& update, Refused& refused) cons
     std::set<std::uint32_t> here;
     for (const Endpoint& message : endpoints_ | std::views::values)
         here.insert(message.identity());
-    for (const auto& entry : update.policies()) {
-        const std::uint32_t local = entry.key().local_identity();
-        if (!refused.identities.contains(local) || !here.contains(local)) continue;
-        refused.peers.insert(entry.key().peer_identity());
-        refused.anybody |= entry.key().peer_identity() == WEFT_IDENTITY_ANY;
-    }
+    const auto refuse = [&](const PolicyKey& key) {
+        if (!refused.identities.contains(key.local_identity()) || !here.contains(key.local_identity())) return;
+        refused.peers.insert(key.peer_identity());
+        refused.anybody |= key.peer_identity() == WEFT_IDENTITY_ANY;
+    };
+    for (const auto& entry : update.policies())
+        refuse(entry.key());
+    for (const auto& key : update.deleted_policies())
+        refuse(key);
 }
 
 Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
     const std::string what = name_of(message);
+    if (message.identity() == WEFT_IDENTITY_ANY) return fail(ErrorCode::invalid, what + ": identity 0 is nobody's");
     if (refused.identities.contains(message.identity()))
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
@@ -379,16 +377,18 @@ Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& r
     return keep_endpoint(message);
 }
 
-void TableWriter::refuse_endpoint(std::uint32_t port, Refused& refused) const {
-    refused.endpoints.insert(port);
-    if (const auto present = endpoints_.find(port); present != endpoints_.end())
-        refused.kept_locals.insert(present->second.identity());
+void TableWriter::refuse_endpoint(const Endpoint& message, Refused& refused) {
+    refused.endpoints.insert(message.port());
+    const auto present = endpoints_.find(message.port());
+    if (present == endpoints_.end() || present->second.identity() == message.identity()) return;
+    Endpoint nobody = present->second;
+    nobody.set_identity(WEFT_IDENTITY_ANY);
+    refused.stays |= !keep_endpoint(nobody);
 }
 
 Result<void> TableWriter::keep_endpoint(const Endpoint& message) {
     const std::string what = name_of(message);
     if (message.port() == 0) return fail(ErrorCode::invalid, what + ": port 0 is none");
-    if (message.identity() == WEFT_IDENTITY_ANY) return fail(ErrorCode::invalid, what + ": identity 0 is nobody's");
     if (message.port() > port_id_max)
         return fail(ErrorCode::invalid, fmt::format("{}: ports are 1 to {}", what, port_id_max));
     const auto network = networks_.find(message.vni());
@@ -534,37 +534,43 @@ Result<void> TableWriter::refresh_next_hops() {
 
 void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome) {
     RouteBatch batch(*this, refused, outcome, &TableStore::set_routes);
-    const auto add = [&](const Route& route) -> Result<void> {
+    for (const auto& route : update.routes()) {
         auto prefix = to_prefix(route.prefix());
-        if (!prefix) return fail_in(std::move(prefix), "route");
-        const auto refuse = [&](const std::string& why) {
-            RouteRow present{.vni = route.vni(), .prefix = *prefix};
-            if (store_.find_route(present)) refused.keep(present.before);
-            return fail(ErrorCode::invalid,
-                        fmt::format("route {} of VNI {}: {}", prefix->to_string(), route.vni(), why));
-        };
-        if (refused.next_hops.contains(route.next_hop()))
-            return refuse(fmt::format("next hop {} was refused", route.next_hop()));
-        const auto network = networks_.find(route.vni());
-        if (network == networks_.end()) return refuse("no network has this VNI");
-        const auto next_hop = next_hops_.find(route.next_hop());
-        if (next_hop == next_hops_.end()) return refuse(fmt::format("no next hop {}", route.next_hop()));
-        if (refused.is_stranger(route.identity())) {
-            RouteRow present{.vni = route.vni(), .prefix = *prefix};
-            if (auto found = store_.find_route(present); !found) return fail_in(std::move(found), "route");
-            if (present.before.next_hop == 0 || present.before.identity != route.identity())
-                return refuse(fmt::format("the policy about identity {} was refused", route.identity()));
+        if (!prefix) {
+            outcome.note(fail_in(std::move(prefix), "route"));
+            continue;
         }
-        batch.add({.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}},
-                  network->second, &next_hop->second);
-        return {};
-    };
-    for (const auto& route : update.routes())
-        if (auto added = add(route); !added) {
+        RouteRow row{.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}};
+        if (auto checked = check_route(row, refused); !checked) {
             batch.flush(); // what was refused before is told first
-            outcome.note(std::move(added));
+            outcome.note(
+                fail_in(std::move(checked), fmt::format("route {} of VNI {}", prefix->to_string(), row.vni)));
+            if (row.before.next_hop == 0 || row.before.identity == row.value.identity) continue;
+            row.value = {row.before.next_hop, WEFT_IDENTITY_ANY};
         }
+        batch.add(row, networks_.at(row.vni), &next_hops_.at(row.value.next_hop));
+    }
     batch.flush();
+}
+
+Result<void> TableWriter::check_route(RouteRow& row, Refused& refused) const {
+    const auto& [next_hop, identity] = row.value;
+    Result<void> leads = {};
+    if (!networks_.contains(row.vni))
+        leads = fail(ErrorCode::invalid, "no network has this VNI");
+    else if (refused.next_hops.contains(next_hop))
+        leads = fail(ErrorCode::invalid, fmt::format("next hop {} was refused", next_hop));
+    else if (!next_hops_.contains(next_hop))
+        leads = fail(ErrorCode::invalid, fmt::format("no next hop {}", next_hop));
+    if (leads && !refused.is_stranger(identity)) return {};
+    if (auto found = store_.find_route(row); !found) {
+        refused.stays = true;
+        return found;
+    }
+    const bool is_known = row.before.next_hop != 0 && row.before.identity == identity;
+    if (leads && !is_known)
+        return fail(ErrorCode::invalid, fmt::format("the policy about identity {} was refused", identity));
+    return leads;
 }
 
 void TableWriter::delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome) {
@@ -605,10 +611,9 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
 void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
     std::vector<PolicyRow> rows;
     for (const auto& key : update.deleted_policies())
-        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()) &&
-            !refused.kept_locals.contains(key.local_identity()) && !refused.kept_peers.contains(key.peer_identity()))
+        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()))
             rows.push_back(to_row(key));
-    if (rows.empty()) return;
+    if (rows.empty() || refused.stays) return;
     // A packet that met an endpoint or a route as it was before asks for the policy of before.
     const bool others_met = update.endpoints_size() + update.deleted_endpoints_size() + update.routes_size() +
                                 update.deleted_routes_size() >

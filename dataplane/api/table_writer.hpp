@@ -80,12 +80,16 @@ class TableWriter {
     void count_policies(std::span<const PolicyRow> rows);
     void refuse_peers(const TableUpdate& update, Refused& refused) const;
     Result<void> set_endpoint(const Endpoint& message, const Refused& refused);
-    void refuse_endpoint(std::uint32_t port, Refused& refused) const;
+    /// Somebody whose change was refused is nobody, to whom and from whom nothing passes, and not who it was: policy
+    /// tells nothing any more about that.
+    void refuse_endpoint(const Endpoint& message, Refused& refused);
     Result<void> set_next_hop(const NextHop& message, const Refused& refused);
     /// Checked but for what it leads to.
     Result<void> keep_endpoint(const Endpoint& message);
     Result<void> keep_next_hop(const NextHop& message);
     void set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
+    /// Of a row that it refuses, it sees what stands there.
+    [[nodiscard]] Result<void> check_route(RouteRow& row, Refused& refused) const;
     void delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
     Result<void> delete_next_hop(std::uint32_t id);
     Result<void> delete_endpoint(std::uint32_t port);

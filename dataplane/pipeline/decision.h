@@ -124,6 +124,9 @@ WEFT_INLINE enum weft_drop_reason weft_decide(const struct weft_view* view, uint
     if (!from) decision->source.identity = WEFT_IDENTITY_UNKNOWN;
     if (!to) return decision->reason = WEFT_DROP_no_route;
     if (to->kind == WEFT_NEXT_HOP_DROP) return decision->reason = WEFT_DROP_blackhole;
+    /* Who somebody is now, policy does not know. */
+    if (decision->source.identity == WEFT_IDENTITY_ANY || decision->destination.identity == WEFT_IDENTITY_ANY)
+        return decision->reason = WEFT_DROP_endpoint_not_ready;
     /* An endpoint comes before its routes and goes behind them: without them its neighbours would take it for
      * another. */
     if (sender && (!from || from->kind != WEFT_NEXT_HOP_LOCAL || from->port != sender->port))

@@ -45,7 +45,7 @@
     X(36, port_full, "the destination's port takes no more packets now")                                             \
     X(37, no_buffer, "no packet buffer was free")                                                                    \
     X(38, unsupported_offload, "an offload that the port asked for cannot be completed")                             \
-    X(39, endpoint_not_ready, "the port has no endpoint yet, or no longer")                                          \
+    X(39, endpoint_not_ready, "an end has no endpoint, route or policy of its own yet, or no longer")                \
     X(40, icmp_error_unrelated, "an ICMP error about a packet that no session sent")                                 \
     X(41, fragmented_outer, "fragments of VXLAN packets are not reassembled")                                        \
     X(42, rx_overrun, "it came faster than the port was read")                                                       \

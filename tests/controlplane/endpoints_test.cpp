@@ -230,6 +230,25 @@ TEST_F(EndpointsTest, relabelled_namespaces_are_announced_again) {
     });
 }
 
+TEST_F(EndpointsTest, tells_who_cannot_become_another) {
+    ASSERT_TRUE(add("web-1", web.path()));
+    const auto shown = [&] { return endpoints->shown(*endpoints->find("web-1")).state(); };
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.endpoints_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "no room"}) : std::nullopt;
+    };
+    ASSERT_TRUE(policy->set_namespace("default", {{"team", "a"}}));
+    for (const auto& name : tables->take_changed_endpoints())
+        endpoints->refresh(name);
+    sync->commit();
+    run();
+    EXPECT_TRUE(shown().starts_with("refused: ")) << shown();
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    sync->retry_refused();
+    sync->commit();
+    run();
+    EXPECT_EQ(shown(), "ready");
+}
+
 TEST_F(EndpointsTest, who_becomes_another_while_it_is_attached_has_policy) {
     ASSERT_TRUE(policy->apply("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\n"));
     bool relabelled = false;

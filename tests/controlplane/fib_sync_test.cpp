@@ -325,60 +325,22 @@ TEST_F(FibSyncTest, sends_a_route_with_the_policy_that_was_refused) {
     EXPECT_FALSE(*refused);
 }
 
-TEST_F(FibSyncTest, an_endpoint_that_cannot_change_keeps_the_policy_of_who_it_is) {
+TEST_F(FibSyncTest, sends_a_route_with_the_deletion_that_was_refused) {
     connect();
     want_policy(sync, 300, 1);
-    want_endpoint(sync, 256);
     ASSERT_TRUE(commit());
     fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
-        return update.endpoints_size() > 0 ? std::optional(Error{ErrorCode::invalid, "no"}) : std::nullopt;
+        return update.deleted_policies_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "no"}) : std::nullopt;
     };
-    want_endpoint(sync, 257);
-    ASSERT_TRUE(commit());
     forget_policy(sync, 300);
-    sync.verdict_lists.erase(1);
     ASSERT_TRUE(commit());
-    EXPECT_EQ(fast_path.policies.size(), 1U);
-    want_route(sync, "10.0.0.1/32", 5, 300); // about whom it is
-    ASSERT_TRUE(commit());
-    EXPECT_EQ(fast_path.policies.size(), 1U);
-    EXPECT_EQ(fast_path.routes.size(), 1U);
-    EXPECT_FALSE(sync.in_sync());
-    fast_path.refuse = [](const auto&) { return std::nullopt; };
-    sync.retry_refused();
-    ASSERT_TRUE(commit());
-    EXPECT_EQ(fast_path.endpoints.at(1).identity(), 257U);
-    EXPECT_TRUE(fast_path.policies.empty());
-    EXPECT_TRUE(sync.in_sync());
-}
-
-TEST_F(FibSyncTest, a_route_that_cannot_change_keeps_the_policy_about_whom_it_leads_to) {
-    connect();
-    want_policy(sync, 300, 1);
-    want_policy(sync, 302, 1);
+    fast_path.updates.clear();
     want_route(sync, "10.0.0.1/32", 5, 300);
-    want_route(sync, "10.0.0.2/32", 5, 302);
-    want_route(sync, "10.0.0.3/32", 5, 302);
     ASSERT_TRUE(commit());
-    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
-        return update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"}) : std::nullopt;
-    };
-    want_route(sync, "10.0.0.1/32", 5, 301);
-    want_route(sync, "10.0.0.2/32", 5, 301);
-    ASSERT_TRUE(commit());
-    forget_policy(sync, 300);
-    forget_policy(sync, 302); // which policy says, since others are 302 as well
-    ASSERT_TRUE(commit());
-    ASSERT_EQ(fast_path.policies.size(), 1U);
-    EXPECT_EQ(fast_path.policies.begin()->second.key().peer_identity(), 300U);
-    fast_path.refuse = [](const auto&) { return std::nullopt; };
-    sync.retry_refused();
-    ASSERT_TRUE(commit());
-    EXPECT_TRUE(fast_path.policies.empty());
-    EXPECT_TRUE(sync.in_sync());
+    EXPECT_EQ(fast_path.updates.at(0).deleted_policies_size(), 1) << "what held before does not hold for it";
 }
 
-TEST_F(FibSyncTest, asks_again_when_the_fast_path_could_not_say_what_it_refused) {
+TEST_F(FibSyncTest, sends_nothing_until_the_fast_path_can_say_what_it_refused) {
     connect();
     fast_path.can_tell = false;
     fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
@@ -387,14 +349,43 @@ TEST_F(FibSyncTest, asks_again_when_the_fast_path_could_not_say_what_it_refused)
     want_route(sync, "10.0.0.1/32", 5);
     ASSERT_TRUE(commit());
     EXPECT_FALSE(sync.in_sync());
+    EXPECT_FALSE(sync.idle());
+    EXPECT_FALSE(sync.routes.acknowledged(FibSync::key_of(4000, wire(*net::Prefix::parse("10.0.0.1/32")))));
+    fast_path.updates.clear();
+    want_port(sync, 7);
+    EXPECT_FALSE(commit()) << "who waits, waits on";
+    EXPECT_TRUE(fast_path.updates.empty());
     fast_path.can_tell = true;
+    EXPECT_TRUE(commit());
+    EXPECT_TRUE(fast_path.ports.contains(7));
+    EXPECT_EQ(sync.routes.refused().size(), 1U);
     fast_path.refuse = [](const auto&) { return std::nullopt; };
-    for (int tries = 0; tries < 2; ++tries) { // once to learn it, once to send it
-        sync.retry_refused();
-        ASSERT_TRUE(commit());
-    }
+    sync.retry_refused();
+    ASSERT_TRUE(commit());
     EXPECT_EQ(fast_path.routes.size(), 1U);
     EXPECT_TRUE(sync.in_sync());
+}
+
+TEST_F(FibSyncTest, tells_nobody_that_all_is_done_when_the_connection_is_lost) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate&) { return Error{ErrorCode::unavailable, "it hung up"}; };
+    std::vector<Result<void>> told;
+    const auto tell = [&](Result<void> applied) { told.push_back(std::move(applied)); };
+    want_route(sync, "10.0.0.1/32", 5);
+    sync.commit([&](Result<void> applied) {
+        tell(std::move(applied));
+        sync.commit(tell); // about something else, which a new fast path must say
+    });
+    sync.commit(tell); // with the same, so that there is nothing to send for it
+    fast_path.run();
+    ASSERT_EQ(told.size(), 2U);
+    for (const auto& applied : told)
+        EXPECT_EQ(applied.error().code, ErrorCode::unavailable);
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    connect();
+    ASSERT_EQ(told.size(), 3U);
+    EXPECT_TRUE(told.back());
+    EXPECT_EQ(fast_path.routes.size(), 1U);
 }
 
 TEST_F(FibSyncTest, keeps_a_next_hop_that_an_unswept_route_may_need) {

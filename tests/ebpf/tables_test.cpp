@@ -421,7 +421,7 @@ TEST_F(EbpfTables, PolicyOfAnIdentityFitsAsAWholeOrNotAtAll) {
     EXPECT_EQ(difference(tables->dump().value(), expected), "");
 }
 
-TEST_F(EbpfTables, RouteGoesOnAsItWasWhenPolicyAboutWhomItWouldLeadToHasNoRoom) {
+TEST_F(EbpfTables, RouteLeadsToNobodyUntilPolicyAboutWhomItShallLeadToHasRoom) {
     const auto tables = open(unpinned({{"policies", 2}}));
     constexpr std::uint32_t subnet = 900;
     constexpr std::uint32_t stranger = 901;
@@ -440,14 +440,22 @@ TEST_F(EbpfTables, RouteGoesOnAsItWasWhenPolicyAboutWhomItWouldLeadToHasNoRoom) 
     for (const auto& policy : before.policies())
         *update.add_deleted_policies() = policy.key();
     EXPECT_FALSE(tables->apply(update));
+    for (auto& route : *before.mutable_routes())
+        if (route.identity() == subnet || route.identity() == World::id_cache) route.set_identity(0);
+    before.clear_policies();
     EXPECT_EQ(difference(tables->dump().value(), before), "");
+    EXPECT_TRUE(tables->apply(update)); // what went has made room
+    const TableUpdate after = tables->dump().value();
+    EXPECT_EQ(std::ranges::count(after.routes(), stranger, &fastpath::Route::identity), 2);
+    EXPECT_EQ(after.policies_size(), 1);
 }
 
 TEST_F(EbpfTables, MessageThatIsTooLongIsRefusedByName) {
     const auto tables = open(unpinned());
     ASSERT_TRUE(tables->apply(world.tables()));
     TableUpdate update;
-    World::add_endpoint(update, World::web, std::string(600, 'x').c_str(), world.web_mac, world.web_ip(), 1);
+    World::add_endpoint(update, World::web, std::string(600, 'x').c_str(), world.web_mac, world.web_ip(),
+                        World::id_web);
     const auto applied = tables->apply(update);
     ASSERT_FALSE(applied);
     EXPECT_EQ(applied.error().code, ErrorCode::invalid);

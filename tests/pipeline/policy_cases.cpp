@@ -103,9 +103,14 @@ void add_policy_cases(CaseList& list) {
     early.add_deleted_routes()->set_vni(World::vni);
     early.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.web_ip()));
     early.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
-    list.add("NoMomentWithoutRoute",
-             {after(early, drops(World::web, w.from_web(to_db), WEFT_DROP_endpoint_not_ready)),
-              after(w.tables(), allowed)});
+    const Step not_ready = drops(World::web, w.from_web(to_db), WEFT_DROP_endpoint_not_ready);
+    list.add("NoMomentWithoutRoute", {after(early, not_ready), after(w.tables(), allowed)});
+    list.add("RouteToAnotherIsNone", {after(w.route(w.web_ip(), World::to_d, World::id_web), not_ready),
+                                      after(w.route(w.web_ip(), World::to_db, World::id_web), not_ready)});
+    // Identity 0 is nobody's, and means somebody of whom policy says nothing any more.
+    list.add("NobodyIsNotAnybody",
+             {after(w.route(w.web_ip(), World::to_web, 0), not_ready), after(w.tables(), allowed),
+              after(w.route(w.db_ip(), World::to_db, 0), not_ready)});
 }
 
 } // namespace weft::cases
