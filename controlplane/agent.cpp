@@ -224,8 +224,8 @@ void Agent::watch_ports() {
                 gone.erase(uplink_port);
                 if (!gone.empty()) endpoints_->ports_gone(gone);
             });
-            sync_.retry_refused();
         }
+        sync_.retry_refused();
         sync_.commit();
         watch_ports();
     });

@@ -102,6 +102,11 @@ void Agent::status(Done<v1::StatusReply> done) {
         reply.add_warnings(fmt::format("the {} of endpoint {} is closed to some or all: policy has become {} for it",
                                        side == policy::Side::ingress ? "ingress" : "egress", endpoint,
                                        policy::too_large));
+    if (sync_.is_doubtful())
+        reply.add_warnings(
+            fmt::format("the fast path refuses entries, cannot say which, and is sent nothing until it "
+                        "can: {}",
+                        sync_.last_refusal()));
     if (sync_.refused() > 0)
         reply.add_warnings(fmt::format("the fast path refuses {} {}, the last one since: {}", sync_.refused(),
                                        sync_.refused() == 1 ? "entry" : "entries", sync_.last_refusal()));

@@ -346,8 +346,13 @@ bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
 
 v1::Endpoint Endpoints::shown(const v1::Endpoint& endpoint) const {
     v1::Endpoint shown = endpoint;
-    if (endpoint.state() == ready && sync_.endpoints.refused().contains(endpoint.port()))
-        shown.set_state("refused: nothing passes until the fast path takes what it became (weft status)");
+    const bool is_refused =
+        sync_.endpoints.refused().contains(endpoint.port()) ||
+        std::ranges::any_of(addresses_of(endpoint), [&](const net::Address& address) {
+            return sync_.routes.refused().contains(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
+        });
+    if (endpoint.state() == ready && is_refused)
+        shown.set_state("refused: not all passes until the fast path takes what it became (weft status)");
     return shown;
 }
 

@@ -85,6 +85,7 @@ void FibSync::sweep_routes() {
 }
 
 void FibSync::retry_refused() {
+    if (doubtful_ && fast_path_ != nullptr && !in_flight_) return take_stock([this] { answered({}, {}); });
     with_tables(*this, [](auto&... table) { (table.retry_refused(), ...); });
 }
 
@@ -116,6 +117,8 @@ void FibSync::send_policies_of_changes() {
 
 fastpath::TableUpdate FibSync::take_update() {
     send_policies_of_changes();
+    // Whoever could not be changed may still need what goes: in one update, the fast path sees to that.
+    if (policies.erases()) retry_refused();
     fastpath::TableUpdate update;
     host.take_changes([&](const auto& entry) { *update.mutable_host() = entry; }, [](std::uint32_t) {});
     networks.take_changes([&](const auto& entry) { *update.add_networks() = entry; },
@@ -153,11 +156,10 @@ fastpath::TableUpdate FibSync::take_update() {
 
 void FibSync::commit(fastpath::Done<void> done) {
     if (done) waiting_.push_back(std::move(done));
-    if (fast_path_ != nullptr && !in_flight_) send();
+    if (fast_path_ != nullptr && !in_flight_ && !doubtful_) send();
 }
 
 void FibSync::send() {
-    if (doubtful_) return take_stock([this] { answered({}, {}); });
     if (pending() == 0) {
         for (const auto& done : std::exchange(waiting_, {}))
             done({});
@@ -169,7 +171,7 @@ void FibSync::send() {
             waiting_.insert(waiting_.begin(), told.begin(), told.end());
             return disconnected(applied.error().message);
         }
-        if (applied) return answered(std::move(applied), std::move(told));
+        if (applied) return answered(applied, told);
         if (last_refusal_ != applied.error().message)
             spdlog::error("the fast path refused: {}", applied.error().message);
         last_refusal_ = applied.error().message;

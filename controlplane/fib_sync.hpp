@@ -4,6 +4,7 @@
 // the next. After a reconnect the fast path's own dump is what counts as acknowledged: mark and sweep, never flush.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -71,7 +72,8 @@ class SyncedTable {
             if (!desired_.contains(key) && !refused_.contains(key) && gone(key, text)) changed_.insert(key);
     }
 
-    /// After adopt(): what was sent last and did not arrive was refused, and waits for a change of it or for retry().
+    /// After adopt(): what was sent last, did not change since and did not arrive was refused, and waits for a change
+    /// of it or for retry_refused().
     void hold_refused() {
         for (const Key& key : std::exchange(sent_, {}))
             if (differs(key)) {
@@ -98,6 +100,12 @@ class SyncedTable {
 
     void retry_refused() {
         retry_refused([](const Key&) { return true; });
+    }
+
+    /// Is anything to go?
+    [[nodiscard]] bool erases() const {
+        return std::ranges::any_of(
+            changed_, [&](const Key& key) { return !desired_.contains(key) && acknowledged_.contains(key); });
     }
 
     /// Of what is to be sent, without what is to go.
@@ -137,6 +145,7 @@ class SyncedTable {
     void touch(const Key& key) {
         changed_.insert(key);
         refused_.erase(key);
+        sent_.erase(key); // what it was then is not what is refused
     }
 
     [[nodiscard]] bool differs(const Key& key) const {
@@ -183,8 +192,11 @@ class FibSync {
     /// The rule's number comes to mean this rule, or none: with the next update its hits are forgotten.
     void reset_rule(std::uint32_t number) { reset_rules_.insert(number); }
 
-    /// Sends again what was refused: there may be room now.
+    /// Sends again, with the next commit, what was refused: there may be room now. In doubt, asks what that is.
     void retry_refused();
+
+    /// It refused something, and could not say what: nothing is sent until it can.
+    [[nodiscard]] bool is_doubtful() const { return doubtful_; }
 
     /// Sends what changed. `done` when it is acknowledged, or with the first reason why something was refused;
     /// acknowledged() and refused() of the tables then say what. Without a fast path it waits for one.
@@ -223,7 +235,7 @@ class FibSync {
 
     fastpath::FastPath* fast_path_ = nullptr;
     bool in_flight_ = false;
-    bool doubtful_ = false; ///< it refused something, and could not say what: nothing is sent until it can
+    bool doubtful_ = false;
     bool swept_ = false;
     std::string last_refusal_;
     std::set<std::uint32_t> reset_rules_;

@@ -146,8 +146,12 @@ fastpath::VerdictList compile(const Chain& chain, Side side, const HashedLabels&
         if (!each.policy->audit) paint(enforced, *each.rule, ports);
         if (chain.audit) paint(audited, *each.rule, ports);
     });
+    const auto fits = [](const fastpath::VerdictList& list) {
+        return static_cast<std::size_t>(list.ranges_size()) <= fastpath::verdict_ranges_max;
+    };
     auto list = to_verdict_list(enforced, chain.audit ? audited : enforced, chain.default_rule);
-    return static_cast<std::size_t>(list.ranges_size()) <= fastpath::verdict_ranges_max ? list : deny_all();
+    if (chain.audit && !fits(list)) list = to_verdict_list(enforced, enforced, 0); // what is audited drops nothing
+    return fits(list) ? list : deny_all();
 }
 
 std::vector<ChainRule> matching(const Chain& chain, Side side, const HashedLabels& local, const PeerRules& peer,

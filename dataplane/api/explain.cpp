@@ -107,7 +107,7 @@ std::string describe(const weft_next_hop* next_hop, const weft_view& view) {
 
 std::string describe(weft_policy_value value) {
     if (value.rule == 0)
-        return weft_policy_denies(value) ? "denied: policy is more than a fast path takes"
+        return weft_policy_denies(value) ? "denied: policy is more than a fast path takes, or damaged"
                                          : "no policy decides: allowed";
     return fmt::format("{} by rule {}", weft_policy_denies(value) ? "denied" : "allowed", value.rule);
 }

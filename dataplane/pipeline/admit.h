@@ -187,11 +187,9 @@ WEFT_STAGE enum weft_drop_reason weft_admit_icmp_error(const struct weft_view* v
         const int from_initiator = (weft_session_initiator_is_low(&session) != 0) == (about_from_low != 0);
         const struct weft_flow flow = weft_flow_of(about, !from_initiator);
         struct weft_decision decision;
-        const enum weft_drop_reason denied = weft_decide_flow(view, packet->vni, &flow, 0, &decision);
-        if (weft_is_denied(denied)) {
-            weft_count_decision(view, &decision);
-            return denied;
-        }
+        const enum weft_drop_reason reason = weft_decide_flow(view, packet->vni, &flow, 0, &decision);
+        if (weft_is_denied(reason)) weft_count_decision(view, &decision);
+        if (weft_is_denied(reason) || reason == WEFT_DROP_endpoint_not_ready) return reason;
     }
     path->forward = weft_find_next_hop(view, weft_session_next_hop(&session, about_from_low));
     /* Any router on the way may say it; the FIB knows the way back to the speaker. */

@@ -53,10 +53,11 @@ struct weft_decision {
     enum weft_drop_reason reason;
 };
 
-/* The rule that denied, or that allowed last; 0: none was needed. */
+/* The rule that denied, or that allowed last; 0: none. */
 WEFT_INLINE uint32_t weft_decision_rule(const struct weft_decision* decision) {
-    return decision->reason == WEFT_DROP_egress_policy || decision->ingress.rule == 0 ? decision->egress.rule
-                                                                                      : decision->ingress.rule;
+    const int is_egress = decision->reason == WEFT_DROP_egress_policy ||
+                          (decision->reason != WEFT_DROP_ingress_policy && decision->ingress.rule == 0);
+    return is_egress ? decision->egress.rule : decision->ingress.rule;
 }
 
 /* Did policy refuse it? */

@@ -62,8 +62,8 @@ struct weft_route_value {
     uint32_t identity;
 };
 
-/* WEFT_IDENTITY_ANY: there is no endpoint, or it goes just now. Read once, since eBPF's endpoints are overwritten in
- * place, with zeros when they go. */
+/* WEFT_IDENTITY_ANY: there is no endpoint, it goes just now, or policy has no room for who it is. Read once, since
+ * eBPF's endpoints are overwritten in place, with zeros when they go. */
 WEFT_INLINE uint32_t weft_identity_of(const struct weft_endpoint* endpoint) {
     return endpoint ? *(const volatile uint32_t*)&endpoint->identity : (uint32_t)WEFT_IDENTITY_ANY;
 }

@@ -340,6 +340,43 @@ TEST_F(FibSyncTest, sends_a_route_with_the_deletion_that_was_refused) {
     EXPECT_EQ(fast_path.updates.at(0).deleted_policies_size(), 1) << "what held before does not hold for it";
 }
 
+TEST_F(FibSyncTest, sends_who_could_not_change_with_the_policy_that_goes) {
+    connect();
+    want_policy(sync, 300, 1);
+    want_endpoint(sync, 256);
+    want_route(sync, "10.0.0.1/32", 5, 300);
+    ASSERT_TRUE(commit());
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.endpoints_size() + update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "no"})
+                                                                  : std::nullopt;
+    };
+    want_endpoint(sync, 257);
+    want_route(sync, "10.0.0.1/32", 5, 301);
+    ASSERT_TRUE(commit());
+    fast_path.updates.clear();
+    forget_policy(sync, 300);
+    ASSERT_TRUE(commit());
+    ASSERT_EQ(fast_path.updates.size(), 1U);
+    EXPECT_EQ(fast_path.updates[0].deleted_policies_size(), 1);
+    EXPECT_EQ(fast_path.updates[0].endpoints_size(), 1) << "so that the fast path sees who still needs it";
+    EXPECT_EQ(fast_path.updates[0].routes_size(), 1);
+}
+
+TEST_F(FibSyncTest, sends_what_changed_while_something_else_was_refused) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate& update) -> std::optional<Error> {
+        return update.routes_size() > 0 ? std::optional(Error{ErrorCode::exhausted, "fib is full"}) : std::nullopt;
+    };
+    want_route(sync, "10.0.0.1/32", 5);
+    want_endpoint(sync, 256);
+    sync.commit();
+    fast_path.run_one(); // it asks now what was refused
+    want_endpoint(sync, 257);
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.endpoints.at(1).identity(), 257U);
+    EXPECT_EQ(sync.refused(), 1U);
+}
+
 TEST_F(FibSyncTest, sends_nothing_until_the_fast_path_can_say_what_it_refused) {
     connect();
     fast_path.can_tell = false;
@@ -353,10 +390,16 @@ TEST_F(FibSyncTest, sends_nothing_until_the_fast_path_can_say_what_it_refused) {
     EXPECT_FALSE(sync.routes.acknowledged(FibSync::key_of(4000, wire(*net::Prefix::parse("10.0.0.1/32")))));
     fast_path.updates.clear();
     want_port(sync, 7);
-    EXPECT_FALSE(commit()) << "who waits, waits on";
+    bool told = false;
+    sync.commit([&](const Result<void>& applied) { told = applied.has_value(); });
+    sync.retry_refused();
+    fast_path.run();
+    EXPECT_FALSE(told) << "who waits, waits on";
     EXPECT_TRUE(fast_path.updates.empty());
     fast_path.can_tell = true;
-    EXPECT_TRUE(commit());
+    sync.retry_refused();
+    fast_path.run();
+    EXPECT_TRUE(told);
     EXPECT_TRUE(fast_path.ports.contains(7));
     EXPECT_EQ(sync.routes.refused().size(), 1U);
     fast_path.refuse = [](const auto&) { return std::nullopt; };

@@ -85,6 +85,15 @@ TEST(Decision, EndpointThatIsBeingOverwrittenIsNotOpen) {
     EXPECT_EQ(decide(outside, here, 0), WEFT_DROP_endpoint_not_ready);
 }
 
+TEST(Decision, NoRuleIsBlamedForWhatAnotherEndDenies) {
+    weft_decision decision{};
+    decision.egress = {.verdict = WEFT_ALLOW, .rule = 17, .audited_rule = 0};
+    EXPECT_EQ(weft_decision_rule(&decision), 17U);
+    decision.ingress.verdict = WEFT_DENY; // of a list that denies all
+    decision.reason = WEFT_DROP_ingress_policy;
+    EXPECT_EQ(weft_decision_rule(&decision), 0U);
+}
+
 TEST(Decision, EntryOfThePairThatHasJustComeHolds) {
     EXPECT_EQ(decide(here, outside, 256, Policy::comes_between), WEFT_DROP_none);
     EXPECT_EQ(decide(outside, here, 256, Policy::comes_between), WEFT_DROP_none);
