@@ -40,9 +40,8 @@ struct RouteRow {
     std::uint32_t vni = 0;
     net::Prefix prefix;
     weft_route_value value{};
-    weft_route_value
-        before{};         ///< told by the store, unless it cannot erase it: what stood there; next hop 0: nothing
-    bool refused = false; ///< told by the store: nothing was changed
+    weft_route_value before{}; ///< told by the store, but for a refused erasure; next hop 0: nothing stood there
+    bool refused = false;      ///< told by the store: nothing was changed
 };
 
 /// Each call replaces the entry of the same key, and an entry that is not there may be erased. What cannot be kept is
