@@ -41,6 +41,13 @@ std::uint32_t mtu_of(const v1::Endpoint& endpoint, const Uplink& uplink) {
     return v4_alone ? uplink.endpoint_mtu : std::max(uplink.endpoint_mtu, ipv6_mtu_min);
 }
 
+std::vector<FibSync::RouteKey> routes_to(const v1::Endpoint& endpoint) {
+    std::vector<FibSync::RouteKey> keys;
+    for (const auto& address : addresses_of(endpoint))
+        keys.push_back(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
+    return keys;
+}
+
 /// An answer may be about somebody else's entries; what counts is whether ours arrived.
 bool refused(const Result<void>& answer, bool ours_arrived) {
     return !answer && (answer.error().code == ErrorCode::unavailable || !ours_arrived);
@@ -336,21 +343,17 @@ void Endpoints::connect(const std::string& name, Attempt attempt, Attached done)
 }
 
 bool Endpoints::programmed(const v1::Endpoint& endpoint) const {
-    const auto addresses = addresses_of(endpoint);
     return sync_.ports.acknowledged(endpoint.port()) && sync_.endpoints.acknowledged(endpoint.port()) &&
            sync_.next_hops.acknowledged(endpoint.port()) &&
-           std::ranges::all_of(addresses, [&](const net::Address& address) {
-               return sync_.routes.acknowledged(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
-           });
+           std::ranges::all_of(routes_to(endpoint), [&](const auto& key) { return sync_.routes.acknowledged(key); });
 }
 
 v1::Endpoint Endpoints::shown(const v1::Endpoint& endpoint) const {
     v1::Endpoint shown = endpoint;
-    const bool is_refused =
-        sync_.endpoints.refused().contains(endpoint.port()) ||
-        std::ranges::any_of(addresses_of(endpoint), [&](const net::Address& address) {
-            return sync_.routes.refused().contains(FibSync::key_of(endpoint.vni(), wire(net::Prefix::host(address))));
-        });
+    const bool is_refused = sync_.endpoints.refused().contains(endpoint.port()) ||
+                            std::ranges::any_of(routes_to(endpoint), [&](const auto& key) {
+                                return sync_.routes.refused().contains(key);
+                            });
     if (endpoint.state() == ready && is_refused)
         shown.set_state("refused: not all passes until the fast path takes what it became (weft status)");
     return shown;

@@ -64,8 +64,10 @@ struct TableWriter::Refused {
     std::set<std::uint32_t> next_hops;
     bool stays = false; ///< somebody is who it was, so that no policy may go
 
-    /// Would it be as anybody to some endpoint, for want of policy about it?
-    [[nodiscard]] bool is_stranger(std::uint32_t identity) const { return anybody || peers.contains(identity); }
+    /// Would it be as anybody to some endpoint, for want of policy about it? Nobody is, whatever policy says.
+    [[nodiscard]] bool is_stranger(std::uint32_t identity) const {
+        return identity != WEFT_IDENTITY_ANY && (anybody || peers.contains(identity));
+    }
 };
 
 /// Keeps the first error.
@@ -365,7 +367,6 @@ void TableWriter::refuse_peers(const TableUpdate& update, Refused& refused) cons
 
 Result<void> TableWriter::set_endpoint(const Endpoint& message, const Refused& refused) {
     const std::string what = name_of(message);
-    if (message.identity() == WEFT_IDENTITY_ANY) return fail(ErrorCode::invalid, what + ": identity 0 is nobody's");
     if (refused.identities.contains(message.identity()))
         return fail(ErrorCode::invalid,
                     fmt::format("{}: the policy of identity {} was refused", what, message.identity()));
@@ -554,11 +555,10 @@ void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcom
 }
 
 Result<void> TableWriter::check_route(RouteRow& row, Refused& refused) const {
+    if (!networks_.contains(row.vni)) return fail(ErrorCode::invalid, "no network has this VNI");
     const auto& [next_hop, identity] = row.value;
     Result<void> leads = {};
-    if (!networks_.contains(row.vni))
-        leads = fail(ErrorCode::invalid, "no network has this VNI");
-    else if (refused.next_hops.contains(next_hop))
+    if (refused.next_hops.contains(next_hop))
         leads = fail(ErrorCode::invalid, fmt::format("next hop {} was refused", next_hop));
     else if (!next_hops_.contains(next_hop))
         leads = fail(ErrorCode::invalid, fmt::format("no next hop {}", next_hop));

@@ -88,7 +88,7 @@ class TableWriter {
     Result<void> keep_endpoint(const Endpoint& message);
     Result<void> keep_next_hop(const NextHop& message);
     void set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
-    /// Of a row that it refuses, it sees what stands there.
+    /// Of a row that it refuses in a network that is there, it sees what stands there.
     [[nodiscard]] Result<void> check_route(RouteRow& row, Refused& refused) const;
     void delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
     Result<void> delete_next_hop(std::uint32_t id);

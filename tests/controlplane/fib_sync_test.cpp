@@ -353,6 +353,8 @@ TEST_F(FibSyncTest, sends_who_could_not_change_with_the_policy_that_goes) {
     want_endpoint(sync, 257);
     want_route(sync, "10.0.0.1/32", 5, 301);
     ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.endpoints.at(1).identity(), 0U);
+    EXPECT_EQ(fast_path.routes.begin()->second.identity(), 0U);
     fast_path.updates.clear();
     forget_policy(sync, 300);
     ASSERT_TRUE(commit());
@@ -360,6 +362,11 @@ TEST_F(FibSyncTest, sends_who_could_not_change_with_the_policy_that_goes) {
     EXPECT_EQ(fast_path.updates[0].deleted_policies_size(), 1);
     EXPECT_EQ(fast_path.updates[0].endpoints_size(), 1) << "so that the fast path sees who still needs it";
     EXPECT_EQ(fast_path.updates[0].routes_size(), 1);
+    fast_path.refuse = [](const auto&) { return std::nullopt; };
+    sync.retry_refused();
+    ASSERT_TRUE(commit());
+    EXPECT_EQ(fast_path.endpoints.at(1).identity(), 257U) << "nobody for as long as it is refused";
+    EXPECT_EQ(fast_path.routes.begin()->second.identity(), 301U);
 }
 
 TEST_F(FibSyncTest, sends_what_changed_while_something_else_was_refused) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A fast path that is a map: it applies updates as the real one does (upserts first, in order, deletions last),
-// answers when the test says so, and can be told to refuse. Lets tests look at what the agent programs, and in which
-// steps.
+// answers when the test says so, and can be told to refuse: who may not change is nobody then. Lets tests look at
+// what the agent programs, and in which steps.
 #pragma once
 
 #include <deque>
@@ -75,10 +75,13 @@ class MemoryFastPath final : public fastpath::FastPath {
         due_.push_back([this, update = std::move(update), done = std::move(done)] {
             Result<void> result;
             for (const auto& single : split(update)) {
-                if (auto error = refuse(single); !error)
+                auto error = refuse(single);
+                if (!error) {
                     take(single);
-                else if (result)
-                    result = std::unexpected(*std::move(error));
+                    continue;
+                }
+                disown(single);
+                if (result) result = std::unexpected(*std::move(error));
             }
             done(result);
         });
@@ -166,6 +169,18 @@ class MemoryFastPath final : public fastpath::FastPath {
         for (const auto vni : update.deleted_networks())
             next().add_deleted_networks(vni);
         return singles;
+    }
+
+    /// Who was to be another, and may not, is nobody.
+    void disown(const fastpath::TableUpdate& update) {
+        const auto change = [](auto& known, const auto& key, const auto& entry) {
+            if (const auto at = known.find(key); at != known.end() && at->second.identity() != entry.identity())
+                at->second.set_identity(0);
+        };
+        for (const auto& entry : update.endpoints())
+            change(endpoints, entry.port(), entry);
+        for (const auto& entry : update.routes())
+            change(routes, key_of(entry.vni(), entry.prefix()), entry);
     }
 
     void take(const fastpath::TableUpdate& update) {

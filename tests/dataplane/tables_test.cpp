@@ -182,7 +182,6 @@ std::vector<Refusal> refusals() {
         {"NetworkZero", changed([](auto& u) { u.add_networks()->set_vni(0); }), "VNI"},
         {"NetworkBeyond24Bits", changed([](auto& u) { u.add_networks()->set_vni(1U << 24); }), "VNI"},
         {"EndpointOnPortZero", endpoint_with([](auto& e) { e.set_port(0); }), "late on port 0"},
-        {"EndpointOfNobody", endpoint_with([](auto& e) { e.set_identity(0); }), "late on port 60: identity 0"},
         {"EndpointWithoutNetwork", endpoint_with([](auto& e) { e.set_vni(77); }), "77"},
         {"EndpointWithShortMac", endpoint_with([](auto& e) { e.set_mac("12345"); }), "6 bytes"},
         {"EndpointWithOddAddress", endpoint_with([](auto& e) { e.set_addresses(0, "123"); }), "late"},
@@ -204,6 +203,13 @@ std::vector<Refusal> refusals() {
         {"VtepOfNoNetwork", vtep_with([](auto& v) { v.set_vni(0); }), "VNI"},
         {"VtepWithTinyMtu", vtep_with([](auto& v) { v.set_mtu(67); }), "MTU of 67"},
         {"RouteOfUnknownNetwork", route_with([](auto& r) { r.set_vni(77); }), "77"},
+        // Whose key could be taken for that of a route which is there.
+        {"RouteOfNetworkBeyond24Bits", route_with([](auto& r) {
+             r = everything().routes(0);
+             r.set_vni(r.vni() | 1U << 24);
+             r.set_identity(r.identity() + 1);
+         }),
+         "no network has this VNI"},
         {"RouteToUnknownNextHop", route_with([](auto& r) { r.set_next_hop(99); }), "next hop 99"},
         {"RouteWithHostBits", route_with([](auto& r) { r.mutable_prefix()->set_length(24); }), "host bits"},
         {"RouteLongerThanTheAddress", route_with([](auto& r) { r.mutable_prefix()->set_length(33); }), "route"},
@@ -377,6 +383,39 @@ TEST(Tables, EndpointThatCannotChangeIsNobody) {
     ASSERT_TRUE(writer.tables.apply(right));
     EXPECT_EQ(std::ranges::count(writer.dump().endpoints(), somebody, &fastpath::Endpoint::identity),
               change.endpoints_size());
+}
+
+TEST(Tables, NobodyIsTakenAndToldAsAnyOther) {
+    TableUpdate update = world.tables();
+    update.mutable_endpoints(0)->set_identity(0);
+    update.mutable_routes(0)->set_identity(0);
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(update));
+    Writer second;
+    ASSERT_TRUE(second.tables.apply(writer.dump()));
+    EXPECT_SAME_ENTRIES(update, second.dump());
+    // Whatever becomes of policy, nobody may stand there.
+    update.MergeFrom(World::policy(fastpath::DIRECTION_INGRESS, World::id_db, 0,
+                                   {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}}));
+    update.mutable_routes(1)->set_identity(0);
+    ASSERT_FALSE(writer.tables.apply(update));
+    EXPECT_EQ(std::ranges::count(writer.dump().routes(), 0U, &fastpath::Route::identity), 2);
+}
+
+TEST(Tables, NextHopOfNobodysRouteGoesOnceTheRouteHasMoved) {
+    Writer writer;
+    ASSERT_TRUE(writer.tables.apply(world.tables()));
+    constexpr std::uint32_t stranger = 900;
+    TableUpdate update = World::policy(fastpath::DIRECTION_INGRESS, World::id_db, stranger,
+                                       {{0, 0, fastpath::VERDICT_DENY}, {300, 0, fastpath::VERDICT_ALLOW}});
+    update.MergeFrom(world.route(world.cache_ip(), World::to_d, stranger));
+    update.add_deleted_next_hops(World::to_c);
+    ASSERT_FALSE(writer.tables.apply(update)); // cache is nobody, and still behind host c
+    ASSERT_NE(writer.tables.next_hop(World::to_c), nullptr);
+    update.clear_verdict_lists();
+    update.clear_policies();
+    ASSERT_TRUE(writer.tables.apply(update));
+    EXPECT_EQ(writer.tables.next_hop(World::to_c), nullptr);
 }
 
 TEST(Tables, RouteWaitsForThePolicyAboutWhomItLeadsTo) {

@@ -198,7 +198,7 @@ class RandomUpdates {
         endpoint.set_mac(mac());
         for (unsigned i = below(one_in(40) ? 4 : 3); i > 0; --i)
             endpoint.add_addresses(address());
-        endpoint.set_identity(1 + below(3));
+        endpoint.set_identity(below(4));
         // Some names do not fit the map; DPDK's tables take any, so they are not raced here.
         endpoint.set_name(std::string(below(200), 'n'));
         return endpoint;
@@ -448,6 +448,51 @@ TEST_F(EbpfTables, RouteLeadsToNobodyUntilPolicyAboutWhomItShallLeadToHasRoom) {
     const TableUpdate after = tables->dump().value();
     EXPECT_EQ(std::ranges::count(after.routes(), stranger, &fastpath::Route::identity), 2);
     EXPECT_EQ(after.policies_size(), 1);
+}
+
+TEST_F(PinnedTest, WhoIsNobodyIsSoForTheNextAgentToo) {
+    options_.entries = small({{"policies", 2}});
+    auto tables = open(options_);
+    constexpr std::uint32_t stranger = 901;
+    constexpr std::uint32_t successor = 902;
+    const auto denied = [](std::uint32_t local, std::uint32_t peer) {
+        return World::policy(fastpath::DIRECTION_INGRESS, local, peer, fastpath::VERDICT_DENY);
+    };
+    TableUpdate before = world.tables();
+    before.MergeFrom(denied(World::id_web, World::id_cache));
+    before.MergeFrom(denied(World::id_web, 900));
+    ASSERT_TRUE(tables->apply(before));
+    TableUpdate update = denied(World::id_db, stranger);
+    update.MergeFrom(denied(successor, stranger));
+    update.MergeFrom(world.route(world.cache_ip(), World::to_c, stranger));
+    World::add_endpoint(update, World::db, "db", world.db_mac, world.db_ip(), successor);
+    for (const auto& policy : before.policies())
+        *update.add_deleted_policies() = policy.key();
+    ASSERT_FALSE(tables->apply(update));
+    const TableUpdate left = tables->dump().value();
+    tables.reset();
+    tables = open(options_);
+    EXPECT_EQ(difference(tables->dump().value(), left), "");
+    EXPECT_EQ(std::ranges::count(left.routes(), 0U, &fastpath::Route::identity), 1);
+    EXPECT_EQ(std::ranges::count(left.endpoints(), 0U, &fastpath::Endpoint::identity), 1);
+    // The next one has room for what was refused, and counts what it found.
+    EXPECT_TRUE(tables->apply(update));
+    const TableUpdate after = tables->dump().value();
+    EXPECT_EQ(std::ranges::count(after.routes(), stranger, &fastpath::Route::identity), 1);
+    EXPECT_EQ(std::ranges::count(after.endpoints(), successor, &fastpath::Endpoint::identity), 1);
+    TableUpdate deletion;
+    for (const auto& route : after.routes()) {
+        deletion.add_deleted_routes()->set_vni(route.vni());
+        *deletion.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
+    }
+    for (const auto& next_hop : after.next_hops())
+        deletion.add_deleted_next_hops(next_hop.id());
+    for (const auto& endpoint : after.endpoints())
+        deletion.add_deleted_endpoints(endpoint.port());
+    for (const auto& network : after.networks())
+        deletion.add_deleted_networks(network.vni());
+    EXPECT_TRUE(tables->apply(deletion));
+    EXPECT_EQ(tables->dump()->networks_size(), 0);
 }
 
 TEST_F(EbpfTables, MessageThatIsTooLongIsRefusedByName) {

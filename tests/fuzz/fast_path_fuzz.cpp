@@ -4,6 +4,7 @@
 // pieces the stream arrives.
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -19,8 +20,9 @@ namespace {
 using namespace weft;
 using namespace weft::dataplane;
 
-void require(bool holds) {
-    if (!holds) std::abort();
+[[noreturn]] void fail_with(const std::string& found) {
+    std::cerr << found << '\n';
+    std::abort();
 }
 
 struct FuzzHost {
@@ -31,10 +33,13 @@ struct FuzzHost {
 void check_dump(const Tables& tables) {
     const fastpath::TableUpdate dump = tables.dump();
     FuzzHost again;
-    require(again.tables.apply(dump).has_value());
+    if (const auto applied = again.tables.apply(dump); !applied)
+        fail_with("a dump is refused: " + applied.error().message);
+    std::string difference;
     google::protobuf::util::MessageDifferencer differencer;
     differencer.set_repeated_field_comparison(google::protobuf::util::MessageDifferencer::AS_SET);
-    require(differencer.Compare(dump, again.tables.dump()));
+    differencer.ReportDifferencesToString(&difference);
+    if (!differencer.Compare(dump, again.tables.dump())) fail_with("a dump rebuilds something else:\n" + difference);
 }
 
 } // namespace

@@ -78,6 +78,9 @@ void add_icmp_cases(CaseList& list) {
     foreign.destination = w.db_ip();
     list.add("ErrorToAnotherThanTheSender",
              {opened, drops(World::uplink, w.from_cache(foreign), WEFT_DROP_icmp_error_unrelated)});
+    list.add("ErrorFromNobody",
+             {opened, after(w.route(w.cache_ip(), World::to_c, 0),
+                            drops(World::uplink, w.from_cache(from_cache), WEFT_DROP_endpoint_not_ready))});
     Packet excerpt = from_cache;
     excerpt.payload.resize(v4 ? 28 : 48); // header and eight bytes: all that RFC 792 promises
     list.add("ErrorWithShortExcerptPasses",

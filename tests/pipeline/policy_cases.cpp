@@ -111,6 +111,14 @@ void add_policy_cases(CaseList& list) {
     list.add("NobodyIsNotAnybody",
              {after(w.route(w.web_ip(), World::to_web, 0), not_ready), after(w.tables(), allowed),
               after(w.route(w.db_ip(), World::to_db, 0), not_ready)});
+    const auto nobody_is_cache = w.route(w.cache_ip(), World::to_c, 0);
+    list.add("NobodyIsHeardFromAfar",
+             {after(nobody_is_cache, drops(World::uplink, w.from_cache(inward), WEFT_DROP_endpoint_not_ready)),
+              after(w.tables(), passes(World::uplink, w.from_cache(inward), w.at_web(inward)))});
+    const Packet answer = World::answer(to_cache);
+    list.add("WhoBecomesNobodyAnswersNoMore",
+             {passes(World::web, w.from_web(to_cache), w.to_cache(to_cache)),
+              after(nobody_is_cache, drops(World::uplink, w.from_cache(answer), WEFT_DROP_endpoint_not_ready))});
 }
 
 } // namespace weft::cases
