@@ -12,12 +12,14 @@
 #include "dataplane/api/verdict_wire.hpp"
 #include "dataplane/tables.hpp"
 #include "dataplane/view.hpp"
+#include "tests/pipeline/deletion.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::dataplane {
 namespace {
 
 using cases::Bytes;
+using cases::deletion_of;
 using cases::text_of;
 using cases::World;
 using fastpath::TableUpdate;
@@ -93,21 +95,7 @@ TEST(Tables, DeletionLeavesNothing) {
     Writer writer;
     const TableUpdate update = everything();
     ASSERT_TRUE(writer.tables.apply(update));
-    TableUpdate deletion;
-    for (const auto& route : update.routes()) {
-        deletion.add_deleted_routes()->set_vni(route.vni());
-        *deletion.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
-    }
-    for (const auto& next_hop : update.next_hops())
-        deletion.add_deleted_next_hops(next_hop.id());
-    for (const auto& endpoint : update.endpoints())
-        deletion.add_deleted_endpoints(endpoint.port());
-    for (const auto& policy : update.policies())
-        *deletion.add_deleted_policies() = policy.key();
-    for (const auto& list : update.verdict_lists())
-        deletion.add_deleted_verdict_lists(list.number());
-    for (const auto& network : update.networks())
-        deletion.add_deleted_networks(network.vni());
+    const TableUpdate deletion = deletion_of(update);
     ASSERT_TRUE(writer.tables.apply(deletion));
     TableUpdate empty;
     *empty.mutable_host() = update.host();
@@ -286,12 +274,7 @@ TEST(Tables, WrongEntryKeepsNoDeletionOut) {
     Writer writer;
     ASSERT_TRUE(writer.tables.apply(everything()));
     TableUpdate update = changed([](auto& u) { u.add_networks()->set_vni(0); });
-    const TableUpdate all = everything();
-    for (const auto& route : all.routes()) {
-        update.add_deleted_routes()->set_vni(route.vni());
-        *update.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
-    }
-    update.add_deleted_endpoints(World::db);
+    update.MergeFrom(deletion_of(everything()));
     ASSERT_FALSE(writer.tables.apply(update));
     EXPECT_EQ(writer.dump().routes_size(), 0);
     EXPECT_EQ(writer.tables.endpoint(World::db), nullptr);

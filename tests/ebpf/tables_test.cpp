@@ -14,12 +14,14 @@
 #include "ebpf/pin_directory.hpp"
 #include "ebpf/tables.hpp"
 #include "tests/ebpf/bpf_maps.hpp"
+#include "tests/pipeline/deletion.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::ebpf {
 namespace {
 
 using cases::Bytes;
+using cases::deletion_of;
 using cases::text_of;
 using cases::World;
 using fastpath::TableUpdate;
@@ -367,12 +369,7 @@ TEST_P(FullMap, RefusesByNameAndLeavesNoTrace) {
     EXPECT_EQ(difference(tables->dump().value(), again), "");
     EXPECT_EQ(tables->epoch(), epoch);
     // And there is room again for what makes room.
-    TableUpdate deletion;
-    for (const auto& route : again.routes()) {
-        deletion.add_deleted_routes()->set_vni(route.vni());
-        *deletion.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
-    }
-    EXPECT_TRUE(tables->apply(deletion));
+    EXPECT_TRUE(tables->apply(deletion_of(again)));
     EXPECT_EQ(tables->dump()->routes_size(), 0);
 }
 
@@ -480,18 +477,7 @@ TEST_F(PinnedTest, WhoIsNobodyIsSoForTheNextAgentToo) {
     const TableUpdate after = tables->dump().value();
     EXPECT_EQ(std::ranges::count(after.routes(), stranger, &fastpath::Route::identity), 1);
     EXPECT_EQ(std::ranges::count(after.endpoints(), successor, &fastpath::Endpoint::identity), 1);
-    TableUpdate deletion;
-    for (const auto& route : after.routes()) {
-        deletion.add_deleted_routes()->set_vni(route.vni());
-        *deletion.mutable_deleted_routes()->rbegin()->mutable_prefix() = route.prefix();
-    }
-    for (const auto& next_hop : after.next_hops())
-        deletion.add_deleted_next_hops(next_hop.id());
-    for (const auto& endpoint : after.endpoints())
-        deletion.add_deleted_endpoints(endpoint.port());
-    for (const auto& network : after.networks())
-        deletion.add_deleted_networks(network.vni());
-    EXPECT_TRUE(tables->apply(deletion));
+    EXPECT_TRUE(tables->apply(deletion_of(after)));
     EXPECT_EQ(tables->dump()->networks_size(), 0);
 }
 
@@ -635,23 +621,7 @@ TEST_F(LeftTables, AreWholeAgainWhereverTheirWriterWasKilled) {
         EXPECT_EQ(difference((*tables)->dump().value(), dump), "");
         // And the counts are right: everything can go.
         if (round % 4 == 3) {
-            TableUpdate deletion;
-            for (const auto& route : dump.routes()) {
-                auto& key = *deletion.add_deleted_routes();
-                key.set_vni(route.vni());
-                *key.mutable_prefix() = route.prefix();
-            }
-            for (const auto& next_hop : dump.next_hops())
-                deletion.add_deleted_next_hops(next_hop.id());
-            for (const auto& endpoint : dump.endpoints())
-                deletion.add_deleted_endpoints(endpoint.port());
-            for (const auto& policy : dump.policies())
-                *deletion.add_deleted_policies() = policy.key();
-            for (const auto& list : dump.verdict_lists())
-                deletion.add_deleted_verdict_lists(list.number());
-            for (const auto& network : dump.networks())
-                deletion.add_deleted_networks(network.vni());
-            const auto deleted = (*tables)->apply(deletion);
+            const auto deleted = (*tables)->apply(deletion_of(dump));
             ASSERT_TRUE(deleted) << deleted.error().message;
             TableUpdate empty;
             if (dump.has_host()) *empty.mutable_host() = dump.host();

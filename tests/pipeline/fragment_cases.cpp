@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/pipeline/case_list.hpp"
+#include "tests/pipeline/deletion.hpp"
 
 namespace weft::cases {
 
@@ -155,10 +156,7 @@ void add_fragment_cases(CaseList& list) {
     list.add("FragmentFollowsTheMovedRoute",
              {out(train.first), after(w.route(w.cache_ip(), World::to_d, World::id_cache),
                                       passes(World::web, w.from_web(train.middle), w.to_other(train.middle)))});
-    fastpath::TableUpdate gone;
-    gone.add_deleted_routes()->set_vni(World::vni);
-    gone.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.cache_ip()));
-    gone.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
+    const auto gone = deletion_of(w.route(w.cache_ip(), World::to_c, World::id_cache));
     list.add("FragmentWithoutRoute",
              {out(train.first), after(gone, drops(World::web, w.from_web(train.middle), WEFT_DROP_no_route))});
     Packet dying = train.middle;

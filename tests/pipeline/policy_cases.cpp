@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Policy: which entry decides, for which direction, and that both local sides are asked.
 #include "tests/pipeline/case_list.hpp"
+#include "tests/pipeline/deletion.hpp"
 
 namespace weft::cases {
 
@@ -95,14 +96,9 @@ void add_policy_cases(CaseList& list) {
                     drops(World::uplink, w.from_other(World::between(w.other_ip(), w.web_ip())),
                           WEFT_DROP_ingress_policy))});
     list.add("RefusalMakesNoSession", {after(deny_all, no_ingress), after(allow_all, allowed)});
-    fastpath::TableUpdate deleted;
-    *deleted.add_deleted_policies() = deny_all.policies(0).key();
-    list.add("DeletionEndsEnforcement", {after(deny_all, no_ingress), after(deleted, allowed)});
+    list.add("DeletionEndsEnforcement", {after(deny_all, no_ingress), after(deletion_of(deny_all), allowed)});
     // Before its own route is there, and behind it, an endpoint would be another to its neighbours.
-    fastpath::TableUpdate early;
-    early.add_deleted_routes()->set_vni(World::vni);
-    early.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.web_ip()));
-    early.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
+    const auto early = deletion_of(w.route(w.web_ip(), World::to_web, World::id_web));
     const Step not_ready = drops(World::web, w.from_web(to_db), WEFT_DROP_endpoint_not_ready);
     list.add("NoMomentWithoutRoute", {after(early, not_ready), after(w.tables(), allowed)});
     list.add("RouteToAnotherIsNone", {after(w.route(w.web_ip(), World::to_d, World::id_web), not_ready),

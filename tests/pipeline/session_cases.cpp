@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "tests/pipeline/case_list.hpp"
+#include "tests/pipeline/deletion.hpp"
 
 namespace weft::cases {
 
@@ -126,10 +127,7 @@ void add_session_cases(CaseList& list) {
              {out(ask), after(silent, drops(World::uplink, w.from_cache(reply), WEFT_DROP_egress_policy))});
     list.add("SessionFollowsTheRoute", {out(ask), after(w.route(w.cache_ip(), World::to_d, World::id_cache),
                                                         passes(World::web, w.from_web(ask), w.to_other(ask)))});
-    fastpath::TableUpdate gone;
-    gone.add_deleted_routes()->set_vni(World::vni);
-    gone.mutable_deleted_routes(0)->mutable_prefix()->set_address(text_of(w.cache_ip()));
-    gone.mutable_deleted_routes(0)->mutable_prefix()->set_length(w.inner == 4 ? 32 : 128);
+    const auto gone = deletion_of(w.route(w.cache_ip(), World::to_c, World::id_cache));
     const Packet unreachable = w.icmp_error(w.gateway_ip(), ask, w.inner == 4 ? 3 : 1, 0);
     list.add("SessionEndsWithTheRoute",
              {out(ask), after(gone, drops(World::web, w.from_web(ask), WEFT_DROP_no_route,

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/api/table_writer.hpp"
+#include "tests/pipeline/deletion.hpp"
 #include "tests/pipeline/world.hpp"
 
 namespace weft::fastpath {
@@ -173,9 +174,7 @@ TEST_F(WriterOnAFailingStore, RouteThatCannotBeRead) {
 
 TEST_F(WriterOnAFailingStore, RouteThatStays) {
     store_.erases_routes = false;
-    auto& key = *update_.add_deleted_routes();
-    key.set_vni(World::vni);
-    *key.mutable_prefix() = world.route(world.cache_ip(), World::to_c, 1).routes(0).prefix();
+    update_.MergeFrom(cases::deletion_of(world.route(world.cache_ip(), World::to_c, World::id_cache)));
     EXPECT_TRUE(policy_stays());
 }
 
