@@ -167,7 +167,7 @@ void FibSync::send() {
     }
     in_flight_ = true;
     fast_path_->apply(take_update(), [this, told = std::exchange(waiting_, {})](Result<void> applied) mutable {
-        if (!applied && applied.error().code == ErrorCode::unavailable) {
+        if (!applied && (applied.error().code == ErrorCode::unavailable || fast_path_ == nullptr)) {
             waiting_.insert(waiting_.begin(), told.begin(), told.end());
             return disconnected(applied.error().message);
         }

@@ -219,6 +219,7 @@ Result<void> MapStore::set_routes(std::span<fastpath::RouteRow> rows) {
     if (auto prefixes = prefix_routes_.set_rows(prefix_rows_); done) done = std::move(prefixes);
     const auto answer = [](fastpath::RouteRow& row, const auto& set) {
         row.refused = set.refused;
+        row.is_read = set.is_read;
         row.before = set.before.value_or(weft_route_value{});
     };
     auto host = host_rows_.begin();
@@ -236,6 +237,7 @@ Result<void> MapStore::erase_routes(std::span<fastpath::RouteRow> rows) {
         auto erased =
             row.prefix.is_host() ? host_routes_.erase(host_key(row)) : prefix_routes_.erase(prefix_key(row));
         row.refused = !erased;
+        row.is_read = erased.has_value();
         if (erased)
             row.before = erased->value_or(weft_route_value{});
         else if (first)

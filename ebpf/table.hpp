@@ -45,6 +45,7 @@ class Table {
         Key key;
         Value value;
         std::optional<Value> before; ///< told: what stood there
+        bool is_read = false;        ///< told: that is known
         bool refused = false;        ///< told: nothing was changed
     };
 
@@ -98,6 +99,7 @@ class Table {
             // What stands under a key that waits is known only once it is written.
             if (waiting_.rows.size() == batch_max || waiting_.known.contains(row.key)) write(refuse);
             auto before = find(row.key);
+            row.is_read = before.has_value();
             if (!before) {
                 refuse(row, std::move(before).error());
                 continue;

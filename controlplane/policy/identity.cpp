@@ -59,6 +59,11 @@ bool IdentityTable::release(std::uint32_t number) {
     return true;
 }
 
+std::vector<std::uint32_t> IdentityTable::numbers() const {
+    const auto keys = by_number_ | std::views::keys;
+    return {keys.begin(), keys.end()};
+}
+
 const Identity* IdentityTable::find(std::uint32_t number) const {
     const auto found = by_number_.find(number);
     return found == by_number_.end() ? nullptr : &found->second->first;

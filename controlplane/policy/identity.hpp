@@ -51,6 +51,9 @@ class IdentityTable {
     /// It stays where it is while it is in use.
     [[nodiscard]] const Identity* find(std::uint32_t number) const;
 
+    /// Of those in use, without the world.
+    [[nodiscard]] std::vector<std::uint32_t> numbers() const;
+
     /// Those in use, without the world.
     [[nodiscard]] std::size_t size() const { return items_.size(); }
 

@@ -260,6 +260,7 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         return kept;
     }
     const auto before = oversized();
+    const auto held = hold_identities();
     swap_policies(policies);
     auto fits = check_sizes(policies, before);
     if (!fits) {
@@ -267,6 +268,8 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
             fits = fail_in(std::move(kept), fits.error().message + "; it is stored, which cannot be undone");
     }
+    for (const auto& [number, local] : held)
+        release(number, local);
     settle(policies);
     return fits;
 }
@@ -375,6 +378,20 @@ void PolicyEngine::release(std::uint32_t number, bool local) {
     if (number != identity_host) return;
     rules_.release(entries_.host_access());
     entries_.set_host_access(0);
+}
+
+std::vector<std::pair<std::uint32_t, bool>> PolicyEngine::hold_identities() {
+    std::vector<std::pair<std::uint32_t, bool>> held;
+    const auto hold = [&](std::uint32_t number, bool local) {
+        acquire(*identities_.find(number), local);
+        held.emplace_back(number, local);
+    };
+    for (const std::uint32_t number : identities_.numbers())
+        hold(number, false);
+    for (const Endpoint& endpoint : endpoints_ | std::views::values)
+        for (const std::uint32_t number : endpoint.identities)
+            hold(number, true);
+    return held;
 }
 
 PolicyEngine::InUse PolicyEngine::in_use() const {

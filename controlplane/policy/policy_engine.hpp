@@ -181,6 +181,9 @@ class PolicyEngine {
     [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
     std::uint32_t acquire(const Identity& identity, bool local);
     void release(std::uint32_t number, bool local);
+    /// One more use of each that is in use, and of each endpoint's: whoever becomes another, and who it was again,
+    /// has its number again.
+    [[nodiscard]] std::vector<std::pair<std::uint32_t, bool>> hold_identities();
 
     void write_route(const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs);
     void refresh_identities(const std::string& name, Endpoint& endpoint);

@@ -40,7 +40,8 @@ struct RouteRow {
     std::uint32_t vni = 0;
     net::Prefix prefix;
     weft_route_value value{};
-    weft_route_value before{}; ///< told by the store, but for a refused erasure; next hop 0: nothing stood there
+    weft_route_value before{}; ///< told by the store, where it could be read; next hop 0: nothing stood there
+    bool is_read = true;       ///< told by the store: it knows what stood there
     bool refused = false;      ///< told by the store: nothing was changed
 };
 

@@ -2,9 +2,9 @@
 #include "dataplane/api/table_writer.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <ranges>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -116,7 +116,7 @@ class TableWriter::RouteBatch {
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const auto& [network, next_hop] = owners_[i];
             if (rows_[i].refused) {
-                refused_.stays |= next_hop == nullptr || rows_[i].before.next_hop != 0;
+                refused_.stays |= !rows_[i].is_read || rows_[i].before.next_hop != 0;
                 continue;
             }
             if (next_hop != nullptr) {
@@ -542,8 +542,7 @@ void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcom
             continue;
         }
         RouteRow row{.vni = route.vni(), .prefix = *prefix, .value = {route.next_hop(), route.identity()}};
-        if (auto checked = check_route(row, refused); !checked) {
-            batch.flush(); // what was refused before is told first
+        if (auto checked = check_route(row, refused, batch); !checked) {
             outcome.note(
                 fail_in(std::move(checked), fmt::format("route {} of VNI {}", prefix->to_string(), row.vni)));
             if (row.before.next_hop == 0 || row.before.identity == row.value.identity) continue;
@@ -554,15 +553,19 @@ void TableWriter::set_routes(const TableUpdate& update, Refused& refused, Outcom
     batch.flush();
 }
 
-Result<void> TableWriter::check_route(RouteRow& row, Refused& refused) const {
-    if (!networks_.contains(row.vni)) return fail(ErrorCode::invalid, "no network has this VNI");
+Result<void> TableWriter::check_route(RouteRow& row, Refused& refused, RouteBatch& batch) const {
     const auto& [next_hop, identity] = row.value;
+    const bool has_network = networks_.contains(row.vni);
     Result<void> leads = {};
-    if (refused.next_hops.contains(next_hop))
+    if (!has_network)
+        leads = fail(ErrorCode::invalid, "no network has this VNI");
+    else if (refused.next_hops.contains(next_hop))
         leads = fail(ErrorCode::invalid, fmt::format("next hop {} was refused", next_hop));
     else if (!next_hops_.contains(next_hop))
         leads = fail(ErrorCode::invalid, fmt::format("no next hop {}", next_hop));
     if (leads && !refused.is_stranger(identity)) return {};
+    batch.flush(); // it may be about the same prefix, and what it refuses is told first
+    if (!has_network) return leads;
     if (auto found = store_.find_route(row); !found) {
         refused.stays = true;
         return found;
@@ -610,10 +613,23 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
 
 void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
     std::vector<PolicyRow> rows;
+    std::vector<PolicyRow> rows_of_refused;
     for (const auto& key : update.deleted_policies())
-        if (outcome.note(check_policy_key(key)) && !refused.identities.contains(key.local_identity()))
-            rows.push_back(to_row(key));
-    if (rows.empty() || refused.stays) return;
+        if (outcome.note(check_policy_key(key)))
+            (refused.identities.contains(key.local_identity()) ? rows_of_refused : rows).push_back(to_row(key));
+    if (refused.stays) return;
+    // Of policy that could not change, entries about peers that are gone make room for its next try.
+    if (!rows_of_refused.empty()) {
+        const auto there = identities_there();
+        if (!there) {
+            outcome.note(std::unexpected(there.error()));
+            return;
+        }
+        std::ranges::copy_if(rows_of_refused, std::back_inserter(rows), [&](const PolicyRow& row) {
+            return row.key.peer_identity > WEFT_IDENTITY_UNKNOWN && !there->contains(row.key.peer_identity);
+        });
+    }
+    if (rows.empty()) return;
     // A packet that met an endpoint or a route as it was before asks for the policy of before.
     const bool others_met = update.endpoints_size() + update.deleted_endpoints_size() + update.routes_size() +
                                 update.deleted_routes_size() >
@@ -621,6 +637,15 @@ void TableWriter::delete_policies(const TableUpdate& update, const Refused& refu
     if (others_met && !outcome.note(store_.wait_for_readers())) return;
     outcome.note(store_.erase_policies(rows));
     count_policies(rows);
+}
+
+Result<std::set<std::uint32_t>> TableWriter::identities_there() const {
+    std::set<std::uint32_t> there;
+    for (const Endpoint& message : endpoints_ | std::views::values)
+        there.insert(message.identity());
+    auto read = store_.for_each_route([&](const RouteRow& row) { there.insert(row.value.identity); });
+    if (!read) return std::unexpected(std::move(read).error());
+    return there;
 }
 
 void TableWriter::delete_verdict_lists(const TableUpdate& update, Outcome& outcome) {

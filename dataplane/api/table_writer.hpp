@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -89,11 +90,13 @@ class TableWriter {
     Result<void> keep_next_hop(const NextHop& message);
     void set_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
     /// Of a row that it refuses in a network that is there, it sees what stands there.
-    [[nodiscard]] Result<void> check_route(RouteRow& row, Refused& refused) const;
+    [[nodiscard]] Result<void> check_route(RouteRow& row, Refused& refused, RouteBatch& batch) const;
     void delete_routes(const TableUpdate& update, Refused& refused, Outcome& outcome);
     Result<void> delete_next_hop(std::uint32_t id);
     Result<void> delete_endpoint(std::uint32_t port);
     void delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome);
+    /// Of endpoints, and of those whom routes lead to.
+    [[nodiscard]] Result<std::set<std::uint32_t>> identities_there() const;
     void delete_verdict_lists(const TableUpdate& update, Outcome& outcome);
     Result<void> delete_network(std::uint32_t vni);
     /// Rebuilds every template, after the host's addresses changed.

@@ -416,6 +416,19 @@ TEST_F(FibSyncTest, sends_nothing_until_the_fast_path_can_say_what_it_refused) {
     EXPECT_TRUE(sync.in_sync());
 }
 
+TEST_F(FibSyncTest, fails_who_waits_when_a_refusal_comes_behind_the_end_of_the_connection) {
+    connect();
+    fast_path.refuse = [](const fastpath::TableUpdate&) { return Error{ErrorCode::invalid, "too long"}; };
+    want_route(sync, "10.0.0.1/32", 5);
+    std::optional<Result<void>> result;
+    sync.commit([&](Result<void> applied) { result = std::move(applied); });
+    sync.disconnected("it went");
+    fast_path.run();
+    ASSERT_TRUE(result);
+    ASSERT_FALSE(*result);
+    EXPECT_EQ(result->error().code, ErrorCode::unavailable);
+}
+
 TEST_F(FibSyncTest, tells_nobody_that_all_is_done_when_the_connection_is_lost) {
     connect();
     fast_path.refuse = [](const fastpath::TableUpdate&) { return Error{ErrorCode::unavailable, "it hung up"}; };

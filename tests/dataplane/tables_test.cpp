@@ -436,6 +436,25 @@ TEST(Tables, RouteWaitsForThePolicyAboutWhomItLeadsTo) {
     EXPECT_EQ(after.policies_size(), 1);
 }
 
+TEST(Tables, RefusedRouteLooksAtTheOneBeforeItInTheUpdate) {
+    Writer writer;
+    TableUpdate expected = world.tables();
+    ASSERT_TRUE(writer.tables.apply(expected));
+    TableUpdate update;
+    for (const std::uint32_t next_hop : {std::uint32_t{World::to_d}, 99U}) {
+        World::add_route(update, world.address(7, 1), 32, next_hop, next_hop);
+        update.MergeFrom(world.route(world.cache_ip(), next_hop, next_hop));
+    }
+    ASSERT_FALSE(writer.tables.apply(update));
+    World::add_route(expected, world.address(7, 1), 32, World::to_d, 0);
+    for (auto& route : *expected.mutable_routes())
+        if (route.identity() == World::id_cache) {
+            route.set_next_hop(World::to_d);
+            route.set_identity(0);
+        }
+    EXPECT_SAME_ENTRIES(expected, writer.dump());
+}
+
 TEST(Tables, NobodyNewComesWithoutThePolicyAboutEverybody) {
     Writer writer;
     TableUpdate expected = world.tables();

@@ -447,6 +447,30 @@ TEST_F(EbpfTables, RouteLeadsToNobodyUntilPolicyAboutWhomItShallLeadToHasRoom) {
     EXPECT_EQ(after.policies_size(), 1);
 }
 
+TEST_F(EbpfTables, PeerThatIsGoneMakesRoomForTheNext) {
+    const auto tables = open(unpinned({{"policies", 2}}));
+    const auto denied = [](std::uint32_t peer) {
+        return World::policy(fastpath::DIRECTION_INGRESS, World::id_web, peer, fastpath::VERDICT_DENY);
+    };
+    constexpr std::uint32_t newcomer = 900;
+    TableUpdate before = world.tables();
+    before.MergeFrom(denied(0));
+    before.MergeFrom(denied(World::id_cache));
+    before.mutable_verdict_lists()->DeleteSubrange(1, 1); // the same
+    ASSERT_TRUE(tables->apply(before));
+    TableUpdate update = denied(newcomer);
+    World::add_route(update, world.address(7, 1), 32, World::to_d, newcomer);
+    ASSERT_FALSE(tables->apply(update));
+    // An agent tries again what was refused together with what goes.
+    TableUpdate gone = update;
+    gone.MergeFrom(deletion_of(world.route(world.cache_ip(), World::to_c, World::id_cache)));
+    *gone.add_deleted_policies() = before.policies(1).key();
+    ASSERT_FALSE(tables->apply(gone));
+    ASSERT_TRUE(tables->apply(update));
+    EXPECT_EQ(tables->dump()->policies_size(), 2);
+    EXPECT_EQ(std::ranges::count(tables->dump()->routes(), newcomer, &fastpath::Route::identity), 1);
+}
+
 TEST_F(PinnedTest, WhoIsNobodyIsSoForTheNextAgentToo) {
     options_.entries = small({{"policies", 2}});
     auto tables = open(options_);

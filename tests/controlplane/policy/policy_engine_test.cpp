@@ -231,6 +231,31 @@ TEST(PolicyEngine, MorePortsThanAFastPathTakesAreRefusedAndChangeNothing) {
                 HasSubstr("with it, the ports that policies tell apart for the ingress of endpoint web"));
 }
 
+TEST(PolicyEngine, RefusedPolicyWithACidrLeavesEverybodyWhoTheyWere) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    host.engine.set_remote_route(host_route("10.244.1.1"), 2, {});
+    host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]"));
+    const auto identity = host.engine.endpoint_identity("web");
+    const auto peer = host.tables.lookup(vni, address("10.244.1.1"))->identity;
+    const auto database = host.tables.database;
+    const auto policies = host.tables.policies;
+    const auto in_use = host.engine.in_use();
+    std::string ports;
+    for (unsigned i = 0; i < 4000; ++i)
+        ports += fmt::format("{}{{port: {}}}", i == 0 ? "" : ", ", 1 + 2 * i);
+    ASSERT_FALSE(host.engine.apply(
+        policy("around",
+               fmt::format("podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 10.0.0.0/8}}}}], ports: [{}]}}]",
+                           ports))));
+    EXPECT_EQ(host.engine.endpoint_identity("web"), identity);
+    EXPECT_EQ(host.tables.lookup(vni, address("10.244.1.1"))->identity, peer);
+    EXPECT_EQ(host.tables.database, database);
+    EXPECT_EQ(host.tables.policies, policies);
+    EXPECT_EQ(host.engine.in_use(), in_use);
+    EXPECT_EQ(host.tables.contradictions, 0U);
+}
+
 TEST(PolicyEngine, PeerWhoseLabelsMakeTooMuchIsClosedAndNobodyElse) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");

@@ -26,11 +26,11 @@ class FailingStore final : public TableStore {
     bool takes_routes = true;
     bool erases_routes = true;
     bool erases_endpoints = true;
-    bool finds_routes = true;
+    bool reads_routes = true;
     std::set<std::uint32_t> full_for; ///< local identities whose policy it refuses
 
     std::map<std::string, weft_route_value> routes;  ///< by prefix
-    std::map<std::uint32_t, std::uint64_t> policies; ///< list by local identity
+    std::map<std::uint32_t, std::uint64_t> policies; ///< list by local identity, which has one peer at a time
 
     Result<void> set_host(const weft_host&, const HostSettings&) override { return {}; }
 
@@ -54,7 +54,8 @@ class FailingStore final : public TableStore {
 
     Result<void> set_routes(std::span<RouteRow> rows) override {
         for (RouteRow& row : rows) {
-            row.before = routes[row.prefix.to_string()];
+            if (reads_routes) row.before = standing(row);
+            row.is_read = reads_routes;
             row.refused = !takes_routes;
             if (takes_routes) routes[row.prefix.to_string()] = row.value;
         }
@@ -64,8 +65,11 @@ class FailingStore final : public TableStore {
     Result<void> wait_for_readers() override { return {}; }
 
     Result<void> erase_routes(std::span<RouteRow> rows) override {
-        for (RouteRow& row : rows)
+        for (RouteRow& row : rows) {
+            row.before = standing(row);
             row.refused = !erases_routes;
+            if (erases_routes) routes.erase(row.prefix.to_string());
+        }
         return done(erases_routes);
     }
 
@@ -88,8 +92,8 @@ class FailingStore final : public TableStore {
     Result<void> erase_network(std::uint32_t) override { return {}; }
 
     Result<void> find_route(RouteRow& row) const override {
-        if (const auto at = routes.find(row.prefix.to_string()); at != routes.end()) row.before = at->second;
-        return done(finds_routes);
+        if (reads_routes) row.before = standing(row);
+        return done(reads_routes);
     }
 
     Result<void> for_each_vtep(const std::function<void(const weft_address&)>&) const override { return {}; }
@@ -98,9 +102,18 @@ class FailingStore final : public TableStore {
 
     Result<void> for_each_policy(const std::function<void(const PolicyRow&)>&) const override { return {}; }
 
-    Result<void> for_each_route(const std::function<void(const RouteRow&)>&) const override { return {}; }
+    Result<void> for_each_route(const std::function<void(const RouteRow&)>& visit) const override {
+        for (const auto& [prefix, value] : routes)
+            visit({.vni = World::vni, .prefix = *net::Prefix::parse(prefix), .value = value});
+        return done(reads_routes);
+    }
 
   private:
+    [[nodiscard]] weft_route_value standing(const RouteRow& row) const {
+        const auto at = routes.find(row.prefix.to_string());
+        return at != routes.end() ? at->second : weft_route_value{};
+    }
+
     static Result<void> done(bool well) {
         if (!well) return fail(ErrorCode::exhausted, "no room");
         return {};
@@ -167,8 +180,43 @@ TEST_F(WriterOnAFailingStore, RouteThatCannotBeNobodys) {
 
 TEST_F(WriterOnAFailingStore, RouteThatCannotBeRead) {
     store_.full_for = {World::id_db};
-    store_.finds_routes = false;
+    store_.reads_routes = false;
     cache_becomes_the_stranger();
+    EXPECT_TRUE(policy_stays());
+}
+
+TEST_F(WriterOnAFailingStore, RouteThatIsRefusedUnread) {
+    store_.takes_routes = false;
+    store_.reads_routes = false;
+    cache_becomes_the_stranger();
+    EXPECT_TRUE(policy_stays());
+}
+
+TEST_F(WriterOnAFailingStore, NewRouteThatIsRefused) {
+    store_.takes_routes = false;
+    World::add_route(update_, world.address(7, 1), 32, World::to_c, World::id_cache);
+    EXPECT_FALSE(policy_stays());
+}
+
+// What is gone makes room for what is refused.
+TEST_F(WriterOnAFailingStore, PeerIsGoneOfPolicyThatIsRefused) {
+    store_.full_for = {World::id_web};
+    update_.MergeFrom(denied(World::id_web, stranger));
+    update_.MergeFrom(cases::deletion_of(world.route(world.cache_ip(), World::to_c, World::id_cache)));
+    EXPECT_FALSE(policy_stays());
+}
+
+TEST_F(WriterOnAFailingStore, PeerIsThereOfPolicyThatIsRefused) {
+    store_.full_for = {World::id_web};
+    update_.MergeFrom(denied(World::id_web, stranger));
+    EXPECT_TRUE(policy_stays());
+}
+
+TEST_F(WriterOnAFailingStore, NobodyKnowsWhoIsThereOfPolicyThatIsRefused) {
+    store_.full_for = {World::id_web};
+    store_.reads_routes = false;
+    update_.MergeFrom(denied(World::id_web, stranger));
+    update_.MergeFrom(cases::deletion_of(world.route(world.cache_ip(), World::to_c, World::id_cache)));
     EXPECT_TRUE(policy_stays());
 }
 
