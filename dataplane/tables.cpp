@@ -258,6 +258,7 @@ Result<void> Tables::erase_next_hop(std::uint32_t id) {
 Result<void> Tables::set_routes(std::span<fastpath::RouteRow> rows) {
     Result<void> first;
     for (auto& row : rows) {
+        static_cast<void>(find_route(row)); // told whatever comes, also without memory
         auto set = within_memory(retired_, [&] {
             if (row.prefix.address().is_v4())
                 set_route(routes_v4_, key_v4(row), row);
@@ -272,7 +273,6 @@ Result<void> Tables::set_routes(std::span<fastpath::RouteRow> rows) {
 
 template <class Map, class Key>
 void Tables::set_route(Map& routes, const Key& key, fastpath::RouteRow& row) {
-    row.before = to_route_value(routes.find(key));
     if (row.before.next_hop == 0 && !row.prefix.is_host()) {
         routes.reserve(1, retired_); // what comes after the length is published does not fail
         count_length(row, 1);

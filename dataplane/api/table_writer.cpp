@@ -614,20 +614,21 @@ Result<void> TableWriter::delete_endpoint(std::uint32_t port) {
 void TableWriter::delete_policies(const TableUpdate& update, const Refused& refused, Outcome& outcome) {
     std::vector<PolicyRow> rows;
     std::vector<PolicyRow> rows_of_refused;
-    for (const auto& key : update.deleted_policies())
-        if (outcome.note(check_policy_key(key)))
-            (refused.identities.contains(key.local_identity()) ? rows_of_refused : rows).push_back(to_row(key));
+    for (const auto& key : update.deleted_policies()) {
+        if (!outcome.note(check_policy_key(key))) continue;
+        if (!refused.identities.contains(key.local_identity()))
+            rows.push_back(to_row(key));
+        else if (key.peer_identity() > WEFT_IDENTITY_UNKNOWN) // the others are always there
+            rows_of_refused.push_back(to_row(key));
+    }
     if (refused.stays) return;
     // Of policy that could not change, entries about peers that are gone make room for its next try.
     if (!rows_of_refused.empty()) {
-        const auto there = identities_there();
-        if (!there) {
+        if (const auto there = identities_there())
+            std::ranges::copy_if(rows_of_refused, std::back_inserter(rows),
+                                 [&](const PolicyRow& row) { return !there->contains(row.key.peer_identity); });
+        else
             outcome.note(std::unexpected(there.error()));
-            return;
-        }
-        std::ranges::copy_if(rows_of_refused, std::back_inserter(rows), [&](const PolicyRow& row) {
-            return row.key.peer_identity > WEFT_IDENTITY_UNKNOWN && !there->contains(row.key.peer_identity);
-        });
     }
     if (rows.empty()) return;
     // A packet that met an endpoint or a route as it was before asks for the policy of before.

@@ -234,7 +234,7 @@ TEST(PolicyEngine, MorePortsThanAFastPathTakesAreRefusedAndChangeNothing) {
 TEST(PolicyEngine, RefusedPolicyWithACidrLeavesEverybodyWhoTheyWere) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
-    host.engine.set_remote_route(host_route("10.244.1.1"), 2, {});
+    host.engine.set_remote_route(host_route("10.244.1.1"), 2, communities({{"app", "client"}}));
     host.apply(policy("deny", "podSelector: {}, policyTypes: [Ingress]"));
     const auto identity = host.engine.endpoint_identity("web");
     const auto peer = host.tables.lookup(vni, address("10.244.1.1"))->identity;
@@ -244,10 +244,12 @@ TEST(PolicyEngine, RefusedPolicyWithACidrLeavesEverybodyWhoTheyWere) {
     std::string ports;
     for (unsigned i = 0; i < 4000; ++i)
         ports += fmt::format("{}{{port: {}}}", i == 0 ? "" : ", ", 1 + 2 * i);
-    ASSERT_FALSE(host.engine.apply(
+    const auto refused = host.engine.apply(
         policy("around",
                fmt::format("podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 10.0.0.0/8}}}}], ports: [{}]}}]",
-                           ports))));
+                           ports)));
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("make more than 7168 ranges"));
     EXPECT_EQ(host.engine.endpoint_identity("web"), identity);
     EXPECT_EQ(host.tables.lookup(vni, address("10.244.1.1"))->identity, peer);
     EXPECT_EQ(host.tables.database, database);
