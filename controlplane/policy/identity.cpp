@@ -59,9 +59,14 @@ bool IdentityTable::release(std::uint32_t number) {
     return true;
 }
 
-std::vector<std::uint32_t> IdentityTable::numbers() const {
-    const auto keys = by_number_ | std::views::keys;
-    return {keys.begin(), keys.end()};
+std::vector<std::uint32_t> IdentityTable::hold() {
+    std::vector<std::uint32_t> held;
+    held.reserve(items_.size());
+    for (Item& item : items_ | std::views::values) {
+        ++item.uses;
+        held.push_back(item.number);
+    }
+    return held;
 }
 
 const Identity* IdentityTable::find(std::uint32_t number) const {

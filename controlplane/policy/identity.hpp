@@ -41,6 +41,9 @@ class IdentityTable {
     bool restore(std::uint32_t number, const std::string& text);
     /// With one more use. The host has its reserved number; so has the world without CIDRs, which is never new.
     NumberTable::Acquired acquire(const Identity& identity);
+    /// One more use of each that is in use, which are told: whoever becomes another, and who it was again, has its
+    /// number again, until each is released.
+    [[nodiscard]] std::vector<std::uint32_t> hold();
     /// One use less; true: that was the last.
     bool release(std::uint32_t number);
 
@@ -50,9 +53,6 @@ class IdentityTable {
 
     /// It stays where it is while it is in use.
     [[nodiscard]] const Identity* find(std::uint32_t number) const;
-
-    /// Of those in use, without the world.
-    [[nodiscard]] std::vector<std::uint32_t> numbers() const;
 
     /// Those in use, without the world.
     [[nodiscard]] std::size_t size() const { return items_.size(); }

@@ -260,7 +260,8 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         return kept;
     }
     const auto before = oversized();
-    const auto held = hold_identities();
+    const auto [added, removed] = cidr_change(policies);
+    const auto held = added != removed ? identities_.hold() : std::vector<std::uint32_t>();
     swap_policies(policies);
     auto fits = check_sizes(policies, before);
     if (!fits) {
@@ -268,8 +269,8 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
         if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
             fits = fail_in(std::move(kept), fits.error().message + "; it is stored, which cannot be undone");
     }
-    for (const auto& [number, local] : held)
-        release(number, local);
+    for (const std::uint32_t number : held)
+        release(number, false);
     settle(policies);
     return fits;
 }
@@ -295,23 +296,28 @@ void PolicyEngine::settle(const Policies& out) {
     write();
 }
 
+PolicyEngine::CidrChange PolicyEngine::cidr_change(const Policies& policies) const {
+    CidrChange change;
+    const auto append = [](std::vector<net::Prefix>& cidrs, const Applied& of) {
+        const auto own = cidrs_of(of.document.policy);
+        cidrs.insert(cidrs.end(), own.begin(), own.end());
+    };
+    for (const auto& [name, policy] : policies) {
+        if (const auto present = policies_.find(name); present != policies_.end())
+            append(change.removed, *present->second);
+        if (policy) append(change.added, *policy);
+    }
+    std::ranges::sort(change.added);
+    std::ranges::sort(change.removed);
+    return change;
+}
+
 void PolicyEngine::swap_policies(Policies& policies) {
-    std::vector<net::Prefix> added;
-    std::vector<net::Prefix> removed;
+    const auto [added, removed] = cidr_change(policies);
     for (auto& [name, policy] : policies) {
-        const auto append = [](std::vector<net::Prefix>& cidrs, const Applied& of) {
-            const auto own = cidrs_of(of.document.policy);
-            cidrs.insert(cidrs.end(), own.begin(), own.end());
-        };
         std::unique_ptr<Applied>& present = policies_[name];
-        if (present) {
-            entries_.erase(present->lowered);
-            append(removed, *present);
-        }
-        if (policy) {
-            entries_.insert(policy->lowered);
-            append(added, *policy);
-        }
+        if (present) entries_.erase(present->lowered);
+        if (policy) entries_.insert(policy->lowered);
         std::swap(present, policy);
         if (!present) policies_.erase(name);
     }
@@ -378,20 +384,6 @@ void PolicyEngine::release(std::uint32_t number, bool local) {
     if (number != identity_host) return;
     rules_.release(entries_.host_access());
     entries_.set_host_access(0);
-}
-
-std::vector<std::pair<std::uint32_t, bool>> PolicyEngine::hold_identities() {
-    std::vector<std::pair<std::uint32_t, bool>> held;
-    const auto hold = [&](std::uint32_t number, bool local) {
-        acquire(*identities_.find(number), local);
-        held.emplace_back(number, local);
-    };
-    for (const std::uint32_t number : identities_.numbers())
-        hold(number, false);
-    for (const Endpoint& endpoint : endpoints_ | std::views::values)
-        for (const std::uint32_t number : endpoint.identities)
-            hold(number, true);
-    return held;
 }
 
 PolicyEngine::InUse PolicyEngine::in_use() const {

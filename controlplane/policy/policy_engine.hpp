@@ -181,9 +181,6 @@ class PolicyEngine {
     [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
     std::uint32_t acquire(const Identity& identity, bool local);
     void release(std::uint32_t number, bool local);
-    /// One more use of each that is in use, and of each endpoint's: whoever becomes another, and who it was again,
-    /// has its number again.
-    [[nodiscard]] std::vector<std::pair<std::uint32_t, bool>> hold_identities();
 
     void write_route(const RouteTable::Key& key, const LabelledRoute* route, std::vector<net::Prefix> cidrs);
     void refresh_identities(const std::string& name, Endpoint& endpoint);
@@ -203,6 +200,15 @@ class PolicyEngine {
     [[nodiscard]] Result<void> replace_policies(Policies policies, std::span<const Kept> items);
     /// As they are kept: those that are in place now.
     [[nodiscard]] std::vector<Kept> documents_of(const Policies& names) const;
+
+    /// Of `policies` and of those in their places; both sorted. While they are the same, everybody stays who they
+    /// are.
+    struct CidrChange {
+        std::vector<net::Prefix> added;
+        std::vector<net::Prefix> removed;
+    };
+
+    [[nodiscard]] CidrChange cidr_change(const Policies& policies) const;
     /// Exchanges them for those of their names.
     void swap_policies(Policies& policies);
     /// After the last swap; `out`: those that are not in force.
