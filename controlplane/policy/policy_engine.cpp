@@ -76,8 +76,7 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
     };
     if (kind == identity_kind || kind == rule_kind) {
         const auto number = to_number(key);
-        if (!number ||
-            !(kind == identity_kind ? identities_.restore(*number, value) : rules_.restore(*number, value)))
+        if (!number || !(kind == identity_kind ? restore_identity(*number, value) : rules_.restore(*number, value)))
             return damaged();
     } else if (kind == namespace_kind) {
         auto labels = namespace_labels(key, to_labels(value));
@@ -85,7 +84,8 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
         namespaces_[key] = std::move(*labels);
         relabel(key);
     } else if (kind == document_kind) {
-        auto documents = read(value);
+        // Written again, it may be longer than what was applied.
+        auto documents = read(value, std::string_view::npos);
         if (!documents) return fail_in(std::move(documents), fmt::format("database: policy {}", key));
         Policies policies;
         for (PolicyDocument& document : *documents) {
@@ -100,7 +100,16 @@ Result<void> PolicyEngine::restore(std::string_view kind, const std::string& key
     return {};
 }
 
+bool PolicyEngine::restore_identity(std::uint32_t number, const std::string& text) {
+    const auto identity = Identity::from_text(text);
+    if (!identity || !identities_.restore(number, text)) return false;
+    restored_.push_back(acquire(*identity, false));
+    return restored_.back() == number;
+}
+
 void PolicyEngine::sweep() {
+    for (const std::uint32_t number : std::exchange(restored_, {}))
+        release(number, false);
     identities_.sweep();
     rules_.sweep();
     write();
@@ -109,8 +118,8 @@ void PolicyEngine::sweep() {
 // --- policies
 // ---------------------------------------------------------------------------------------------------------
 
-Result<std::vector<PolicyDocument>> PolicyEngine::read(std::string_view yaml) const {
-    auto documents = read_policies(yaml);
+Result<std::vector<PolicyDocument>> PolicyEngine::read(std::string_view yaml, std::size_t bytes_max) const {
+    auto documents = read_policies(yaml, bytes_max);
     if (!documents) return documents;
     for (const PolicyDocument& document : *documents)
         if (auto checked = filter_.check(document.policy); !checked)

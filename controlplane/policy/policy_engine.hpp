@@ -64,12 +64,15 @@ class PolicyEngine {
     /// The number that an item of persist() is about, if it is a rule's.
     [[nodiscard]] static std::optional<std::uint32_t> rule_of(std::string_view kind, std::string_view key);
     /// What persist() was told in an earlier run, before anything else is done; fails for what no engine wrote.
+    /// Identities that were in use are peers again, so that a change of policy reaches those whose routes the fast
+    /// path still has and nobody has announced again.
     [[nodiscard]] Result<void> restore(std::string_view kind, const std::string& key, const std::string& value);
     /// All routes are known: identities and rules that nobody has claimed since restore() are forgotten.
     void sweep();
 
     /// As read_policies(), without policies that would need labels which stay on their host.
-    [[nodiscard]] Result<std::vector<PolicyDocument>> read(std::string_view yaml) const;
+    [[nodiscard]] Result<std::vector<PolicyDocument>> read(std::string_view yaml,
+                                                           std::size_t bytes_max = policy_text_max) const;
     /// Applies all policies of the text or, with the reason, none.
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::string_view yaml);
     [[nodiscard]] Result<std::vector<PolicyStatus>> apply(std::vector<PolicyDocument> documents);
@@ -179,6 +182,8 @@ class PolicyEngine {
 
     /// One copy of a label set for all routes that have it.
     [[nodiscard]] std::shared_ptr<const HashedLabels> share(HashedLabels labels);
+    /// False: not what persist() was told, or it contradicts what is here.
+    [[nodiscard]] bool restore_identity(std::uint32_t number, const std::string& text);
     std::uint32_t acquire(const Identity& identity, bool local);
     void release(std::uint32_t number, bool local);
 
@@ -226,6 +231,7 @@ class PolicyEngine {
     std::map<HashedLabels, std::weak_ptr<const HashedLabels>> label_sets_; ///< outlives all that share them
     NumberTable rules_{1};
     IdentityTable identities_;
+    std::vector<std::uint32_t> restored_; ///< identities, with one use each until sweep()
     RouteTable routes_;
     std::map<RouteTable::Key, FibEntry> fib_;
     PolicyEntries entries_;

@@ -131,10 +131,10 @@ class Reader {
 
 } // namespace
 
-Result<std::vector<PolicyDocument>> read_policies(std::string_view yaml) {
-    if (yaml.size() > policy_text_max)
-        return fail(ErrorCode::invalid, fmt::format("policy text of {} bytes: at most {} are read at once",
-                                                    yaml.size(), policy_text_max));
+Result<std::vector<PolicyDocument>> read_policies(std::string_view yaml, std::size_t bytes_max) {
+    if (yaml.size() > bytes_max)
+        return fail(ErrorCode::invalid,
+                    fmt::format("policy text of {} bytes: at most {} are read at once", yaml.size(), bytes_max));
     auto documents = read_yaml(yaml);
     if (!documents) return std::unexpected(std::move(documents).error());
     if (documents->empty()) return fail(ErrorCode::invalid, "no policy in the text");

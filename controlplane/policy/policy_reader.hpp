@@ -16,11 +16,12 @@ struct PolicyDocument {
     std::string yaml;
 };
 
-/// The largest YAML text that is read, in bytes.
+/// The largest YAML text that is read from outside, in bytes.
 inline constexpr std::size_t policy_text_max = 1 << 20;
 
 /// Reads one or more documents, also `kind: List` and the lists of each kind. All must be right: whatever is unknown
 /// or not supported is refused by its full path, and never ignored.
-[[nodiscard]] Result<std::vector<PolicyDocument>> read_policies(std::string_view yaml);
+[[nodiscard]] Result<std::vector<PolicyDocument>> read_policies(std::string_view yaml,
+                                                                std::size_t bytes_max = policy_text_max);
 
 } // namespace weft::policy

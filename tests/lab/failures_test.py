@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Killed processes: while weftd is gone and comes back no packet is lost; after a killed weft-dataplane packets flow again within two seconds, with the
-containers' interfaces untouched and TCP connections alive.
+containers' interfaces untouched and TCP connections alive. Policy holds meanwhile.
 
   h1-e1 -- h1 ==== underlay ==== h2 -- h2-e1        pings from h1-e1, 1,000 in each second; the victims are on either host"""
+import json
 import random
 import re
 import signal
@@ -105,6 +106,33 @@ def both_agents_gone_packets_flow(lab):
         for host in lab.hosts.values():
             host.wait_until_ready()
     harness.ping(lab, 'h1-e1', lab.address('h2-e1'))
+
+
+def policy_holds_for_who_is_not_announced_again(lab):
+    """While h2's agent is away, h1's comes back: h2's containers are reached by the routes that the fast path kept, and policy that changes meanwhile is theirs."""
+    host = lab.host('h1')
+
+    def apply(rules):
+        spec = {'podSelector': {'matchLabels': {'app': 'e1'}}, 'policyTypes': ['Ingress'], 'ingress': rules}
+        host.weft('policy', 'apply', '-f', '-', text_input=json.dumps(
+            {'apiVersion': 'networking.k8s.io/v1', 'kind': 'NetworkPolicy', 'metadata': {'name': 'who-comes'}, 'spec': spec}))
+
+    from_h2 = [{'from': [{'podSelector': {'matchLabels': {'host': 'h2'}}}]}]
+    apply(from_h2)
+    harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
+    processes.kill(lab.host('h2').agent())
+    try:
+        restart_agent(host, 0)
+        harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
+        apply([])
+        harness.no_ping(lab, 'h2-e1', lab.address('h1-e1'))
+        apply(from_h2)
+        harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
+    finally:
+        lab.host('h2').start_agent()
+        lab.host('h2').wait_until_ready()
+    harness.ping(lab, 'h2-e1', lab.address('h1-e1'))
+    host.weft('policy', 'delete', 'who-comes')
 
 
 def killed_fast_path_comes_back_within_seconds(lab):
@@ -228,7 +256,7 @@ def transfer_survives_a_dozen_random_kills(lab):
 harness.need_root()
 with_lab('killed', {'hosts': 2, 'endpoints': 2}, killed_agents_lose_no_ping, agent_remembers_everything, lost_database_detaches_nobody,
          running_tcp_transfer_survives_a_killed_agent, agent_killed_during_an_attach_leaves_nothing_half_done, both_agents_gone_packets_flow,
-         *([transfer_survives_a_dozen_random_kills] if harness.everything() else []), fastpaths=(*BOTH, MIXED))
+         policy_holds_for_who_is_not_announced_again, *([transfer_survives_a_dozen_random_kills] if harness.everything() else []), fastpaths=(*BOTH, MIXED))
 # What only a process can suffer.
 with_lab('process killed', {'hosts': 2, 'endpoints': 2}, killed_fast_path_comes_back_within_seconds, running_tcp_transfer_survives_a_killed_fast_path,
          both_killed_at_once_come_back, what_comes_while_the_port_is_not_read_is_counted, fastpaths=('dpdk',))

@@ -35,6 +35,17 @@ struct Host {
     HostTables tables;
     PolicyEngine engine{marker, tables};
 
+    /// A restarted agent, before anybody has told it of anything.
+    void restore(const HostTables& before) {
+        tables.database = before.database;
+        for (const auto kind : PolicyEngine::kinds)
+            for (const auto& [key, value] : before.database)
+                if (key.first == kind) {
+                    const auto restored = engine.restore(kind, key.second, value);
+                    ASSERT_TRUE(restored) << restored.error().message;
+                }
+    }
+
     void add(const std::string& name, const LabelSet::Map& labels, const char* at) {
         ASSERT_TRUE(engine.set_endpoint(name, {"default", LabelSet::make(labels).value(), {address(at)}}));
         engine.set_local_route(host_route(at), 1, name);
@@ -521,10 +532,58 @@ TEST(PolicyEngine, DescribesIdentitiesForPeople) {
     EXPECT_TRUE(host.engine.describe(99999, {}).empty());
 }
 
+TEST(PolicyEngine, AfterARestartAChangeReachesWhoIsNotAnnouncedAgain) {
+    const auto deny = policy("web", "podSelector: {matchLabels: {app: web}}");
+    const auto allow = policy("web", "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: "
+                                     "{matchLabels: {app: client}}}]}]");
+    Host before;
+    before.add("web", {{"app", "web"}}, "10.244.0.1");
+    before.engine.set_remote_route(host_route("10.244.1.1"), 70000, communities({{"app", "client"}}));
+    before.apply(allow);
+    const std::uint32_t web = before.engine.endpoint_identity("web");
+    const std::uint32_t client = before.tables.lookup(vni, address("10.244.1.1"))->identity;
+    Host after;
+    after.restore(before.tables);
+    after.add("web", {{"app", "web"}}, "10.244.0.1");
+    ASSERT_EQ(after.engine.endpoint_identity("web"), web);
+    // The fast path still has the client's route.
+    const auto admits_client = [&] {
+        return after.tables.decide(fastpath::DIRECTION_INGRESS, web, client, tcp, 80).verdict() ==
+               fastpath::VERDICT_ALLOW;
+    };
+    EXPECT_TRUE(admits_client());
+    EXPECT_EQ(after.tables.policies, before.tables.policies);
+    after.apply(deny);
+    EXPECT_FALSE(admits_client());
+    after.apply(allow);
+    EXPECT_TRUE(admits_client());
+    // Who has not come back by then is nobody.
+    after.engine.sweep();
+    EXPECT_FALSE(after.tables.policies.contains({fastpath::DIRECTION_INGRESS, web, client}));
+    EXPECT_EQ(after.engine.in_use().identities, 1U);
+    EXPECT_EQ(after.tables.contradictions, 0U);
+}
+
+TEST(PolicyEngine, WhatWasAppliedIsRestoredHoweverLongItIsWhenWritten) {
+    std::string rules;
+    // In braces it is short; written again, each of these has four lines.
+    for (unsigned i = 0; i < 14'000; ++i)
+        rules += "{from: [{podSelector: {matchLabels: {a: b}}}]},";
+    Host before;
+    before.add("web", {{"app", "web"}}, "10.244.0.1");
+    before.apply(policy("long", fmt::format("ingress: [{}]", rules)));
+    ASSERT_GT(before.tables.database.at({"policy-document", "default/long"}).size(), policy_text_max);
+    Host after;
+    after.restore(before.tables);
+    EXPECT_EQ(after.engine.list().size(), 1U);
+}
+
 TEST(PolicyEngine, DamagedStateIsRefused) {
     Host host;
     EXPECT_FALSE(host.engine.restore("policy-identity", "300", "nonsense"));
     EXPECT_FALSE(host.engine.restore("policy-identity", "x", "|10.0.0.0/8"));
+    EXPECT_FALSE(host.engine.restore("policy-identity", "300", "|")) << "the world has a reserved number";
+    EXPECT_FALSE(host.engine.restore("policy-identity", "301", "|fd00::/8,10.0.0.0/8")) << "not as it is written";
     EXPECT_FALSE(host.engine.restore("policy-rule", "-1", "text"));
     EXPECT_FALSE(host.engine.restore("policy-namespace", "default", "a b=c"));
     EXPECT_FALSE(host.engine.restore("policy-document", "default/a", "kind: Pod"));
