@@ -64,9 +64,8 @@ Result<net::Mac> read_mac(const v1::AddEndpointRequest& request, const std::stri
 
 /// The other ranges are those that a container's kernel or the gateway needs.
 bool is_usable(const net::Address& address) {
-    static const auto mapped = *net::Prefix::parse("::ffff:0:0/96");
     return !address.is_unspecified() && !address.is_multicast() && !address.is_loopback() &&
-           !address.is_link_local() && address != net::Address::v4(0xffffffff) && !mapped.contains(address);
+           !address.is_link_local() && address != net::Address::v4(0xffffffff) && !address.is_v4_mapped();
 }
 
 /// Nor may a route lead to them.

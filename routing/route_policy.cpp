@@ -2,7 +2,6 @@
 #include "routing/route_policy.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string_view>
 
@@ -15,12 +14,6 @@ namespace {
 /// 240.0.0.0/4, the broadcast address 255.255.255.255 included.
 bool is_reserved(const net::Address& address) { return address.is_v4() && address.to_v4() >= 0xf0000000U; }
 
-/// ::ffff:0:0/96: an IPv4 address in a socket's IPv6 clothes, which no packet may carry.
-bool is_v4_mapped(const net::Address& address) {
-    constexpr std::array<std::uint8_t, 12> prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return !address.is_v4() && std::ranges::equal(address.bytes().first(prefix.size()), prefix);
-}
-
 /// Why no tunnel can lead from our VTEP to the next hop, if so: a fast path would refuse the route, or lose what it
 /// carries.
 std::optional<std::string> unreachable(const net::Address& next_hop, const net::Address& vtep) {
@@ -32,7 +25,7 @@ std::optional<std::string> unreachable(const net::Address& next_hop, const net::
     if (next_hop.is_loopback()) return is_no_vtep("it is a loopback address");
     if (next_hop.is_link_local()) return is_no_vtep("it is link-local");
     if (is_reserved(next_hop)) return is_no_vtep("it is reserved or broadcast");
-    if (is_v4_mapped(next_hop)) return is_no_vtep("it is an IPv4-mapped IPv6 address");
+    if (next_hop.is_v4_mapped()) return is_no_vtep("it is an IPv4-mapped IPv6 address");
     if (vtep.is_unspecified()) return "this host has no VTEP to tunnel from";
     if (next_hop.family() != vtep.family())
         return fmt::format("next hop {} is IPv{}, our VTEP {} is not", next_hop.to_string(), next_hop.is_v4() ? 4 : 6,
@@ -64,6 +57,8 @@ std::expected<ImportedRoute, std::string> import_route(const Nlri& nlri, const A
     } else {
         return std::unexpected("weft makes no route of this type");
     }
+    if (route.prefix.address().is_v4_mapped())
+        return std::unexpected(fmt::format("{} is an IPv4-mapped IPv6 prefix", route.prefix.to_string()));
     if (!net::Vni::make(route.path.label))
         return std::unexpected(fmt::format("label {} is no VNI", route.path.label));
     const auto router_mac = said.router_mac();

@@ -122,6 +122,9 @@ net::Prefix read_cidr(const YamlField& field) {
     if (!text.contains('/'))
         field.refuse(ErrorCode::invalid,
                      fmt::format("'{}' has no length: did you mean {}?", text, prefix->to_string()));
+    if (prefix->address().is_v4_mapped())
+        field.refuse(ErrorCode::invalid, fmt::format("{} is IPv4-mapped, which no packet carries: write it as IPv4",
+                                                     prefix->to_string()));
     return *prefix;
 }
 
@@ -147,6 +150,9 @@ std::uint16_t read_port_number(const YamlField& field) {
 std::string read_port_name(const YamlField& field) {
     std::string name = field.text();
     field.check(check_port_name(name));
+    if (field.is_number())
+        field.refuse(ErrorCode::invalid,
+                     fmt::format("'{}' is a number to YAML: put a name like this in quotes", name));
     return name;
 }
 

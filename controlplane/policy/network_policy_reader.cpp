@@ -42,9 +42,9 @@ Peer read_peer(const YamlField& field) {
     return read_ip_block(block);
 }
 
-/// What has a letter in it was meant as a name, whatever else is wrong with it.
+/// What has a letter in it was meant as a name, whatever else is wrong with it; but for 0x50.
 bool is_name(const YamlField& port) {
-    return port.present() && port.node()->kind == YamlNode::Kind::scalar &&
+    return port.present() && port.node()->kind == YamlNode::Kind::scalar && !port.is_number() &&
            std::ranges::any_of(port.node()->text, [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 

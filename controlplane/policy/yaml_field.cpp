@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <regex>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,8 +72,16 @@ std::optional<std::uint64_t> YamlField::number() const {
     std::uint64_t value = 0;
     const char* const end = node_->text.data() + node_->text.size();
     const auto [stopped, status] = std::from_chars(node_->text.data(), end, value);
-    if (status != std::errc{} || stopped != end) return std::nullopt;
+    if (status != std::errc{} || stopped != end || (node_->text.size() > 1 && node_->text.front() == '0'))
+        return std::nullopt;
     return value;
+}
+
+bool YamlField::is_number() const {
+    constexpr std::size_t longest = 80; // std::regex recurses
+    static const std::regex notations("[0-9]+([eE][0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+");
+    return present() && node_->kind == YamlNode::Kind::scalar && !node_->quoted && node_->text.size() <= longest &&
+           std::regex_match(node_->text, notations);
 }
 
 } // namespace weft::policy

@@ -31,8 +31,10 @@ class YamlField {
     [[nodiscard]] std::vector<std::pair<std::string, YamlField>> fields() const;
     /// Absent: empty.
     [[nodiscard]] std::string text() const;
-    /// A number written without quotes, if it is one.
+    /// A number written without quotes, if it is one; not 0120, which some take for 80.
     [[nodiscard]] std::optional<std::uint64_t> number() const;
+    /// Is it a number to readers of YAML, in whatever notation: 80, 0120, 0x50, 0o120, 0b1, 1e3?
+    [[nodiscard]] bool is_number() const;
 
     void refuse(ErrorCode code, std::string_view why) const;
     /// Refuses what a check refused.

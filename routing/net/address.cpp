@@ -56,6 +56,11 @@ bool Address::is_link_local() const {
     return is_v4() ? bytes_[0] == 169 && bytes_[1] == 254 : bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
 }
 
+bool Address::is_v4_mapped() const {
+    constexpr std::array<std::uint8_t, 12> prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return !is_v4() && std::ranges::equal(bytes().first(prefix.size()), prefix);
+}
+
 Address Address::plus(std::uint64_t offset) const {
     Address sum = *this;
     for (std::size_t i = address_bits(family_) / 8; i-- > 0 && offset != 0;) {

@@ -59,6 +59,8 @@ class Address {
     [[nodiscard]] bool is_loopback() const;
     /// 169.254.0.0/16 or fe80::/10.
     [[nodiscard]] bool is_link_local() const;
+    /// ::ffff:0:0/96: an IPv4 address in a socket's IPv6 clothes, which no packet may carry.
+    [[nodiscard]] bool is_v4_mapped() const;
     /// The address with `offset` added, as numbers; wraps at the end of the family's space.
     [[nodiscard]] Address plus(std::uint64_t offset) const;
     /// IPv6 text as RFC 5952 wants it.

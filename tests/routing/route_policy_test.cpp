@@ -12,10 +12,10 @@ namespace {
 net::Address address(std::string_view text) { return *net::Address::parse(text); }
 
 /// The reason for not importing a route with the next hop on a host with the VTEP; "imported" if it is.
-std::string fate(std::string_view next_hop, std::string_view vtep) {
+std::string fate(std::string_view next_hop, std::string_view vtep, std::string_view prefix = "10.244.2.2/32") {
     EvpnPrefix route;
     route.rd = RouteDistinguisher::make(0x0a630002, 1);
-    route.prefix = *net::Prefix::parse("10.244.2.2/32");
+    route.prefix = *net::Prefix::parse(prefix);
     route.label = 4000;
     PathAttributes attributes;
     attributes.next_hop = address(next_hop);
@@ -51,6 +51,12 @@ TEST(RoutePolicy, NextHopsThatNoTunnelCanReachAreNot) {
     EXPECT_EQ(v6("::1"), "next hop ::1 is no VTEP: it is a loopback address");
     EXPECT_EQ(v6("fe80::2"), "next hop fe80::2 is no VTEP: it is link-local");
     EXPECT_EQ(v6("::ffff:10.99.0.2"), "next hop ::ffff:10.99.0.2 is no VTEP: it is an IPv4-mapped IPv6 address");
+}
+
+TEST(RoutePolicy, PrefixesThatNoPacketCanMeanAreNot) {
+    EXPECT_EQ(fate("10.99.0.2", "10.99.0.1", "::ffff:10.0.0.0/104"),
+              "::ffff:10.0.0.0/104 is an IPv4-mapped IPv6 prefix");
+    EXPECT_EQ(fate("10.99.0.2", "10.99.0.1", "::/0"), "imported");
 }
 
 TEST(RoutePolicy, NextHopsOfTheOtherFamilyAreNot) {

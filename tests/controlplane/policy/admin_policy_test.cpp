@@ -289,6 +289,7 @@ TEST(AdminPolicies, RefuseByTheFullPath) {
         {admin, rule(admin, "[{portRange: {from: 9}}]"),
          "portRange.from: unknown field; known here: protocol, start, end"},
         {admin, rule(admin, "[{namedPort: 80}]"), "spec.egress[0].ports[0].namedPort: port name '80'"},
+        {admin, rule(admin, "[{namedPort: 0x50}]"), "namedPort: '0x50' is a number to YAML"},
         {admin,
          "egress: [{action: Deny, to: [{namespaces: {}}, {networks: [10.0.0.0/8]}], ports: [{namedPort: http}]}]",
          "spec.egress[0].ports[0]: networks do not name their ports; give a number"},
