@@ -76,13 +76,14 @@ Outcome<Wanted> wanted_policy(const Arguments& arguments) {
     return Wanted{.name_space = given.substr(0, slash), .name = name};
 }
 
-/// The order in which policies are asked; NetworkPolicies, which have none, by name.
+/// The order in which policies are asked, of those that come by kind and name; NetworkPolicies, which have none, by
+/// name for people.
 bool asked_before(const v1::Policy& a, const v1::Policy& b) {
     constexpr std::array<std::string_view, 3> tiers{"admin", "network_policy", "baseline"};
     const auto place = [&](const v1::Policy& policy) {
         return std::pair(std::ranges::find(tiers, policy.tier()), policy.priority());
     };
-    if (place(a) != place(b)) return place(a) < place(b);
+    if (place(a) != place(b) || !is_network_policy(a)) return place(a) < place(b);
     if (a.namespace_() != b.namespace_()) return natural_less(a.namespace_(), b.namespace_());
     return natural_less(a.name(), b.name());
 }
@@ -92,7 +93,7 @@ Outcome<Exit> list(Context& context, const Arguments& arguments) {
     if (!client) return pass_on(std::move(client));
     auto reply = client->policies(arguments.get("namespace"));
     if (!reply) return pass_on(std::move(reply));
-    std::ranges::sort(*reply->mutable_policies(), asked_before);
+    std::ranges::stable_sort(*reply->mutable_policies(), asked_before);
     if (context.json) {
         context.print_json(*reply);
         return Exit::ok;

@@ -97,6 +97,30 @@ TEST_F(PolicyVerbs, ExplainShowsWhatTheHostIsAllowedBeforeAllTiers) {
         << out;
 }
 
+TEST_F(PolicyVerbs, ListIsInTheOrderInWhichPoliciesAreAsked) {
+    const auto add = [&](const char* kind, const char* tier, const char* prefix, const char* name) {
+        v1::Policy policy;
+        policy.set_kind(kind);
+        policy.set_tier(tier);
+        policy.set_name(name);
+        policy.set_full_name(std::string(prefix) + name);
+        if (std::string_view(prefix).ends_with('/')) policy.set_namespace_("shop");
+        agent.policies.push_back(policy);
+    };
+    // As the agent tells them: by kind, namespace and name.
+    add("NetworkPolicy", "network_policy", "shop/", "web-10");
+    add("NetworkPolicy", "network_policy", "shop/", "web-9");
+    add("ClusterNetworkPolicy", "admin", "cnp:", "lock-10");
+    add("ClusterNetworkPolicy", "admin", "cnp:", "lock-9");
+    add("AdminNetworkPolicy", "admin", "anp:", "a");
+    std::vector<std::string> names;
+    const Ended listed = weft({"policy", "list", "-o", "json"});
+    const auto json = listed.json();
+    for (const auto& policy : json["policies"])
+        names.push_back(policy["full_name"]);
+    EXPECT_EQ(names, (std::vector<std::string>{"cnp:lock-10", "cnp:lock-9", "anp:a", "shop/web-9", "shop/web-10"}));
+}
+
 v1::TestedConnection tested(const char* from, std::uint32_t port, bool ok, const char* verdict) {
     v1::TestedConnection made;
     made.set_from(from);
