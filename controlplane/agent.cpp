@@ -47,6 +47,7 @@ Agent::Agent(boost::asio::io_context& loop, const Config& config, Store store, U
     config_(config),
     store_(std::move(store)),
     uplink_(std::move(uplink)),
+    sync_([this](const auto& key) { return policy_.knows(key.local_identity(), key.peer_identity()); }),
     policy_tables_(sync_, store_),
     policy_(config_.label_asn, policy_tables_, config_.local_labels),
     remote_(std::make_unique<RemoteRoutes>(sync_, policy_, uplink_, uplink_port)),

@@ -63,8 +63,8 @@ void FibSync::sweep() {
         fastpath::Route route;
         return swept_ || (route.ParseFromString(text) && route.next_hop() < first_remote_next_hop);
     });
+    policies.sweep([this](const std::string& key, const std::string&) { return swept_ || knows_(policy_key(key)); });
     if (!swept_) return;
-    policies.sweep(any);
     verdict_lists.sweep(any);
     networks.sweep(any);
 }

@@ -165,6 +165,10 @@ class SyncedTable {
 class FibSync {
   public:
     using RouteKey = std::pair<std::uint32_t, std::string>; ///< VNI, serialized prefix
+    using Knows = std::function<bool(const fastpath::PolicyKey&)>;
+
+    /// `knows`: is all wanted that is to be said about these two, even before sweep_routes()?
+    explicit FibSync(Knows knows = [](const fastpath::PolicyKey&) { return false; }) : knows_(std::move(knows)) {}
 
     SyncedTable<std::uint32_t, fastpath::HostSettings> host; ///< key 0
     SyncedTable<std::uint32_t, fastpath::Network> networks;
@@ -182,8 +186,8 @@ class FibSync {
     /// Next hops from here on lead to other hosts; smaller ones to ports.
     static constexpr std::uint32_t first_remote_next_hop = fastpath::port_id_max + 1;
 
-    /// The fast path is there (again) and has these tables. What is local and not wanted goes at once; routes to
-    /// other hosts, and what they need, stay until sweep_routes().
+    /// The fast path is there (again) and has these tables. What is local and not wanted goes at once, as does policy
+    /// about whom we know; routes to other hosts, and what they need, stay until sweep_routes().
     void connected(fastpath::FastPath& fast_path, const fastpath::TableUpdate& tables);
     void disconnected(const std::string& reason);
     /// All peers have told their routes: what nobody claimed goes.
@@ -233,6 +237,7 @@ class FibSync {
     void send();
     void answered(const Result<void>& applied, const std::vector<fastpath::Done<void>>& told);
 
+    Knows knows_;
     fastpath::FastPath* fast_path_ = nullptr;
     bool in_flight_ = false;
     bool doubtful_ = false;

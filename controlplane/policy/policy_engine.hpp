@@ -67,6 +67,12 @@ class PolicyEngine {
     /// Identities that were in use are peers again, so that a change of policy reaches those whose routes the fast
     /// path still has and nobody has announced again.
     [[nodiscard]] Result<void> restore(std::string_view kind, const std::string& key, const std::string& value);
+
+    /// Does the sink know all that policy says about them, an endpoint's identity and a peer's (or identity_any)?
+    [[nodiscard]] bool knows(std::uint32_t local, std::uint32_t peer) const {
+        return entries_.has_local(local) && (peer < identity_first || identities_.find(peer) != nullptr);
+    }
+
     /// All routes are known: identities and rules that nobody has claimed since restore() are forgotten.
     void sweep();
 

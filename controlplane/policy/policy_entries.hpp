@@ -48,6 +48,8 @@ class PolicyEntries {
     /// One use less.
     void remove_local(std::uint32_t number);
 
+    [[nodiscard]] bool has_local(std::uint32_t number) const { return locals_.contains(number); }
+
     /// Brings the sink up to date.
     void write();
 

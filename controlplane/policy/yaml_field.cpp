@@ -79,7 +79,7 @@ std::optional<std::uint64_t> YamlField::number() const {
 
 bool YamlField::is_number() const {
     constexpr std::size_t longest = 80; // std::regex recurses
-    static const std::regex notations("[0-9]+([eE][0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+");
+    static const std::regex notations("[0-9]+([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+");
     return present() && node_->kind == YamlNode::Kind::scalar && !node_->quoted && node_->text.size() <= longest &&
            std::regex_match(node_->text, notations);
 }

@@ -157,6 +157,45 @@ TEST_F(FibSyncTest, keeps_policy_for_peers_that_are_not_known_again_yet_until_ro
     EXPECT_TRUE(next.in_sync());
 }
 
+TEST_F(FibSyncTest, erases_policy_about_who_is_known_at_once) {
+    connect();
+    want_policy(sync, 0, 1);
+    want_policy(sync, 300, 2);
+    want_policy(sync, 301, 2);
+    ASSERT_TRUE(commit());
+    FibSync next([](const fastpath::PolicyKey& key) { return key.peer_identity() != 301; });
+    next.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    ASSERT_EQ(fast_path.policies.size(), 1U);
+    EXPECT_EQ(fast_path.policies.begin()->second.key().peer_identity(), 301U);
+    next.sweep_routes();
+    fast_path.run();
+    EXPECT_TRUE(fast_path.policies.empty());
+    EXPECT_TRUE(next.in_sync());
+}
+
+TEST_F(FibSyncTest, forgets_no_policy_to_erase_when_something_is_refused_before_routes_are_swept) {
+    connect();
+    want_policy(sync, 300, 2);
+    ASSERT_TRUE(commit());
+    FibSync next([](const fastpath::PolicyKey&) { return true; });
+    want_policy(next, 300, 2);
+    next.connected(fast_path, fast_path.tables());
+    fast_path.run();
+    fast_path.refuse = [](const fastpath::TableUpdate& single) -> std::optional<Error> {
+        if (single.routes().empty()) return std::nullopt;
+        return Error{ErrorCode::exhausted, "no room"};
+    };
+    want_route(next, "10.0.0.1/32", 5);
+    next.commit();
+    forget_policy(next, 300); // while that is under way
+    std::optional<Result<void>> result;
+    next.commit([&](Result<void> applied) { result = std::move(applied); });
+    fast_path.run();
+    EXPECT_TRUE(fast_path.policies.empty());
+    EXPECT_TRUE(result);
+}
+
 TEST_F(FibSyncTest, leads_no_peer_from_its_list_to_everybodys_and_on) {
     const auto of_one_peer = [](const fastpath::PolicyKey& key) { return key.peer_identity() != 0; };
     const auto of_everybody = std::not_fn(of_one_peer);

@@ -126,6 +126,7 @@ TEST(NetworkPolicy, RefusesByTheFullPath) {
         {"ingress: [{ports: [{port: 0x50}]}]", "spec.ingress[0].ports[0].port: want a number"},
         {"ingress: [{ports: [{port: 0o120}]}]", "spec.ingress[0].ports[0].port: want a number"},
         {"ingress: [{ports: [{port: 1e3}]}]", "spec.ingress[0].ports[0].port: want a number"},
+        {"ingress: [{ports: [{port: 80e-1}]}]", "spec.ingress[0].ports[0].port: want a number"},
         {"ingress: [{ports: [{port: 80, endPort: 0x51}]}]", "spec.ingress[0].ports[0].endPort: want a number"},
         {"ingress: [{ports: [{endPort: 90}]}]", "spec.ingress[0].ports[0].endPort: wants a port"},
         {"ingress: [{ports: [{port: 90, endPort: 80}]}]", "spec.ingress[0].ports[0].endPort: want a number from 90"},

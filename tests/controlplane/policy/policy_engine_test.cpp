@@ -546,6 +546,10 @@ TEST(PolicyEngine, AfterARestartAChangeReachesWhoIsNotAnnouncedAgain) {
     after.restore(before.tables);
     after.add("web", {{"app", "web"}}, "10.244.0.1");
     ASSERT_EQ(after.engine.endpoint_identity("web"), web);
+    EXPECT_TRUE(after.engine.knows(web, client));
+    EXPECT_TRUE(after.engine.knows(web, identity_any));
+    EXPECT_FALSE(after.engine.knows(web, client + 1)) << "nobody has that number";
+    EXPECT_FALSE(after.engine.knows(client, web)) << "it is no endpoint of this host";
     // The fast path still has the client's route.
     const auto admits_client = [&] {
         return after.tables.decide(fastpath::DIRECTION_INGRESS, web, client, tcp, 80).verdict() ==
@@ -559,6 +563,7 @@ TEST(PolicyEngine, AfterARestartAChangeReachesWhoIsNotAnnouncedAgain) {
     EXPECT_TRUE(admits_client());
     // Who has not come back by then is nobody.
     after.engine.sweep();
+    EXPECT_FALSE(after.engine.knows(web, client));
     EXPECT_FALSE(after.tables.policies.contains({fastpath::DIRECTION_INGRESS, web, client}));
     EXPECT_EQ(after.engine.in_use().identities, 1U);
     EXPECT_EQ(after.tables.contradictions, 0U);
