@@ -133,6 +133,9 @@ class Agent {
     };
 
     [[nodiscard]] Result<Flow> resolve_flow(const v1::ExplainRequest& request) const;
+    [[nodiscard]] static v1::ExplainReply explain_loopback(const Flow& flow);
+    [[nodiscard]] v1::ExplainReply explain_waiting(const Flow& flow) const;
+    [[nodiscard]] policy::End end_at(net::Vni vni, const net::Address& address) const;
     [[nodiscard]] policy::Connection connection_of(const Flow& flow, std::uint32_t port) const;
     void place_end(v1::PolicyJudgement& judgement, net::Vni vni, const net::Address& address) const;
 

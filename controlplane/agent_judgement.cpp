@@ -10,25 +10,36 @@
 
 namespace weft::agent {
 
+policy::End Agent::end_at(net::Vni vni, const net::Address& address) const {
+    policy::End by_route = policy_.end_at(vni.value(), address);
+    if (by_route.labels.is_endpoint() || by_route.labels.is_host()) return by_route;
+    // No route leads to an endpoint that waits, but policies will say of it what they say now.
+    const auto* const endpoint = endpoints_->find(vni, address);
+    if (endpoint == nullptr) return by_route;
+    return policy_.end_of(endpoint->name(), address).value_or(std::move(by_route));
+}
+
 policy::Connection Agent::connection_of(const Flow& flow, std::uint32_t port) const {
     const std::uint32_t ping = flow.source.is_v4() ? WEFT_PROTO_ICMP : WEFT_PROTO_ICMPV6;
-    const std::uint32_t vni = flow.network->vni.value();
-    return {.source = policy_.end_at(vni, flow.source),
-            .destination = policy_.end_at(vni, flow.destination),
+    return {.source = end_at(flow.network->vni, flow.source),
+            .destination = end_at(flow.network->vni, flow.destination),
             .protocol = static_cast<std::uint8_t>(flow.protocol != 0 ? flow.protocol : ping),
             .port = static_cast<std::uint16_t>(port)};
 }
 
 void Agent::place_end(v1::PolicyJudgement& judgement, net::Vni vni, const net::Address& address) const {
     judgement.set_address(address.to_string());
-    const policy::HashedLabels labels = policy_.end_at(vni.value(), address).labels;
+    const auto [labels, _, here] = end_at(vni, address);
     for (auto& text : policy::PolicyEngine::describe(labels, policy_.known_labels()))
         judgement.add_labels(std::move(text));
-    const auto* const route = policy_.route_to(vni.value(), address);
     const bool outside = !labels.is_endpoint() && !labels.is_host();
-    judgement.set_place(outside ? "outside" : route->local ? "here" : "remote");
-    if (route == nullptr) return;
-    if (const auto* const endpoint = endpoints_->find(vni, address)) judgement.set_endpoint(endpoint->name());
+    judgement.set_place(outside ? "outside" : here ? "here" : "remote");
+    if (const auto* const endpoint = here ? endpoints_->find(vni, address) : nullptr) {
+        judgement.set_endpoint(endpoint->name());
+        judgement.set_state(endpoints_->shown(*endpoint).state());
+    }
+    const auto* const route = policy_.route_to(vni.value(), address);
+    if (route == nullptr || here) return;
     const auto* const next_hop = sync_.next_hops.find(route->next_hop);
     if (next_hop != nullptr && next_hop->has_vtep())
         judgement.set_vtep(address_from(next_hop->vtep().address()).to_string());
@@ -47,11 +58,12 @@ Result<v1::DiffPolicyReply> Agent::diff_policy(const v1::DiffPolicyRequest& requ
     const auto proposed = policy_.read(request.yaml());
     if (!proposed) return std::unexpected(proposed.error());
     const auto difference = policy_.diff(*proposed);
+    if (!difference) return std::unexpected(difference.error());
     const auto known = policy_.known_labels();
     v1::DiffPolicyReply reply;
-    for (const auto& status : difference.policies)
+    for (const auto& status : difference->policies)
         *reply.add_policies() = to_api(status);
-    for (const policy::PolicyChange& change : difference.changes)
+    for (const policy::PolicyChange& change : difference->changes)
         add_change(reply, change, policy::PolicyEngine::describe(change.peer, known));
     return reply;
 }

@@ -29,6 +29,13 @@ std::uint64_t seconds_since(std::chrono::steady_clock::time_point then) {
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - then).count());
 }
 
+v1::ExplainStep& add_step(v1::ExplainReply& reply, const std::string& stage, std::string detail) {
+    auto& step = *reply.add_steps();
+    step.set_stage(stage);
+    step.set_detail(std::move(detail));
+    return step;
+}
+
 } // namespace
 
 // --- status
@@ -383,9 +390,31 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
     return flow;
 }
 
+/// Its kernel delivers by itself, whatever the tables say of such a packet.
+v1::ExplainReply Agent::explain_loopback(const Flow& flow) {
+    v1::ExplainReply reply;
+    add_step(reply, "network", fmt::format("{}, VNI {}", flow.network->name, flow.network->vni.value()));
+    add_step(reply, "source",
+             fmt::format("{} is the destination itself: by loopback, no packet gets here", flow.source.to_string()));
+    reply.set_allowed(true);
+    return reply;
+}
+
+/// The tables have nothing of an endpoint that waits: here is why.
+v1::ExplainReply Agent::explain_waiting(const Flow& flow) const {
+    v1::ExplainReply reply;
+    for (const net::Address& address : {flow.source, flow.destination}) {
+        const auto* const endpoint = endpoints_->find(flow.network->vni, address);
+        if (endpoint != nullptr && endpoint->state().starts_with("waiting"))
+            add_step(reply, "endpoint", fmt::format("{} is {}", endpoint->name(), endpoint->state()));
+    }
+    return reply;
+}
+
 void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done) {
     auto flow = resolve_flow(request);
     if (!flow) return done(std::unexpected(std::move(flow).error()));
+    if (flow->source == flow->destination) return done(explain_loopback(*flow));
     const auto fast_path = provider_->running();
     if (!fast_path) return done(std::unexpected(fast_path.error()));
     fastpath::ExplainRequest question;
@@ -395,24 +424,25 @@ void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> do
     question.set_protocol(flow->protocol);
     question.set_source_port(50000); // any: no policy looks at it
     question.set_destination_port(request.port());
-    (*fast_path)->explain(std::move(question), [this, done = std::move(done)](Result<fastpath::ExplainReply> answer) {
-        if (!answer) return done(std::unexpected(std::move(answer).error()));
-        v1::ExplainReply reply;
-        for (const auto& step : answer->steps()) {
-            auto& each = *reply.add_steps();
-            each.set_stage(step.stage());
-            const std::string rule = policy_.rule_text(step.rule());
-            each.set_detail(rule.empty() ? step.detail() : fmt::format("{}: {}", step.detail(), rule));
-            if (step.audited_rule() != 0)
-                each.set_detail(fmt::format("{} (audit: {} would decide otherwise)", each.detail(),
-                                            policy_.rule_text(step.audited_rule())));
-            each.set_stops(step.stops());
-        }
-        reply.set_allowed(answer->verdict() == fastpath::VERDICT_ALLOW);
-        reply.set_rule(policy_.rule_text(answer->rule()));
-        if (!reply.allowed()) reply.set_drop_reason(drop_reason(answer->drop_reason()).name);
-        done(std::move(reply));
-    });
+    v1::ExplainReply reply = explain_waiting(*flow);
+    (*fast_path)
+        ->explain(std::move(question), [this, reply = std::move(reply),
+                                        done = std::move(done)](Result<fastpath::ExplainReply> answer) mutable {
+            if (!answer) return done(std::unexpected(std::move(answer).error()));
+            for (const auto& step : answer->steps()) {
+                const std::string rule = policy_.rule_text(step.rule());
+                auto& each = add_step(reply, step.stage(),
+                                      rule.empty() ? step.detail() : fmt::format("{}: {}", step.detail(), rule));
+                if (step.audited_rule() != 0)
+                    each.set_detail(fmt::format("{} (audit: {} would decide otherwise)", each.detail(),
+                                                policy_.rule_text(step.audited_rule())));
+                each.set_stops(step.stops());
+            }
+            reply.set_allowed(answer->verdict() == fastpath::VERDICT_ALLOW);
+            reply.set_rule(policy_.rule_text(answer->rule()));
+            if (!reply.allowed()) reply.set_drop_reason(drop_reason(answer->drop_reason()).name);
+            done(std::move(reply));
+        });
 }
 
 } // namespace weft::agent

@@ -64,6 +64,7 @@ std::vector<std::string> ConnectionJudgement::rules() const {
     std::vector<std::string> rules;
     for (const Judgement* end : {&egress, &ingress})
         if (end->allowed == allowed() && !end->rule.empty()) rules.push_back(end->rule);
+    rules.erase(std::ranges::unique(rules).begin(), rules.end()); // to itself
     return rules;
 }
 
@@ -157,6 +158,10 @@ Judgement Judge::judge(Side side, const End& local, const End& peer, std::uint8_
 
 ConnectionJudgement Judge::judge(const Connection& connection) {
     const auto& [source, destination, protocol, port] = connection;
+    if (source.address == destination.address) {
+        const Judgement allowed{.rule = to_itself, .audited_rule = {}, .matching = {}};
+        return {.egress = allowed, .ingress = allowed};
+    }
     return {.egress = judge(Side::egress, source, destination, protocol, port),
             .ingress = judge(Side::ingress, destination, source, protocol, port)};
 }

@@ -67,6 +67,9 @@ struct ConnectionJudgement {
     [[nodiscard]] std::vector<std::string> rules() const;
 };
 
+/// In place of a rule: what goes from an address to the same one passes by loopback, where nobody decides.
+inline constexpr const char* to_itself = "to itself, by loopback";
+
 class Judge {
   public:
     /// The policies live longer.

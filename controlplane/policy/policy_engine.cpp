@@ -37,6 +37,16 @@ LabelSet::Map to_labels(std::string_view text) {
     return labels;
 }
 
+/// `selecting`: the policy makes it so; otherwise what kept it small has gone with the policy.
+Error too_large_for(const std::string& endpoint, Side side, const PolicyName& policy, bool selecting) {
+    return {
+        ErrorCode::invalid,
+        fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make more than "
+                    "{} ranges, which no fast path takes: name fewer ports, or wider ranges",
+                    policy.to_string(), selecting ? "with" : "without", side == Side::ingress ? "ingress" : "egress",
+                    endpoint, fastpath::verdict_ranges_max)};
+}
+
 } // namespace
 
 PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink, LabelFilter filter) :
@@ -226,13 +236,16 @@ std::set<Identity> PolicyEngine::peers_with(std::span<const PolicyDocument> prop
     return peers;
 }
 
-PolicyDifference PolicyEngine::diff(std::span<const PolicyDocument> proposed) const {
+Result<PolicyDifference> PolicyEngine::diff(std::span<const PolicyDocument> proposed) const {
     PolicyDifference difference;
+    std::map<PolicyName, LoweredPolicy> changed;
     for (const PolicyDocument& document : proposed) {
         PeerGroups nobody;
-        const LoweredPolicy lowered =
+        LoweredPolicy lowered =
             policy::lower(document.policy, nobody, [](const std::string& /*text*/) { return 1U; });
         difference.policies.push_back({&document, action_of(document.policy), selected(lowered), {}});
+        if (difference.policies.back().action != PolicyStatus::Action::unchanged)
+            changed.insert_or_assign(document.policy.name, std::move(lowered));
     }
     std::map<HashedLabels, std::vector<std::string>> locals;
     for (const auto& [name, endpoint] : endpoints_)
@@ -240,11 +253,21 @@ PolicyDifference PolicyEngine::diff(std::span<const PolicyDocument> proposed) co
     const auto before = judge();
     const auto after = judge(proposed);
     const auto peers = peers_with(proposed);
+    const auto too_large_before = oversized();
     for (const auto& [labels, endpoints] : locals)
-        for (const Side side : sides)
-            for (const Identity& peer : peers)
+        for (const Side side : sides) {
+            bool fits = !is_too_large(after->list(side, labels, {}));
+            for (const Identity& peer : peers) {
+                fits = fits && !is_too_large(after->list(side, labels, peer));
                 if (auto spans = changed_spans(*before, *after, side, labels, peer); !spans.empty())
                     difference.changes.push_back({side, endpoints, peer, std::move(spans)});
+            }
+            if (fits || changed.empty() || too_large_before.contains({endpoints.front(), side})) continue;
+            const auto selecting =
+                std::ranges::find_if(changed, [&](const auto& each) { return each.second.selects(labels); });
+            const auto& policy = selecting != changed.end() ? selecting->first : changed.begin()->first;
+            return std::unexpected(too_large_for(endpoints.front(), side, policy, selecting != changed.end()));
+        }
     return difference;
 }
 
@@ -359,12 +382,7 @@ Result<void> PolicyEngine::check_sizes(const Policies& replaced, const Places& b
         };
         const auto selecting = std::ranges::find_if(replaced, selects);
         const auto& policy = selecting != replaced.end() ? selecting->first : replaced.begin()->first;
-        return fail(ErrorCode::invalid,
-                    fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make "
-                                "more than {} ranges, which no fast path takes: name fewer ports, or wider ranges",
-                                policy.to_string(), selecting != replaced.end() ? "with" : "without",
-                                side == Side::ingress ? "ingress" : "egress", endpoint,
-                                fastpath::verdict_ranges_max));
+        return std::unexpected(too_large_for(endpoint, side, policy, selecting != replaced.end()));
     }
     return {};
 }
@@ -558,6 +576,12 @@ End PolicyEngine::end_at(std::uint32_t vni, const net::Address& address) const {
     const LabelledRoute* const route = route_to(vni, address);
     if (route == nullptr) return {.labels = {}, .address = address};
     return {.labels = *route->labels, .address = address, .here = route->local};
+}
+
+std::optional<End> PolicyEngine::end_of(const std::string& endpoint, const net::Address& address) const {
+    const auto found = endpoints_.find(endpoint);
+    if (found == endpoints_.end()) return std::nullopt;
+    return End{.labels = *found->second.labels, .address = address, .here = true};
 }
 
 void PolicyEngine::write_route(const RouteTable::Key& key, const LabelledRoute* route,

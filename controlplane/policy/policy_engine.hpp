@@ -90,8 +90,9 @@ class PolicyEngine {
     /// nothing.
     [[nodiscard]] std::unique_ptr<Judge> judge(std::span<const PolicyDocument> proposed = {}) const;
 
-    /// What apply() would change between this host's endpoints and all peers that routes tell of. Changes nothing.
-    [[nodiscard]] PolicyDifference diff(std::span<const PolicyDocument> proposed) const;
+    /// What apply() would change between this host's endpoints and all peers that routes tell of. Fails where apply()
+    /// would, since policies would become too large. Changes nothing.
+    [[nodiscard]] Result<PolicyDifference> diff(std::span<const PolicyDocument> proposed) const;
 
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
     /// Its labels are forgotten; endpoints and policies in it stay.
@@ -119,6 +120,9 @@ class PolicyEngine {
 
     /// Who has an address, by the route to it; without one, the world.
     [[nodiscard]] End end_at(std::uint32_t vni, const net::Address& address) const;
+
+    /// The endpoint of this host, whether routes lead to it or not; none has that name: nothing.
+    [[nodiscard]] std::optional<End> end_of(const std::string& endpoint, const net::Address& address) const;
 
     /// That route; none: it leads nowhere.
     [[nodiscard]] const LabelledRoute* route_to(std::uint32_t vni, const net::Address& address) const {

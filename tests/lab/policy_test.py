@@ -182,14 +182,42 @@ def labels_and_named_ports_arrive_unchanged(lab):
         namespaces.delete(lab.state, netns)
 
 
+def asked(host, *words):
+    """Of a question whose answer may be no, which is no error."""
+    done = host.try_weft('-o', 'json', *words)
+    assert done.returncode in (0, 4), done.stderr
+    return json.loads(done.stdout)
+
+
 def explain_names_the_rule(lab):
     host = lab.host('h2')
     with policies(lab, ('web', f'{E1_OF_H2}, ingress: [{{from: [{{{E1_OF_H1}}}], ports: [{{port: {PORT}}}]}}]'), hosts=['h2']):
         for source, rule, may in (('h1-e1', 'ingress rule 1 of default/web', True), ('h1-e2', 'ingress isolation of default/web', False)):
             done = host.try_weft('explain', lab.address(source), 'h2-e1', 'tcp', PORT)
             assert rule in done.stdout and (done.returncode == 0) == may, done.stdout + done.stderr
+        for command in (['explain'], ['policy', 'explain']):
+            assert asked(host, *command, 'h2-e1', 'h2-e1', 'tcp', PORT)['allowed'], 'to itself: no packet leaves it, whatever selects it'
         listed = host.weft_json('policy', 'list')['policies']
         assert [(each['name'], each['selected_endpoints']) for each in listed] == [('web', 1)], listed
+
+
+def who_waits_is_judged_as_ever(lab):
+    """Without a route and an interface, an endpoint is still who policies select, and both commands say that it waits."""
+    host, netns = lab.host('h2'), namespaces.add(lab.state, f'{lab.state.name}-waits')
+    try:
+        host.weft('endpoint', 'add', 'waits', '--netns', netns, '--label', 'app=e1', '--label', 'host=h2')
+        with policies(lab, ('web', f'{E1_OF_H2}, ingress: [{{from: [{{{E1_OF_H1}}}], ports: [{{port: {PORT}}}]}}]'), hosts=['h2']):
+            namespaces.delete(lab.state, netns)
+            wait_until(lambda: 'endpoint waits is waiting: ' in ' '.join(host.weft_json('status').get('warnings', ())), 'an endpoint that waits', 10)
+            for source, rule in (('h1-e1', 'ingress rule 1 of default/web'), ('h1-e2', 'ingress isolation of default/web')):
+                end = asked(host, 'policy', 'explain', lab.address(source), 'waits', 'tcp', PORT)['ingress']
+                assert (end['place'], end['endpoint'], end['rule']) == ('here', 'waits', rule), end
+                assert end['state'].startswith('waiting: '), end
+            said = asked(host, 'explain', lab.address('h1-e1'), 'waits', 'tcp', PORT)
+            assert not said['allowed'] and said['steps'][0]['detail'].startswith('waits is waiting: '), said
+    finally:
+        host.try_weft('endpoint', 'delete', 'waits')
+        namespaces.delete(lab.state, netns)
 
 
 @contextlib.contextmanager
@@ -292,15 +320,17 @@ def what_is_too_large_opens_nothing(lab):
         for each in huge:
             host.try_weft('policy', 'delete', f"cnp:{each['metadata']['name']}")
         namespaces.delete(lab.state, netns)
-    too_large = host.try_weft('policy', 'apply', '-f', '-', text_input=HEAD.format('huge', 'default', 'podSelector: {}, ingress: [{ports: [%s]}]' % ', '.join(
-        f'{{port: {1 + 2 * port}}}' for port in range(4000))))
-    assert too_large.returncode == 1 and 'policy default/huge: ' in too_large.stderr and 'endpoint h2-e' in too_large.stderr, too_large.stderr
+    too_large = HEAD.format('huge', 'default', 'podSelector: {}, ingress: [{ports: [%s]}]' % ', '.join(f'{{port: {1 + 2 * port}}}' for port in range(4000)))
+    for verb in ('diff', 'apply'):
+        refused = host.try_weft('policy', verb, '-f', '-', text_input=too_large)
+        assert refused.returncode == 1 and 'policy default/huge: ' in refused.stderr and 'endpoint h2-e' in refused.stderr, refused.stderr
     allowed(lab, 'h1-e1')
 
 
 CASES = (without_policy_everybody_gets_through, labels_of_another_host_decide, egress_is_enforced_where_the_packet_starts, both_ends_are_asked,
          policies_add_up, relabelled_namespaces_are_noticed_across_hosts, blocks_mean_addresses, udp_is_not_tcp,
          established_connections_meet_a_new_policy, unsupported_fields_are_refused_by_their_path, explain_names_the_rule,
+         who_waits_is_judged_as_ever,
          what_is_too_large_opens_nothing, restarts_open_and_close_nothing, attach_has_no_moment_without_policy)
 
 

@@ -16,6 +16,7 @@ std::string end_of(const v1::PolicyJudgement& end) {
     std::string text = end.endpoint().empty() ? end.address() : fmt::format("{} {}", end.endpoint(), end.address());
     const std::string labels = fmt::format("{}", fmt::join(end.labels(), ", "));
     if (!labels.empty()) text += fmt::format(" ({})", labels);
+    if (!end.state().empty() && end.state() != "ready") text += "; " + end.state();
     if (end.place() == "remote")
         text += fmt::format("; of another host{}, which decides by the policies applied there",
                             end.vtep().empty() ? "" : " (VTEP " + end.vtep() + ")");

@@ -79,6 +79,15 @@ TEST(Judge, WhomNoPolicySelectsIsAllowedEverything) {
     EXPECT_FALSE(policies.ingress(world, web, tcp, 80).selected) << "the world is no endpoint";
 }
 
+TEST(Judge, NobodyDecidesWhatAnEndpointSendsToItself) {
+    const Policies policies(network_policy("all", "podSelector: {}, policyTypes: [Ingress, Egress]"));
+    const ConnectionJudgement told = policies.judge->judge({web, web, tcp, 80});
+    EXPECT_TRUE(told.allowed());
+    EXPECT_THAT(told.rules(), ElementsAre(to_itself));
+    // The same labels at another address are another endpoint.
+    EXPECT_FALSE(policies.judge->judge({web, endpoint("10.244.0.3", {{"app", "web"}}), tcp, 80}).allowed());
+}
+
 TEST(Judge, RulesBehindTheOneThatDecidesLose) {
     const Policies policies(
         cluster_policy("lock", "Admin", 2, "ingress: [{action: Deny, from: [{namespaces: {}}]}]") +

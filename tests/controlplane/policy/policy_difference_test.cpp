@@ -10,6 +10,7 @@ namespace weft::policy {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::uint32_t marker = 4267132230;
@@ -38,8 +39,10 @@ class PolicyDifference : public testing::Test {
     /// "ingress of web, peer app=client: gains tcp 80: RULE -> RULE"
     [[nodiscard]] std::vector<std::string> diff(const std::string& yaml) const {
         const auto known = engine.known_labels();
+        const auto proposed = read_policies(yaml).value();
+        const auto difference = engine.diff(proposed).value();
         std::vector<std::string> texts;
-        for (const PolicyChange& each : engine.diff(read_policies(yaml).value()).changes)
+        for (const PolicyChange& each : difference.changes)
             for (const ChangedSpan& span : each.spans)
                 texts.push_back(
                     fmt::format("{} of {}, peer {}: {} {}: {} -> {}",
@@ -95,14 +98,52 @@ TEST_F(PolicyDifference, ChangesNothing) {
 TEST_F(PolicyDifference, TellsWhatApplyWouldSayOfEachPolicy) {
     const std::string same = policy("same", "podSelector: {matchLabels: {app: nobody}}");
     ASSERT_TRUE(engine.apply(same + policy("other", "podSelector: {matchLabels: {app: web}}")));
-    const auto difference = engine.diff(
-        read_policies(same + policy("other", "podSelector: {}") + policy("new", "podSelector: {}")).value());
+    const auto proposed =
+        read_policies(same + policy("other", "podSelector: {}") + policy("new", "podSelector: {}")).value();
+    const auto difference = engine.diff(proposed).value();
     ASSERT_EQ(difference.policies.size(), 3U);
     EXPECT_EQ(difference.policies[0].action, PolicyStatus::Action::unchanged);
     EXPECT_EQ(difference.policies[0].selected_endpoints, 0U);
     EXPECT_EQ(difference.policies[1].action, PolicyStatus::Action::changed);
     EXPECT_EQ(difference.policies[1].selected_endpoints, 2U);
     EXPECT_EQ(difference.policies[2].action, PolicyStatus::Action::created);
+}
+
+/// `count` ports, no two beside each other.
+std::string scattered_ports(unsigned count) {
+    std::string ports;
+    for (unsigned i = 0; i < count; ++i)
+        ports += fmt::format("{}{{port: {}}}", i == 0 ? "" : ", ", 1 + 2 * i);
+    return ports;
+}
+
+TEST_F(PolicyDifference, RefusesWhatApplyRefusesAsTooLarge) {
+    const std::string same = policy("same", "podSelector: {matchLabels: {app: web}}");
+    ASSERT_TRUE(engine.apply(same));
+    const std::string ports = scattered_ports(4000);
+    for (const std::string& spec : {
+             // For anybody, for a peer by its address, and for one by its labels.
+             fmt::format("podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{ports: [{}]}}]", ports),
+             fmt::format(
+                 "podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 198.51.100.0/24}}}}], ports: [{}]}}]",
+                 ports),
+             fmt::format(
+                 "podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: "
+                 "{{app: client}}}}}}], ports: [{}]}}]",
+                 ports),
+         }) {
+        const auto proposed = read_policies(same + policy("wide", spec)).value();
+        const auto difference = engine.diff(proposed);
+        const auto applied = engine.apply(proposed);
+        ASSERT_FALSE(difference) << spec.substr(0, 100);
+        ASSERT_FALSE(applied) << spec.substr(0, 100);
+        EXPECT_THAT(difference.error().message, HasSubstr("policy default/wide: with it"));
+        EXPECT_EQ(difference.error().code, applied.error().code);
+    }
+    EXPECT_THAT(
+        diff(policy("wide",
+                    fmt::format("podSelector: {{matchLabels: {{app: nobody}}}}, ingress: [{{ports: [{}]}}]", ports))),
+        IsEmpty());
 }
 
 TEST(PortTexts, NameWhatASpanHolds) {

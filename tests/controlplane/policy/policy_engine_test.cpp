@@ -75,6 +75,19 @@ TEST(PolicyEngine, WithoutPolicyEverythingIsAllowedAndTheTableIsEmpty) {
     EXPECT_EQ(host.engine.endpoint_identity("nobody"), 0U);
 }
 
+TEST(PolicyEngine, EndpointIsKnownByNameWithoutARoute) {
+    Host host;
+    host.add("web", {{"app", "web"}}, "10.244.0.1");
+    const HashedLabels labels = host.engine.end_at(vni, address("10.244.0.1")).labels;
+    host.engine.erase_local_route(host_route("10.244.0.1"));
+    EXPECT_FALSE(host.engine.end_at(vni, address("10.244.0.1")).labels.is_endpoint());
+    const auto end = host.engine.end_of("web", address("10.244.0.1"));
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->labels, labels);
+    EXPECT_TRUE(end->here);
+    EXPECT_FALSE(host.engine.end_of("nobody", address("10.244.0.1")));
+}
+
 TEST(PolicyEngine, AllowsARemotePeerByItsCommunities) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
