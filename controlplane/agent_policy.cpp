@@ -24,11 +24,6 @@ void Agent::enforce(Reply reply, const Done<Reply>& done) {
     for (const auto& name : policy_tables_.take_changed_endpoints())
         endpoints_->refresh(name);
     sync_.retry_refused(); // it may have been for want of this
-    // Without a fast path nothing moves; the one that comes gets the tables before it gets packets.
-    if (provider_ == nullptr || provider_->fast_path() == nullptr) {
-        sync_.commit();
-        return done(std::move(reply));
-    }
     sync_.commit([reply = std::move(reply), done](Result<void> applied) mutable {
         if (!applied) return done(fail_in(std::move(applied), "stored, but not in force yet"));
         done(std::move(reply));
