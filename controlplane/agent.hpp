@@ -133,7 +133,7 @@ class Agent {
     };
 
     [[nodiscard]] Result<Flow> resolve_flow(const v1::ExplainRequest& request) const;
-    [[nodiscard]] static v1::ExplainReply explain_loopback(const Flow& flow);
+    [[nodiscard]] v1::ExplainReply explain_loopback(const Flow& flow) const;
     [[nodiscard]] v1::ExplainReply explain_waiting(const Flow& flow) const;
     [[nodiscard]] policy::End end_at(net::Vni vni, const net::Address& address) const;
     [[nodiscard]] policy::Connection connection_of(const Flow& flow, std::uint32_t port) const;

@@ -12,9 +12,9 @@ namespace weft::agent {
 
 policy::End Agent::end_at(net::Vni vni, const net::Address& address) const {
     policy::End by_route = policy_.end_at(vni.value(), address);
-    if (by_route.labels.is_endpoint() || by_route.labels.is_host()) return by_route;
-    // No route leads to an endpoint that waits, but policies will say of it what they say now.
-    const auto* const endpoint = endpoints_->find(vni, address);
+    // No route of its own leads to an endpoint that waits, but policies will say of it what they say now.
+    const auto* const endpoint =
+        policy_.has_host_route(vni.value(), address) ? nullptr : endpoints_->find(vni, address);
     if (endpoint == nullptr) return by_route;
     return policy_.end_of(endpoint->name(), address).value_or(std::move(by_route));
 }

@@ -24,8 +24,12 @@ void Agent::enforce(Reply reply, const Done<Reply>& done) {
     for (const auto& name : policy_tables_.take_changed_endpoints())
         endpoints_->refresh(name);
     sync_.retry_refused(); // it may have been for want of this
-    sync_.commit([reply = std::move(reply), done](Result<void> applied) mutable {
-        if (!applied) return done(fail_in(std::move(applied), "stored, but not in force yet"));
+    sync_.commit([this, reply = std::move(reply), done](Result<void> applied) mutable {
+        // It may be about entries that have nothing to do with policy.
+        const bool arrived = sync_.verdict_lists.refused().empty() && sync_.policies.refused().empty() &&
+                             sync_.endpoints.refused().empty() && !sync_.is_doubtful();
+        if (!applied && (applied.error().code == ErrorCode::unavailable || !arrived))
+            return done(fail_in(std::move(applied), "stored, but not in force yet"));
         done(std::move(reply));
     });
 }
@@ -61,7 +65,7 @@ void Agent::list_policies(const v1::ListPoliciesRequest& request, Done<v1::ListP
                                  request.namespace_().empty() ? "" : "/", request.name())));
         done(std::move(reply));
     };
-    auto* const fast_path = provider_ != nullptr ? provider_->fast_path() : nullptr;
+    auto* const fast_path = provider_->fast_path();
     if (fast_path == nullptr) return tell(nullptr);
     fast_path->rule_hits([tell](const Result<fastpath::RuleHitsReply>& hits) { tell(hits ? &*hits : nullptr); });
 }

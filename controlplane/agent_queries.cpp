@@ -346,6 +346,11 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
     Flow flow{.network = network(name), .source = {}, .destination = {}, .protocol = 0};
     if (flow.network == nullptr)
         return fail(ErrorCode::not_found, fmt::format("no network is named {}: weft status lists them", name));
+    for (const auto* const endpoint : {source, destination})
+        if (endpoint != nullptr && endpoint->network() != name)
+            return fail(ErrorCode::invalid, fmt::format("endpoint {} is in network {}, and nothing leads there from "
+                                                        "network {}",
+                                                        endpoint->name(), endpoint->network(), name));
     // One side's address decides the family; with two names, the first family that both have.
     const auto candidates = [](const v1::Endpoint* endpoint,
                                const std::string& text) -> Result<std::vector<net::Address>> {
@@ -391,8 +396,8 @@ Result<Agent::Flow> Agent::resolve_flow(const v1::ExplainRequest& request) const
 }
 
 /// Its kernel delivers by itself, whatever the tables say of such a packet.
-v1::ExplainReply Agent::explain_loopback(const Flow& flow) {
-    v1::ExplainReply reply;
+v1::ExplainReply Agent::explain_loopback(const Flow& flow) const {
+    v1::ExplainReply reply = explain_waiting(flow);
     add_step(reply, "network", fmt::format("{}, VNI {}", flow.network->name, flow.network->vni.value()));
     add_step(reply, "source",
              fmt::format("{} is the destination itself: by loopback, no packet gets here", flow.source.to_string()));
@@ -403,7 +408,7 @@ v1::ExplainReply Agent::explain_loopback(const Flow& flow) {
 /// The tables have nothing of an endpoint that waits: here is why.
 v1::ExplainReply Agent::explain_waiting(const Flow& flow) const {
     v1::ExplainReply reply;
-    for (const net::Address& address : {flow.source, flow.destination}) {
+    for (const net::Address& address : std::set{flow.source, flow.destination}) {
         const auto* const endpoint = endpoints_->find(flow.network->vni, address);
         if (endpoint != nullptr && endpoint->state().starts_with("waiting"))
             add_step(reply, "endpoint", fmt::format("{} is {}", endpoint->name(), endpoint->state()));
@@ -414,7 +419,8 @@ v1::ExplainReply Agent::explain_waiting(const Flow& flow) const {
 void Agent::explain(const v1::ExplainRequest& request, Done<v1::ExplainReply> done) {
     auto flow = resolve_flow(request);
     if (!flow) return done(std::unexpected(std::move(flow).error()));
-    if (flow->source == flow->destination) return done(explain_loopback(*flow));
+    if (flow->source == flow->destination && endpoints_->find(flow->network->vni, flow->source) != nullptr)
+        return done(explain_loopback(*flow));
     const auto fast_path = provider_->running();
     if (!fast_path) return done(std::unexpected(fast_path.error()));
     fastpath::ExplainRequest question;

@@ -55,7 +55,7 @@ void FastPathSupervisor::attempt() {
         // The dump is the first word, so that nothing is programmed before we know what is there.
         client_->dump([this, client = client_](Result<fastpath::TableUpdate> tables) {
             if (!tables || client != client_) return;
-            connected_ = true;
+            connected_ = has_served_ = true;
             state_ = "running";
             spdlog::info("fast path at {} connected: {} ports, {} routes", program_.socket, tables->ports_size(),
                          tables->routes_size());
@@ -65,7 +65,8 @@ void FastPathSupervisor::attempt() {
     }
     const auto now = std::chrono::steady_clock::now();
     if (launched_pid_ != 0 && waitpid(launched_pid_, nullptr, WNOHANG) == launched_pid_) {
-        quick_deaths_ = now - launched_at_ < std::chrono::seconds(5) ? quick_deaths_ + 1 : 0;
+        const bool served = has_served_ && now - launched_at_ >= std::chrono::seconds(5);
+        quick_deaths_ = served ? 0 : quick_deaths_ + 1;
         launched_pid_ = 0;
         if (quick_deaths_ > 0) {
             unreachable(fmt::format("weft-dataplane ended at once: {} (see {})", last_words(), program_.log));
@@ -100,6 +101,7 @@ void FastPathSupervisor::launch() {
     const int log = open(program_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     launched_at_ = std::chrono::steady_clock::now();
+    has_served_ = false;
     launched_pid_ = fork();
     if (launched_pid_ != 0) {
         if (log >= 0) close(log);

@@ -53,6 +53,7 @@ class FastPathSupervisor final : public FastPathProvider {
     boost::asio::steady_timer timer_;
     std::shared_ptr<fastpath::SocketFastPath> client_;
     bool connected_ = false;
+    bool has_served_ = false; ///< the process that was launched last
     int launched_pid_ = 0;
     unsigned quick_deaths_ = 0;
     std::chrono::steady_clock::time_point launched_at_;

@@ -37,16 +37,6 @@ LabelSet::Map to_labels(std::string_view text) {
     return labels;
 }
 
-/// `selecting`: the policy makes it so; otherwise what kept it small has gone with the policy.
-Error too_large_for(const std::string& endpoint, Side side, const PolicyName& policy, bool selecting) {
-    return {
-        ErrorCode::invalid,
-        fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make more than "
-                    "{} ranges, which no fast path takes: name fewer ports, or wider ranges",
-                    policy.to_string(), selecting ? "with" : "without", side == Side::ingress ? "ingress" : "egress",
-                    endpoint, fastpath::verdict_ranges_max)};
-}
-
 } // namespace
 
 PolicyEngine::PolicyEngine(std::uint32_t marker, PolicySink& sink, LabelFilter filter) :
@@ -233,19 +223,24 @@ std::set<Identity> PolicyEngine::peers_with(std::span<const PolicyDocument> prop
     std::set<Identity> peers;
     for (auto& [key, identity] : entries)
         peers.insert(std::move(identity));
+    // Also those that wait, to which no route leads.
+    for (const auto& [name, endpoint] : endpoints_)
+        for (const net::Address& address : endpoint.settings.addresses)
+            peers.insert(Identity::of(*endpoint.labels, routes.cidrs_around(net::Prefix::host(address))));
     return peers;
 }
 
 Result<PolicyDifference> PolicyEngine::diff(std::span<const PolicyDocument> proposed) const {
     PolicyDifference difference;
-    std::map<PolicyName, LoweredPolicy> changed;
+    std::map<PolicyName, LoweredPolicy> lowered;
+    Changed changed;
     for (const PolicyDocument& document : proposed) {
         PeerGroups nobody;
-        LoweredPolicy lowered =
-            policy::lower(document.policy, nobody, [](const std::string& /*text*/) { return 1U; });
-        difference.policies.push_back({&document, action_of(document.policy), selected(lowered), {}});
+        auto alone = policy::lower(document.policy, nobody, [](const std::string& /*text*/) { return 1U; });
+        const auto& policy = lowered.insert_or_assign(document.policy.name, std::move(alone)).first->second;
+        difference.policies.push_back({&document, action_of(document.policy), selected(policy), {}});
         if (difference.policies.back().action != PolicyStatus::Action::unchanged)
-            changed.insert_or_assign(document.policy.name, std::move(lowered));
+            changed[document.policy.name] = &policy;
     }
     std::map<HashedLabels, std::vector<std::string>> locals;
     for (const auto& [name, endpoint] : endpoints_)
@@ -253,7 +248,7 @@ Result<PolicyDifference> PolicyEngine::diff(std::span<const PolicyDocument> prop
     const auto before = judge();
     const auto after = judge(proposed);
     const auto peers = peers_with(proposed);
-    const auto too_large_before = oversized();
+    Places too_large;
     for (const auto& [labels, endpoints] : locals)
         for (const Side side : sides) {
             bool fits = !is_too_large(after->list(side, labels, {}));
@@ -262,12 +257,12 @@ Result<PolicyDifference> PolicyEngine::diff(std::span<const PolicyDocument> prop
                 if (auto spans = changed_spans(*before, *after, side, labels, peer); !spans.empty())
                     difference.changes.push_back({side, endpoints, peer, std::move(spans)});
             }
-            if (fits || changed.empty() || too_large_before.contains({endpoints.front(), side})) continue;
-            const auto selecting =
-                std::ranges::find_if(changed, [&](const auto& each) { return each.second.selects(labels); });
-            const auto& policy = selecting != changed.end() ? selecting->first : changed.begin()->first;
-            return std::unexpected(too_large_for(endpoints.front(), side, policy, selecting != changed.end()));
+            if (fits) continue;
+            for (const std::string& endpoint : endpoints)
+                too_large.insert({endpoint, side});
         }
+    if (auto checked = check_sizes(changed, oversized(), too_large); !checked)
+        return std::unexpected(std::move(checked).error());
     return difference;
 }
 
@@ -295,7 +290,12 @@ Result<void> PolicyEngine::replace_policies(Policies policies, std::span<const K
     const auto [added, removed] = cidr_change(policies);
     const auto held = added != removed ? identities_.hold() : std::vector<std::uint32_t>();
     swap_policies(policies);
-    auto fits = check_sizes(policies, before);
+    Changed changed;
+    for (const PolicyName& name : policies | std::views::keys) {
+        const auto present = policies_.find(name);
+        changed[name] = present != policies_.end() ? &present->second->lowered : nullptr;
+    }
+    auto fits = check_sizes(changed, before, oversized());
     if (!fits) {
         swap_policies(policies);
         if (auto kept = sink_.keep(document_kind, documents_of(policies)); !kept)
@@ -371,20 +371,20 @@ PolicyEngine::Places PolicyEngine::oversized() const {
     return places;
 }
 
-Result<void> PolicyEngine::check_sizes(const Policies& replaced, const Places& before) const {
-    for (const auto& place : oversized()) {
-        if (before.contains(place)) continue;
-        const auto& [endpoint, side] = place;
-        // One that selects it now; where none does, it is what is gone that kept the list short.
-        const auto selects = [&](const auto& each) {
-            const auto present = policies_.find(each.first);
-            return present != policies_.end() && present->second->lowered.selects(*endpoints_.at(endpoint).labels);
-        };
-        const auto selecting = std::ranges::find_if(replaced, selects);
-        const auto& policy = selecting != replaced.end() ? selecting->first : replaced.begin()->first;
-        return std::unexpected(too_large_for(endpoint, side, policy, selecting != replaced.end()));
-    }
-    return {};
+Result<void> PolicyEngine::check_sizes(const Changed& changed, const Places& before, const Places& after) const {
+    const auto place = std::ranges::find_if(after, [&](const auto& each) { return !before.contains(each); });
+    if (place == after.end() || changed.empty()) return {};
+    const auto& [endpoint, side] = *place;
+    // One that selects it; where none does, it is what goes that kept the list short.
+    const HashedLabels& labels = *endpoints_.at(endpoint).labels;
+    const auto selecting = std::ranges::find_if(
+        changed, [&](const auto& each) { return each.second != nullptr && each.second->selects(labels); });
+    const auto& policy = selecting != changed.end() ? selecting->first : changed.begin()->first;
+    return fail(ErrorCode::invalid,
+                fmt::format("policy {}: {} it, the ports that policies tell apart for the {} of endpoint {} make "
+                            "more than {} ranges, which no fast path takes: name fewer ports, or wider ranges",
+                            policy.to_string(), selecting != changed.end() ? "with" : "without",
+                            side == Side::ingress ? "ingress" : "egress", endpoint, fastpath::verdict_ranges_max));
 }
 
 unsigned PolicyEngine::selected(const LoweredPolicy& policy) const {

@@ -90,8 +90,8 @@ class PolicyEngine {
     /// nothing.
     [[nodiscard]] std::unique_ptr<Judge> judge(std::span<const PolicyDocument> proposed = {}) const;
 
-    /// What apply() would change between this host's endpoints and all peers that routes tell of. Fails where apply()
-    /// would, since policies would become too large. Changes nothing.
+    /// What apply() would change between this host's endpoints, and between them and all peers that routes tell of.
+    /// Fails where apply() would, since policies would become too large. Changes nothing.
     [[nodiscard]] Result<PolicyDifference> diff(std::span<const PolicyDocument> proposed) const;
 
     [[nodiscard]] Result<void> set_namespace(const std::string& name, const LabelSet::Map& labels);
@@ -123,6 +123,11 @@ class PolicyEngine {
 
     /// The endpoint of this host, whether routes lead to it or not; none has that name: nothing.
     [[nodiscard]] std::optional<End> end_of(const std::string& endpoint, const net::Address& address) const;
+
+    /// Is there a route to this address alone?
+    [[nodiscard]] bool has_host_route(std::uint32_t vni, const net::Address& address) const {
+        return routes_.contains({vni, net::Prefix::host(address)});
+    }
 
     /// That route; none: it leads nowhere.
     [[nodiscard]] const LabelledRoute* route_to(std::uint32_t vni, const net::Address& address) const {
@@ -206,7 +211,7 @@ class PolicyEngine {
     [[nodiscard]] std::unique_ptr<Applied> lower(PolicyDocument document);
     /// What to apply it would be.
     [[nodiscard]] PolicyStatus::Action action_of(const Policy& policy) const;
-    /// All that routes tell of, by the CIDRs of present and proposed policies.
+    /// This host's endpoints and all that routes tell of, by the CIDRs of present and proposed policies.
     [[nodiscard]] std::set<Identity> peers_with(std::span<const PolicyDocument> proposed) const;
     void give_back(const Applied& applied);
     void give_back(const Policies& out);
@@ -228,8 +233,10 @@ class PolicyEngine {
     void swap_policies(Policies& policies);
     /// After the last swap; `out`: those that are not in force.
     void settle(const Policies& out);
-    /// Fails if policies in place of `replaced` have become too large where those of `before` were not.
-    [[nodiscard]] Result<void> check_sizes(const Policies& replaced, const Places& before) const;
+    /// Policies that change, as they become; none: it goes.
+    using Changed = std::map<PolicyName, const LoweredPolicy*>;
+    /// Fails if policies are too large `after` their change where they were not `before`.
+    [[nodiscard]] Result<void> check_sizes(const Changed& changed, const Places& before, const Places& after) const;
     [[nodiscard]] unsigned selected(const LoweredPolicy& policy) const;
     /// Brings the sink up to date, at the end of each change.
     void write();

@@ -38,6 +38,11 @@ const LabelledRoute* RouteTable::longest_match(std::uint32_t vni, const net::Add
     return network == networks_.end() ? nullptr : covering(network->second, net::Prefix::host(address));
 }
 
+bool RouteTable::contains(const Key& key) const {
+    const auto network = networks_.find(key.first);
+    return network != networks_.end() && network->second.contains(key.second);
+}
+
 void RouteTable::refresh(std::uint32_t vni, const Routes& routes, const net::Prefix& prefix) const {
     const auto own = routes.find(prefix);
     const LabelledRoute* route = own != routes.end() ? &own->second : nullptr;

@@ -39,6 +39,9 @@ class RouteTable {
     /// The route that an address takes; none: it leads nowhere.
     [[nodiscard]] const LabelledRoute* longest_match(std::uint32_t vni, const net::Address& address) const;
 
+    /// Was a route of this very prefix set?
+    [[nodiscard]] bool contains(const Key& key) const;
+
     /// Every route that was set.
     template <class Visit>
     void for_each(Visit visit) const {

@@ -48,6 +48,15 @@ def a_listener_is_found_in_its_own_network_only(lab):
                 assert not connects(lab, f'{there}2', where, 8080, 1), f'{there}2 reaches {here}3'
 
 
+def nothing_is_explained_across_networks(lab):
+    """blue2 and red2 have the same address, and are not the same."""
+    host = lab.host('h2')
+    for command in (['explain'], ['policy', 'explain']):
+        across = host.try_weft(*command, 'blue2', 'red2')
+        assert across.returncode == 1 and 'endpoint red2 is in network red' in across.stderr, across
+        assert host.weft_json(*command, 'red2', 'red2')['allowed'], 'to itself'
+
+
 def an_address_of_the_other_network_has_no_route(lab):
     """red3 goes, so in network red nobody has its address any more, while blue3 still answers."""
     lab.host('h3').weft('endpoint', 'delete', 'red3')
@@ -61,5 +70,5 @@ def an_address_of_the_other_network_has_no_route(lab):
 
 harness.need_root()
 with_lab('networks', {'hosts': 1, 'endpoints': 0, 'reflector': 'frr'}, addresses_repeat_across_networks, each_network_reaches_its_own,
-         a_listener_is_found_in_its_own_network_only, an_address_of_the_other_network_has_no_route)
+         a_listener_is_found_in_its_own_network_only, nothing_is_explained_across_networks, an_address_of_the_other_network_has_no_route)
 harness.finish()

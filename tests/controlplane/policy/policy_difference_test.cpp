@@ -120,9 +120,12 @@ std::string scattered_ports(unsigned count) {
 TEST_F(PolicyDifference, RefusesWhatApplyRefusesAsTooLarge) {
     const std::string same = policy("same", "podSelector: {matchLabels: {app: web}}");
     ASSERT_TRUE(engine.apply(same));
+    // One that waits has no route, and may be back at any time.
+    add("waits", {{"app", "waits"}}, "10.244.0.3");
+    engine.erase_local_route({vni, net::Prefix::host(net::Address::parse("10.244.0.3").value())});
     const std::string ports = scattered_ports(4000);
     for (const std::string& spec : {
-             // For anybody, for a peer by its address, and for one by its labels.
+             // For anybody, for a peer by its address, and for others by their labels.
              fmt::format("podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{ports: [{}]}}]", ports),
              fmt::format(
                  "podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 198.51.100.0/24}}}}], ports: [{}]}}]",
@@ -130,6 +133,10 @@ TEST_F(PolicyDifference, RefusesWhatApplyRefusesAsTooLarge) {
              fmt::format(
                  "podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: "
                  "{{app: client}}}}}}], ports: [{}]}}]",
+                 ports),
+             fmt::format(
+                 "podSelector: {{matchLabels: {{app: web}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: "
+                 "{{app: waits}}}}}}], ports: [{}]}}]",
                  ports),
          }) {
         const auto proposed = read_policies(same + policy("wide", spec)).value();
@@ -139,6 +146,7 @@ TEST_F(PolicyDifference, RefusesWhatApplyRefusesAsTooLarge) {
         ASSERT_FALSE(applied) << spec.substr(0, 100);
         EXPECT_THAT(difference.error().message, HasSubstr("policy default/wide: with it"));
         EXPECT_EQ(difference.error().code, applied.error().code);
+        EXPECT_EQ(difference.error().message, applied.error().message);
     }
     EXPECT_THAT(
         diff(policy("wide",

@@ -79,7 +79,13 @@ TEST(PolicyEngine, EndpointIsKnownByNameWithoutARoute) {
     Host host;
     host.add("web", {{"app", "web"}}, "10.244.0.1");
     const HashedLabels labels = host.engine.end_at(vni, address("10.244.0.1")).labels;
+    EXPECT_TRUE(host.engine.has_host_route(vni, address("10.244.0.1")));
     host.engine.erase_local_route(host_route("10.244.0.1"));
+    // A route around it is not its own, nor is a block that names it.
+    host.engine.set_remote_route({vni, net::Prefix::parse("10.244.0.0/24").value()}, 70000, {});
+    host.apply(policy("block", "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.244.0.1/32}}]}]"));
+    EXPECT_FALSE(host.engine.has_host_route(vni, address("10.244.0.1")));
+    EXPECT_FALSE(host.engine.has_host_route(vni + 1, address("10.244.0.1")));
     EXPECT_FALSE(host.engine.end_at(vni, address("10.244.0.1")).labels.is_endpoint());
     const auto end = host.engine.end_of("web", address("10.244.0.1"));
     ASSERT_TRUE(end);
