@@ -65,6 +65,7 @@ void FastPathSupervisor::attempt() {
     }
     const auto now = std::chrono::steady_clock::now();
     if (launched_pid_ != 0 && waitpid(launched_pid_, nullptr, WNOHANG) == launched_pid_) {
+        // Whoever waits for one that never served must hear of it, however long it lived.
         const bool served = has_served_ && now - launched_at_ >= std::chrono::seconds(5);
         quick_deaths_ = served ? 0 : quick_deaths_ + 1;
         launched_pid_ = 0;
